@@ -1,0 +1,53 @@
+# Everything a newcomer or CI runs: `make demo`, `make test`, `make check`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: demo test install check format lint types docs reference wheel bench clean
+
+demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
+	$(BIN)/encore demo
+
+test: $(VENV)/installed  ## Set up and pass the whole suite: tests, doctests, documentation blocks
+	$(BIN)/pytest -n auto
+
+install: $(VENV)/installed  ## Set up .venv with all that tests and CI need
+
+check: lint types test docs wheel  ## All that CI runs
+
+$(VENV)/core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed: $(VENV)/core
+	$(PIP) --group dev
+	touch $@
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/installed  ## Rewrite files as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+docs: $(VENV)/installed  ## Build the documentation; a broken link is an error
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+reference: $(VENV)/installed  ## Write the generated pages of the reference anew
+	$(BIN)/python tools/cli_reference.py docs/reference/cli.md
+
+wheel: $(VENV)/installed  ## Build the wheel and try it in a bare virtual environment
+	sh tools/try_wheel.sh $(BIN)/python
+
+bench: $(VENV)/installed  ## Measure the claims in benchmarks/
+	$(BIN)/python benchmarks/import_time.py
+
+clean:
+	rm -rf $(VENV) build dist encore-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,17 @@
+"""The documentation: Markdown, and a reference made from docstrings."""
+
+from encore import __version__
+
+project = "ENCORE"
+author = "The ENCORE maintainers"
+release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+numpydoc_show_class_members = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types in words
+html_theme = "furo"
+html_title = f"ENCORE {release}"
+suppress_warnings = ["myst.header"]
+exclude_patterns = ["_build"]

@@ -1,0 +1,19 @@
+"""From ratings to a calibration: mergeable statistics, entropies, and what is wrong with a rule."""
+
+from encore.calibrate.calibration import Calibration, Source, calibrate, calibrate_batches
+from encore.calibrate.diagnose import Diagnosis, Finding, diagnose
+from encore.calibrate.entropy import entropy_interval, rating_entropy
+from encore.calibrate.statistics import Statistics
+
+__all__ = [
+    "Calibration",
+    "Diagnosis",
+    "Finding",
+    "Source",
+    "Statistics",
+    "calibrate",
+    "calibrate_batches",
+    "diagnose",
+    "entropy_interval",
+    "rating_entropy",
+]

@@ -1,0 +1,42 @@
+"""``encore evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from encore.cli.options import (
+    console,
+    existing,
+    json_option,
+    note,
+    print_json,
+    seed_option,
+    working,
+)
+from encore.cli.tables import evaluation_table
+from encore.compose import Reward
+from encore.evaluate import evaluate as evaluate_reward
+
+
+@click.command()
+@click.argument("pairs", type=existing())
+@click.option("--weights", type=existing(), required=True, help="A weights.json.")
+@seed_option()
+@json_option()
+def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
+    """Say how often one reward ranks labelled PAIRS as people do.
+
+    \b
+    Example:
+      encore evaluate pairs.parquet --weights weights.json
+    """
+    with working("evaluating"):
+        evaluation = evaluate_reward(pairs, Reward.load(weights), seed)
+    if evaluation.n_unknown:
+        note(f"Note: {evaluation.n_unknown} pairs are left out: a reward of theirs is unknown.")
+    if as_json:
+        return print_json(evaluation.to_dict())
+    console().print(evaluation_table(evaluation))
+    click.echo(f"separation {evaluation.separation:.2f} (standard deviations)")

@@ -1,0 +1,77 @@
+"""Arguments, options and output that verbs share."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+# Room for every column where the output is no terminal and so has no width of its own.
+_PIPED_WIDTH = 120
+
+
+def existing() -> click.Path:
+    """A file that must exist."""
+    return click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def output(help_text: str) -> Callable[[F], F]:
+    """``-o``: the file to write."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("-o", "--out", type=path, required=True, help=help_text)
+
+
+def rules_option(*, required: bool = True) -> Callable[[F], F]:
+    """``--rules``: a file, or the name of a catalogue."""
+    help_text = "rules.toml, or the name of a catalogue (see `encore rules list`)."
+    return click.option("--rules", "rules_source", required=required, help=help_text)
+
+
+def seed_option() -> Callable[[F], F]:
+    """``--seed``."""
+    return click.option("--seed", type=click.IntRange(0), default=0, help="For the intervals.")
+
+
+def json_option() -> Callable[[F], F]:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def console() -> Console:
+    """Where results go: standard output."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+
+
+def note(message: str) -> None:
+    """Say something beside the result, on standard error."""
+    click.echo(message, err=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on standard error, where that is a terminal."""
+    with Console(stderr=True).status(what):
+        yield
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON; what is undefined (NaN) becomes null."""
+    click.echo(json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    return value

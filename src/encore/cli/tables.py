@@ -1,0 +1,161 @@
+"""Rich tables of what the library found."""
+
+from __future__ import annotations
+
+import math
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from encore.calibrate import Calibration, Diagnosis
+from encore.evaluate import Comparison, Evaluation, Interval
+from encore.rules import Rulebook
+from encore.weights import Weights
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(counts: list[int]) -> str:
+    """One bar a level, worst first, as high as its share of the largest; a dot for none.
+
+    Examples
+    --------
+    >>> sparkline([1, 0, 4, 8])
+    '▁·▄█'
+    """
+    top = max(counts, default=0)
+    return "".join(_BARS[math.ceil(8 * c / top) - 1] if c else "·" for c in counts)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share in percent; a dash where it is undefined."""
+    return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _range(interval: Interval, *, signed: bool = False) -> str:
+    """Both ends in percent, short enough for ten columns on a terminal."""
+    form = "+.1f" if signed else ".1f"
+    return f"{100 * interval.low:{form}}…{100 * interval.high:{form}}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table whose first column names what the row is about; numbers are on the right."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for position, name in enumerate(columns):
+        left = position == 0 or name in ("ratings", "flags")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    return table
+
+
+def rules_table(title: str, rules: Rulebook) -> Table:
+    """Rules with their scales and texts."""
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
+    for name in ("rule", "scale (worst to best)", "text"):
+        table.add_column(name)
+    for rule in rules:
+        table.add_row(escape(rule.id), escape(str(rule.scale)), escape(rule.text))
+    return table
+
+
+def calibration_table(
+    calibration: Calibration, diagnosis: Diagnosis, weights: Weights | None = None
+) -> Table:
+    """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags."""
+    weighed = ["weight", "share %"] if weights else []
+    table = _table(
+        f"{calibration.n_responses} responses to {calibration.n_prompts} prompts under "
+        f"{len(calibration.rules)} rules" + (f", weighed by {weights.scheme}" if weights else ""),
+        *("rule", "ratings", "H nats", "H norm", *weighed, "rated %", "resolved %", "flags"),
+    )
+    entropy, normalised = calibration.entropy(), calibration.normalised_entropy()
+    for i, rule in enumerate(calibration.rules):
+        counts = calibration.statistics.counts[i, : rule.scale.n_levels].tolist()
+        numbers = [f"{entropy[i]:.3f}", f"{normalised[i]:.3f}"]
+        if weights:
+            numbers += [f"{weights.values[i]:.4g}", percent(float(weights.shares[i]))]
+        numbers += [
+            percent(float(v[i])) for v in (calibration.coverage, calibration.resolved_share)
+        ]
+        flags = " ".join(diagnosis.flags(rule.id))
+        table.add_row(escape(rule.id), sparkline(counts), *numbers, flags)
+    return table
+
+
+def weights_table(weights: Weights) -> Table:
+    """Per rule: raw weight and share."""
+    table = _table(f"weights: {weights.scheme}", "rule", "weight", "share %")
+    rows = zip(weights.rules.ids, weights.values, weights.shares, strict=True)
+    for rule_id, value, share in rows:
+        table.add_row(escape(rule_id), f"{value:.4g}", percent(share))
+    return table
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Accuracy of one reward, per subset."""
+    table = _table(
+        "accuracy %, with 95 % intervals that resample prompts",
+        *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied %"),
+    )
+    for name, found in {"all": evaluation.overall, **evaluation.subsets}.items():
+        cells = [percent(found.accuracy[c].value) for c in ("strict", "half")]
+        cells += [_range(found.accuracy["half"]), percent(found.accuracy["resolved"].value)]
+        table.add_row(escape(name), str(found.n_pairs), *cells, percent(found.tie_rate))
+    if evaluation.safety:
+        half = evaluation.safety["half"]
+        cells = [percent(evaluation.safety["strict"].value), percent(half.value), _range(half)]
+        of = f"RewardBench Safety ({len(evaluation.safety_subsets)} of 5 subsets)"
+        table.add_row(of, "", *cells, percent(evaluation.safety["resolved"].value), "")
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Accuracy of every scheme, and its difference to uniform."""
+    table = _table(
+        f"accuracy % on {comparison.n_pairs} pairs of {comparison.n_prompts} prompts",
+        *("scheme", "strict", "half", "95 %", "resolved", "tied %"),
+        *("- uniform", "95 %", "p Holm"),
+    )
+    for row in comparison.rows:
+        accuracy, difference = row.accuracy, row.difference
+        against = ["", "", ""]
+        if row.scheme != "uniform":
+            ends = _range(difference, signed=True)
+            against = [f"{100 * difference.value:+.1f}", ends, f"{row.p_holm:.3f}"]
+        table.add_row(
+            row.scheme,
+            percent(accuracy["strict"].value),
+            percent(accuracy["half"].value),
+            _range(accuracy["half"]),
+            percent(accuracy["resolved"].value),
+            percent(row.tie_rate),
+            *against,
+        )
+    return table
+
+
+def law_table(comparison: Comparison) -> Table:
+    """Correlation of entropy with accuracy under every tie convention."""
+    table = _table(
+        "correlation of rating entropy with accuracy, over rules (95 % over prompts)",
+        *("a tie counts as", "Pearson", "95 %", "Spearman", "95 %", "rules"),
+    )
+    names = {"strict": "wrong (strict)", "half": "one half", "resolved": "nothing (resolved)"}
+    for convention, law in comparison.laws.items():
+        cells = []
+        for found in (law.pearson, law.spearman):
+            cells += [f"{found.value:+.2f}", f"{found.low:+.2f}…{found.high:+.2f}"]
+        table.add_row(names.get(convention, convention), *cells, str(law.n_rules))
+    return table
+
+
+def accuracy_by_rule_table(comparison: Comparison) -> Table:
+    """Each rule alone."""
+    table = _table(
+        "each rule alone",
+        *("rule", "H norm", "strict %", "half %", "resolved %", "ties right %", "tied %"),
+    )
+    for rule in comparison.rules:
+        cells = [percent(rule.accuracy[c]) for c in ("strict", "half", "resolved", "right")]
+        table.add_row(escape(rule.rule), f"{rule.entropy:.3f}", *cells, percent(rule.tie_rate))
+    return table

@@ -1,0 +1,76 @@
+"""From ratings and weights to one reward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.errors import InputError
+from encore.ratings import RatingsTable
+from encore.ratings.convert import as_ratings
+from encore.weights import Weights
+
+MAX_MISSING = 0.2
+
+
+def compose(
+    ratings: Any, weights: Weights, *, max_missing: float = MAX_MISSING
+) -> NDArray[np.float64]:
+    r"""The weighted mean of each response's unit ratings.
+
+    .. math:: r_i = \sum_k s_k x_{ik} \big/ \sum_k s_k
+
+    x is the rating mapped to [0, 1] by the rule's scale and s the rule's share; both sums run
+    over the rules that are rated. If rules that hold more than *max_missing* of the shares are
+    unrated, the reward is unknown.
+
+    Parameters
+    ----------
+    ratings : array_like, frame, path, RatingsTable
+        Ratings of shape (n_responses, n_rules), or with a column per rule.
+    weights : Weights
+        Their rules name the columns and hold the scales.
+    max_missing : float, default 0.2
+        Largest share of the weight that may be unrated, in [0, 1).
+
+    Returns
+    -------
+    ndarray of float64, shape (n_responses,)
+        In [0, 1]; NaN where unknown, never 0 for that.
+
+    Raises
+    ------
+    MismatchError
+        If the ratings are of other rules.
+    InputError
+        If the ratings or *max_missing* are unusable.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, Rulebook, Weights
+    >>> rules = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3, 4, 5)))
+    >>> weights = Weights(rules, [3, 1])
+    >>> nan = float("nan")
+    >>> compose([[5, 1], [5, nan], [1, nan]], weights, max_missing=0.25).tolist()
+    [0.75, 1.0, 0.0]
+    >>> compose([[5, nan]], weights).tolist()
+    [nan]
+    """
+    if not 0 <= max_missing < 1:
+        raise InputError(f"max_missing is {max_missing}; expected 0 or more and less than 1.")
+    return _compose(as_ratings(ratings, weights.rules), weights.shares, max_missing)
+
+
+def _compose(
+    table: RatingsTable, shares: NDArray[np.float64], max_missing: float
+) -> NDArray[np.float64]:
+    rated = table.rated
+    if rated.all():
+        return np.asarray(table.unit @ shares)
+    present = rated @ shares
+    rewards = np.nan_to_num(table.unit) @ shares
+    # Shares sum to 1 only to rounding: exactly max_missing must still pass.
+    enough = (present > 0) & (1 - present <= max_missing + 1e-12)
+    return np.where(enough, rewards / np.where(enough, present, 1.0), np.nan)

@@ -1,0 +1,93 @@
+"""Everything that ENCORE raises on purpose, in one family.
+
+::
+
+    EncoreError
+    ├── InputError              the caller's data or arguments      (also a ValueError)
+    │   ├── UnknownNameError    a name nothing is registered under
+    │   ├── RatingsError        a ratings table breaks its contract
+    │   └── DocumentError       a rules, calibration or weights file breaks its format
+    ├── MismatchError           two things that do not belong together
+    └── MissingExtraError       an optional dependency is not installed   (also an ImportError)
+
+``except EncoreError`` catches all of them. What went wrong is in the message; the parts of it
+that a program may want are attributes, so that nobody has to parse the sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EncoreError(Exception):
+    """The base of every error that ENCORE raises on purpose."""
+
+
+class InputError(EncoreError, ValueError):
+    """The caller's data or arguments are not usable as they are."""
+
+
+class UnknownNameError(InputError):
+    """A name that nothing is registered under.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked for, such as ``"weighting scheme"``.
+    name : str
+        The name that was asked for.
+    known : iterable of str
+        The names that exist; the nearest is suggested.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        near = difflib.get_close_matches(name, self.known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(self.known[:20]) + (", …" if len(self.known) > 20 else "")
+        super().__init__(f"no {kind} is called {name!r}.{hint} Known: {listed or 'none'}.")
+
+
+class RatingsError(InputError):
+    """A ratings table breaks its contract.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, what was expected and what to do next.
+    source : str
+        The file, or what stands for it when the ratings came from memory.
+    row : int, optional
+        The data row, counted from 1 (a header line does not count).
+    column : str, optional
+        The column's name.
+    """
+
+    def __init__(
+        self, message: str, *, source: str, row: int | None = None, column: str | None = None
+    ) -> None:
+        self.message = message
+        self.source = source
+        self.row = row
+        self.column = column
+        where = [source]
+        if row is not None:
+            where.append(f"row {row}")
+        if column is not None:
+            where.append(f"column {column!r}")
+        super().__init__(f"{', '.join(where)}: {message}")
+
+
+class DocumentError(InputError):
+    """A rules, calibration, weights or reward file is not what it should be."""
+
+
+class MismatchError(EncoreError):
+    """Two things that do not belong together, such as weights and ratings of different rules."""
+
+
+class MissingExtraError(EncoreError, ImportError):
+    """An optional dependency is asked for and not installed."""

@@ -1,0 +1,9 @@
+"""Ratings: tables in memory, files, and preference pairs.
+
+Nothing here imports pyarrow until a frame or a file is given: plain arrays need none of it.
+"""
+
+from encore.ratings.pairs import PreferencePairs
+from encore.ratings.table import Ids, RatingsTable
+
+__all__ = ["Ids", "PreferencePairs", "RatingsTable"]

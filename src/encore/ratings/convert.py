@@ -1,0 +1,76 @@
+"""One door for every form that ratings come in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from encore.errors import InputError
+from encore.ratings.pairs import PreferencePairs
+from encore.ratings.table import MEMORY, RatingsTable
+from encore.rules import Rulebook
+
+
+def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = None) -> RatingsTable:
+    """A ratings table from whatever holds ratings.
+
+    Parameters
+    ----------
+    data : RatingsTable, PreferencePairs, array_like, frame or path
+        An array of shape (n_responses, n_rules); or an Arrow table, a polars or pandas frame, a
+        mapping of columns, or a file, with a column per rule.
+    rules : Rulebook
+        The rules; they order the columns.
+    prompts : sequence, optional
+        The prompt of each row, for an array; other forms carry their own.
+
+    Raises
+    ------
+    MismatchError
+        If *data* was made with other rules.
+    InputError
+        If *data* is none of these forms, or *prompts* came with one that has its own.
+    RatingsError
+        If the ratings break their contract.
+    """
+    if isinstance(data, np.ndarray | list | tuple):
+        return RatingsTable(rules, np.asarray(data), prompts=prompts)  # type: ignore[arg-type]
+    if prompts is not None:
+        raise InputError(
+            f"prompts go with an array of ratings; a {type(data).__name__} names its own in "
+            f"'prompt_id'."
+        )
+    if isinstance(data, PreferencePairs):
+        data = data.ratings
+    if isinstance(data, RatingsTable):
+        rules.same_as(data.rules, "these rules", data.source)
+        return data
+    # pyarrow takes as long to import as all the rest: plain arrays must not pay for it.
+    from encore.ratings import arrow, files
+
+    if isinstance(data, str | os.PathLike):
+        path = os.fspath(data)
+        return arrow.ratings_from(files.read_arrow(path, rules), rules, path)
+    return arrow.ratings_from(arrow.to_arrow(data), rules, MEMORY)
+
+
+def as_pairs(data: Any, rules: Rulebook) -> PreferencePairs:
+    """Preference pairs from pairs, a frame or a file in the pairs layout.
+
+    Raises
+    ------
+    MismatchError, InputError, RatingsError
+        As :func:`as_ratings`; also if *data* is not in the pairs layout.
+    """
+    if isinstance(data, PreferencePairs):
+        rules.same_as(data.rules, "these rules", data.ratings.source)
+        return data
+    from encore.ratings import arrow, files
+
+    if isinstance(data, str | os.PathLike):
+        path = os.fspath(data)
+        return arrow.pairs_from(files.read_arrow(path, rules, also=("subset",)), rules, path)
+    return arrow.pairs_from(arrow.to_arrow(data), rules, "pairs")

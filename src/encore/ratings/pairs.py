@@ -1,0 +1,113 @@
+"""Preference pairs: two responses to one prompt, one of them chosen by people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from encore.errors import RatingsError
+from encore.ratings.table import Ids, RatingsTable
+from encore.rules import Rulebook
+
+
+@dataclass(frozen=True)
+class PreferencePairs:
+    """Pairs of rows of a ratings table.
+
+    Parameters
+    ----------
+    ratings : RatingsTable
+        Ratings of all the responses, with their prompts.
+    chosen, rejected : ndarray of int64, shape (n_pairs,)
+        Rows of *ratings*.
+    subsets : Ids
+        The subset of each pair; one for all if the data has none.
+
+    Examples
+    --------
+    >>> from encore.rules import LevelScale
+    >>> rules = Rulebook.from_ids(["privacy"], LevelScale((0, 1)))
+    >>> pairs = PreferencePairs.from_arrays([[1], [0]], [[0], [0]], rules)
+    >>> pairs.n_pairs, pairs.margins[:, 0].tolist()
+    (2, [1.0, 0.0])
+    """
+
+    ratings: RatingsTable
+    chosen: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    subsets: Ids
+
+    def __post_init__(self) -> None:
+        if len(self.chosen) == 0:
+            raise RatingsError("there are no pairs.", source=self.ratings.source)
+        if not len(self.chosen) == len(self.rejected) == len(self.subsets):
+            raise RatingsError(
+                f"{len(self.chosen)} chosen, {len(self.rejected)} rejected and "
+                f"{len(self.subsets)} subsets; expected one of each per pair.",
+                source=self.ratings.source,
+            )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        chosen: ArrayLike,
+        rejected: ArrayLike,
+        rules: Rulebook,
+        *,
+        prompts: Sequence[Any] | None = None,
+        subsets: Sequence[Any] | None = None,
+    ) -> PreferencePairs:
+        """Pairs from two arrays of shape (n_pairs, n_rules), row by row.
+
+        Pairs that share a prompt should say so in *prompts*: intervals resample prompts.
+
+        Raises
+        ------
+        RatingsError
+            If the arrays differ in shape, hold no pair, or break the ratings table's contract.
+        """
+        chosen_table = RatingsTable(rules, np.asarray(chosen), source="chosen")
+        rejected_table = RatingsTable(rules, np.asarray(rejected), source="rejected")
+        n_pairs = chosen_table.n_rows
+        if rejected_table.n_rows != n_pairs:
+            raise RatingsError(
+                f"{n_pairs} chosen responses for {rejected_table.n_rows} rejected.", source="pairs"
+            )
+        values = np.stack([chosen_table.values, rejected_table.values], axis=1)
+        prompt_ids = Ids.distinct(n_pairs) if prompts is None else Ids.of(prompts)
+        rows = np.repeat(np.arange(len(prompt_ids)), 2)
+        table = RatingsTable(
+            rules, values.reshape(2 * n_pairs, -1), prompt_ids.take(rows), source="pairs"
+        )
+        subset_ids = Ids.of(["all"] * n_pairs if subsets is None else subsets)
+        first = np.arange(n_pairs) * 2
+        return cls(table, first, first + 1, subset_ids)
+
+    @property
+    def rules(self) -> Rulebook:
+        """The rules of the ratings."""
+        return self.ratings.rules
+
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs there are."""
+        return len(self.chosen)
+
+    @property
+    def prompts(self) -> Ids:
+        """The prompt of each pair; every pair its own where the data names none."""
+        prompts = self.ratings.prompts
+        return Ids.distinct(self.n_pairs) if prompts is None else prompts.take(self.chosen)
+
+    @property
+    def margins(self) -> NDArray[np.float64]:
+        """Unit rating of the chosen less that of the rejected response, (n_pairs, n_rules).
+
+        Between -1 and 1; NaN where either is unrated.
+        """
+        unit = self.ratings.unit
+        return unit[self.chosen] - unit[self.rejected]

@@ -1,0 +1,98 @@
+"""A rule: one criterion that a response is rated against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from encore.errors import InputError
+from encore.rules.scale import Scale, scale_from_dict
+
+# Columns of a ratings table that are not ratings; a rule of that name could not be told apart.
+RESERVED_IDS = frozenset(
+    {"id", "prompt_id", "response_id", "prompt", "response", "subset", "model", "repeat"}
+    | {"chosen", "rejected", "reward"}
+)
+_KEYS = ("id", "text", "scale", "source")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One criterion with its scale.
+
+    Parameters
+    ----------
+    id : str
+        Its name in columns, weights and reports: any text without control characters that is
+        not a reserved column name, does not begin with ``chosen.`` or ``rejected.``, and does not
+        end with ``.spread`` or ``.reward``.
+    text : str
+        What the rater is asked to judge, as one sentence.
+    scale : LevelScale or RangeScale
+        The values a rating may take, worst to best.
+    source : str, optional
+        Where the rule comes from. Not part of the digest.
+
+    Raises
+    ------
+    InputError
+        If the id or the text is unusable.
+
+    Examples
+    --------
+    >>> from encore.rules import LevelScale
+    >>> Rule("privacy", "Does not reveal private information.", LevelScale((0, 1))).scale.best
+    1.0
+    """
+
+    id: str
+    text: str
+    scale: Scale
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not self.id.isprintable() or self.id != self.id.strip():
+            raise InputError(f"a rule id is printable text without outer spaces; got {self.id!r}.")
+        if (
+            not self.id
+            or self.id in RESERVED_IDS
+            or self.id.startswith(("chosen.", "rejected."))
+            or self.id.endswith((".spread", ".reward"))
+        ):
+            raise InputError(
+                f"{self.id!r} cannot be a rule id: it is empty, or would read as another column "
+                f"of a ratings table. Choose another name."
+            )
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise InputError(f"rule {self.id!r}: the text is empty; say what is judged.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in ``rules.toml``."""
+        data: dict[str, Any] = {"id": self.id, "text": self.text, "scale": self.scale.to_dict()}
+        return data if self.source is None else {**data, "source": self.source}
+
+
+def rule_from_dict(data: Mapping[str, Any]) -> Rule:
+    """Build a rule from the keys of one ``[[rule]]`` table.
+
+    Raises
+    ------
+    InputError
+        If a key is missing or unknown (a misspelt key is not skipped), or a value is unusable.
+    """
+    name = data.get("id", "?")
+    missing = [key for key in _KEYS[:3] if key not in data]
+    unknown = [key for key in data if key not in _KEYS]
+    if missing or unknown:
+        raise InputError(
+            f"rule {name!r}: missing keys {missing}, unknown keys {unknown}; "
+            f"a rule has id, text, scale and, if you like, source."
+        )
+    if not isinstance(data["scale"], Mapping):
+        raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")
+    try:
+        scale = scale_from_dict(data["scale"])
+    except InputError as error:
+        raise InputError(f"rule {name!r}: {error}") from error
+    return Rule(data["id"], data["text"], scale, data.get("source"))

@@ -1,0 +1,216 @@
+"""A rulebook: the rules of one rating job, in order."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
+from encore.files import StrPath, digest
+from encore.rules.rule import Rule, rule_from_dict
+from encore.rules.scale import Scale, outside
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """An ordered set of rules.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        At least one, with distinct ids.
+
+    Raises
+    ------
+    InputError
+        If there is no rule, or an id stands twice.
+
+    Examples
+    --------
+    >>> from encore.rules import LevelScale
+    >>> rules = Rulebook.from_ids(["privacy", "honesty"], LevelScale((1, 2, 3, 4, 5)))
+    >>> rules.ids
+    ('privacy', 'honesty')
+    >>> len(Rulebook.load("safety-12"))
+    12
+    """
+
+    rules: tuple[Rule, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", tuple(self.rules))
+        if not self.rules:
+            raise InputError("a rulebook needs at least one rule; got none.")
+        twice = [name for name, times in Counter(self.ids).items() if times > 1]
+        if twice:
+            raise InputError(f"rule ids stand twice: {twice}. Give each rule its own id.")
+
+    @classmethod
+    def from_ids(cls, ids: Iterable[str], scale: Scale) -> Rulebook:
+        """Rules of one scale with ids for texts: for ratings that come without a rules file."""
+        return cls(tuple(Rule(name, name, scale) for name in ids))
+
+    @classmethod
+    def load(cls, source: StrPath) -> Rulebook:
+        """Read a ``rules.toml`` file, or a catalogue by its name (see :func:`catalogues`).
+
+        Raises
+        ------
+        DocumentError
+            If the file is not TOML or a rule in it is unusable.
+        UnknownNameError
+            If *source* is neither a file nor a catalogue.
+        """
+        if Path(source).is_file():
+            return cls.parse(Path(source).read_bytes(), str(source))
+        shipped = _shipped()
+        if str(source) not in shipped:
+            raise UnknownNameError("rules file or catalogue", str(source), shipped)
+        return cls.parse(shipped[str(source)].read_bytes(), str(source))
+
+    @classmethod
+    def parse(cls, text: bytes, source: str) -> Rulebook:
+        """Read the contents of a ``rules.toml``; *source* names it in errors."""
+        try:
+            document = tomllib.loads(text.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise DocumentError(f"{source}: not a TOML file ({error}).") from error
+        tables = document.get("rule")
+        if set(document) != {"rule"} or not isinstance(tables, list):
+            raise DocumentError(
+                f"{source}: a rules file is a list of [[rule]] tables and nothing else; "
+                f"got the keys {sorted(document)}."
+            )
+        try:
+            return cls.from_dicts(tables)
+        except InputError as error:
+            raise DocumentError(f"{source}: {error}") from error
+
+    @classmethod
+    def from_dicts(cls, tables: Iterable[Mapping[str, Any]]) -> Rulebook:
+        """Build a rulebook from plain data, one mapping a rule."""
+        return cls(tuple(rule_from_dict(table) for table in tables))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Plain data, one mapping a rule."""
+        return [rule.to_dict() for rule in self.rules]
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The rule ids, in order."""
+        return tuple(rule.id for rule in self.rules)
+
+    @cached_property
+    def n_levels(self) -> NDArray[np.int64]:
+        """Levels (or bins) of each rule, shape (n_rules,)."""
+        return np.array([rule.scale.n_levels for rule in self.rules], dtype=np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of ids, texts and scales in order: what a rating depends on."""
+        return digest([{**rule.to_dict(), "source": None} for rule in self.rules])
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def position(self, rule_id: str) -> int:
+        """Where a rule stands in the order.
+
+        Raises
+        ------
+        UnknownNameError
+            If no rule has this id.
+        """
+        if rule_id not in self.ids:
+            raise UnknownNameError("rule", rule_id, self.ids)
+        return self.ids.index(rule_id)
+
+    def same_as(self, other: Rulebook, mine: str, theirs: str) -> None:
+        """Do nothing if *other* holds the same rules.
+
+        Raises
+        ------
+        MismatchError
+            If it does not; the message says in what they differ.
+        """
+        if self.digest == other.digest:
+            return
+        if self.ids != other.ids:
+            raise MismatchError(
+                f"{mine}: rules {_short(self.ids)}; {theirs}: rules {_short(other.ids)}. "
+                f"Use files made from the same rules, in the same order."
+            )
+        differ = [a.id for a, b in zip(self, other, strict=True) if a != b]
+        raise MismatchError(
+            f"{mine} and {theirs} hold rules {_short(differ)} with different texts or scales. "
+            f"Use files made from the same rules."
+        )
+
+    def unit(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Ratings of shape (n, n_rules) mapped to [0, 1], rule by rule; NaN stays NaN."""
+        return self._by_scale(lambda scale, part: scale.unit(part), values)
+
+    def level_of(self, values: NDArray[np.float64]) -> NDArray[np.int16]:
+        """Level index of each rating, 0 for the worst; -1 where unrated."""
+        return self._by_scale(lambda scale, part: scale.level_of(part), values)
+
+    def off_level(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where a rating is not one of its rule's levels."""
+        return self._by_scale(lambda scale, part: scale.off_level(part), values)
+
+    def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where a rating lies beyond the ends of its rule's scale."""
+        return self._by_scale(outside, values)
+
+    @cached_property
+    def _columns_of_scale(self) -> dict[Scale, list[int]]:
+        columns: dict[Scale, list[int]] = {}
+        for position, rule in enumerate(self.rules):
+            columns.setdefault(rule.scale, []).append(position)
+        return columns
+
+    def _by_scale(
+        self, function: Callable[[Scale, NDArray[np.float64]], NDArray[Any]], values: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Call *function* once per distinct scale: most rulebooks have one."""
+        if len(self._columns_of_scale) == 1:
+            return function(self.rules[0].scale, values)
+        parts = {s: function(s, values[:, c]) for s, c in self._columns_of_scale.items()}
+        result = np.empty(values.shape, dtype=next(iter(parts.values())).dtype, order="F")
+        for scale, columns in self._columns_of_scale.items():
+            result[:, columns] = parts[scale]
+        return result
+
+
+def _short(ids: Sequence[str]) -> str:
+    listed = ", ".join(ids[:8])
+    return f"[{listed}]" if len(ids) <= 8 else f"[{listed}, … {len(ids)} in all]"
+
+
+def _shipped() -> dict[str, Any]:
+    folder = resources.files("encore.rules") / "data"
+    files = {file.name: file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return {name.removesuffix(".toml"): files[name] for name in sorted(files)}
+
+
+def catalogues() -> dict[str, Rulebook]:
+    """The rule catalogues that ship with ENCORE, by name.
+
+    Examples
+    --------
+    >>> "safety-12" in catalogues()
+    True
+    """
+    return {name: Rulebook.load(name) for name in _shipped()}

@@ -1,0 +1,208 @@
+"""Scales: what values a rule's ratings may take, and how they map to [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from encore.errors import InputError
+
+# A value this close to a level, as a share of the scale's span, is that level: ratings often
+# arrive as float32, where 0.1 is not 0.1.
+LEVEL_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class LevelScale:
+    """Ordered levels, worst to best.
+
+    Parameters
+    ----------
+    levels : tuple of float
+        At least two finite numbers, strictly rising or strictly falling. The first is the worst
+        rating and the last the best, so a cost (5 is worst) is ``(5, 4, 3, 2, 1)``.
+
+    Raises
+    ------
+    InputError
+        If the levels are too few, not finite, or not in order.
+
+    Examples
+    --------
+    >>> scale = LevelScale((1, 2, 3, 4, 5))
+    >>> scale.unit([1, 4, 5])
+    array([0.  , 0.75, 1.  ])
+    >>> scale.level_of([1, 4.2, float("nan")])
+    array([ 0,  3, -1], dtype=int16)
+    """
+
+    levels: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        levels = tuple(float(level) for level in self.levels)
+        object.__setattr__(self, "levels", levels)
+        steps = np.diff(levels)
+        ordered = (steps > 0).all() or (steps < 0).all()
+        if len(levels) < 2 or not np.isfinite(levels).all() or not ordered:
+            raise InputError(
+                f"a scale's levels must be two or more finite numbers in order, worst to best; "
+                f"got {list(self.levels)}."
+            )
+
+    @property
+    def n_levels(self) -> int:
+        """How many levels there are."""
+        return len(self.levels)
+
+    @property
+    def worst(self) -> float:
+        """The worst rating; it maps to 0."""
+        return self.levels[0]
+
+    @property
+    def best(self) -> float:
+        """The best rating; it maps to 1."""
+        return self.levels[-1]
+
+    @cached_property
+    def _midpoints(self) -> NDArray[np.float64]:
+        unit = self.unit(self.levels)
+        return np.asarray((unit[1:] + unit[:-1]) / 2)
+
+    def unit(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Map values to [0, 1], worst to 0 and best to 1, clipping; NaN stays NaN."""
+        return _unit(values, self.worst, self.best)
+
+    def level_of(self, values: ArrayLike) -> NDArray[np.int16]:
+        """Index of the nearest level, 0 for the worst; -1 where the value is NaN."""
+        unit = self.unit(values)
+        index = np.searchsorted(self._midpoints, unit, side="right").astype(np.int16)
+        index[np.isnan(unit)] = -1
+        return index
+
+    def off_level(self, values: ArrayLike) -> NDArray[np.bool_]:
+        """Where a value is not one of the levels (within float32 rounding); NaN is not."""
+        values = np.asarray(values, dtype=np.float64)
+        nearest = np.asarray(self.levels)[self.level_of(values)]
+        return np.asarray(np.abs(values - nearest) > LEVEL_TOLERANCE * abs(self.best - self.worst))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in ``rules.toml``."""
+        return {"levels": list(self.levels)}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{level:g}" for level in self.levels)
+
+
+@dataclass(frozen=True)
+class RangeScale:
+    """A continuous range, worst to best, with bins for counting.
+
+    Parameters
+    ----------
+    worst, best : float
+        The ends of the range, finite and different. A cost head has worst > best.
+    bins : int, default 10
+        How many equal bins its ratings are counted in; at least 2. Rating entropy is the entropy
+        over these bins, so compare entropies of rules with the same number of bins.
+
+    Raises
+    ------
+    InputError
+        If an end is not finite, the ends are equal, or there are fewer than two bins.
+
+    Examples
+    --------
+    >>> cost = RangeScale(worst=4.0, best=0.0, bins=4)
+    >>> cost.unit([4, 1, 0, -3])
+    array([0.  , 0.75, 1.  , 1.  ])
+    >>> cost.level_of([4, 1, 0])
+    array([0, 3, 3], dtype=int16)
+    """
+
+    worst: float
+    best: float
+    bins: int = 10
+
+    def __post_init__(self) -> None:
+        ends = (float(self.worst), float(self.best))
+        if not all(math.isfinite(end) for end in ends) or ends[0] == ends[1]:
+            raise InputError(f"a scale needs two different finite ends; got {ends}.")
+        if isinstance(self.bins, bool) or int(self.bins) != self.bins or self.bins < 2:
+            raise InputError(f"a scale needs two or more bins, a whole number; got {self.bins!r}.")
+        object.__setattr__(self, "worst", ends[0])
+        object.__setattr__(self, "best", ends[1])
+        object.__setattr__(self, "bins", int(self.bins))
+
+    @property
+    def n_levels(self) -> int:
+        """How many bins there are."""
+        return self.bins
+
+    def unit(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Map values to [0, 1], worst to 0 and best to 1, clipping; NaN stays NaN."""
+        return _unit(values, self.worst, self.best)
+
+    def level_of(self, values: ArrayLike) -> NDArray[np.int16]:
+        """Index of the value's bin, 0 at the worst end; -1 where the value is NaN."""
+        unit = self.unit(values)
+        unknown = np.isnan(unit)
+        index = (np.where(unknown, 0, unit) * self.bins).astype(np.int16)
+        np.minimum(index, self.bins - 1, out=index)
+        index[unknown] = -1
+        return index
+
+    def off_level(self, values: ArrayLike) -> NDArray[np.bool_]:
+        """Nowhere: every number of the range is a rating."""
+        return np.zeros(np.shape(values), dtype=bool)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in ``rules.toml``."""
+        return {"worst": self.worst, "best": self.best, "bins": self.bins}
+
+    def __str__(self) -> str:
+        return f"{self.worst:g} to {self.best:g} in {self.bins} bins"
+
+
+Scale = LevelScale | RangeScale
+
+
+def _unit(values: ArrayLike, worst: float, best: float) -> NDArray[np.float64]:
+    unit = (np.asarray(values, dtype=np.float64) - worst) / (best - worst)
+    # A falling scale gives -0.0 at its worst end; adding zero makes it 0.0.
+    return np.asarray(np.clip(unit, 0.0, 1.0) + 0.0)
+
+
+def outside(scale: Scale, values: ArrayLike) -> NDArray[np.bool_]:
+    """Where a value lies beyond the scale's ends by more than float32 rounding; NaN does not."""
+    middle = (scale.worst + scale.best) / 2
+    reach = abs(scale.best - scale.worst) * (0.5 + LEVEL_TOLERANCE)
+    return np.asarray(np.abs(np.asarray(values, dtype=np.float64) - middle) > reach)
+
+
+def scale_from_dict(data: Mapping[str, Any]) -> Scale:
+    """Build a scale from ``{"levels": [...]}`` or ``{"worst": …, "best": …, "bins": …}``.
+
+    Raises
+    ------
+    InputError
+        If the keys are of neither form, or a value is not a number.
+    """
+    keys = set(data)
+    try:
+        if keys == {"levels"}:
+            return LevelScale(tuple(data["levels"]))
+        if {"worst", "best"} <= keys <= {"worst", "best", "bins"}:
+            return RangeScale(**data)
+    except TypeError as error:
+        raise InputError(f"a scale is made of numbers; got {dict(data)!r}.") from error
+    raise InputError(
+        "a scale is {levels = [1, 2, 3]} or {worst = 0.0, best = 1.0, bins = 10}; "
+        f"got the keys {sorted(keys)}."
+    )

@@ -1,0 +1,104 @@
+"""The source's two schemes: weights that fall as rating entropy rises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from encore.calibrate import Calibration
+from encore.calibrate.entropy import ESTIMATORS, Estimator
+from encore.errors import UnknownNameError
+from encore.weights.scheme import NEVER_RATED, check_positive, known, weights_by
+from encore.weights.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    r"""One less normalised rating entropy: ``(1 - H / ln n_levels) ** strength``. The default.
+
+    .. math:: w_k = (1 - H_k / \ln L_k)^s
+
+    Favours rules whose ratings are concentrated, whether they are crisp or silent: a constant
+    rule gets the full weight 1. Entropy is normalised, so rules with different numbers of levels
+    compare.
+
+    Parameters
+    ----------
+    strength : float, default 1
+        0 is uniform, 1 the source; higher sharpens.
+    estimator : {"plugin", "miller_madow"}
+        Of the entropy; the source's is the plug-in. Miller-Madow matters when calibration sets
+        are small or rules differ in coverage.
+
+    References
+    ----------
+    .. [1] Li et al. (2026), ENCORE: Entropy-guided Reward Composition for Multi-head Safety
+       Reward Models, AAAI, arXiv 2503.20995; the authors' summary page gives this form.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, Rulebook, calibrate
+    >>> rules = Rulebook.from_ids(["steady", "noisy"], LevelScale((0, 1)))
+    >>> Linear()(calibrate([[1, 1], [1, 0]], rules)).values.tolist()
+    [1.0, 0.0]
+    """
+
+    strength: float = 1.0
+    estimator: Estimator = "plugin"
+
+    def __post_init__(self) -> None:
+        check_positive("strength", self.strength, or_zero=True)
+        _check_estimator(self.estimator)
+
+    def __call__(self, calibration: Calibration) -> Weights:
+        """Weigh; raises :class:`~encore.InputError` if a rule was never rated."""
+        entropy = known(calibration.normalised_entropy(self.estimator), calibration, NEVER_RATED)
+        return weights_by(self, "linear", calibration, (1 - entropy) ** self.strength)
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    r"""Exponential in the rating entropy: ``exp(-H / temperature)``, H in nats.
+
+    .. math:: w_k = \exp(-H_k / \tau)
+
+    Favours the same rules as ``linear``, more gently: at the source's temperature of 2 the
+    weights of five-level rules lie between 0.45 and 1. Entropy is not normalised, as in the
+    source, so a rule with more levels can scatter more and is weighed down more.
+
+    Parameters
+    ----------
+    temperature : float, default 2
+        In nats; higher is closer to uniform.
+    estimator : {"plugin", "miller_madow"}
+        Of the entropy; the source's is the plug-in.
+
+    References
+    ----------
+    .. [1] Li et al. (2026), ENCORE, AAAI, arXiv 2503.20995.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, Rulebook, calibrate
+    >>> rules = Rulebook.from_ids(["steady", "noisy"], LevelScale((0, 1)))
+    >>> Softmax(temperature=1)(calibrate([[1, 1], [1, 0]], rules)).values.round(6).tolist()
+    [1.0, 0.5]
+    """
+
+    temperature: float = 2.0
+    estimator: Estimator = "plugin"
+
+    def __post_init__(self) -> None:
+        check_positive("temperature", self.temperature)
+        _check_estimator(self.estimator)
+
+    def __call__(self, calibration: Calibration) -> Weights:
+        """Weigh; raises :class:`~encore.InputError` if a rule was never rated."""
+        entropy = known(calibration.entropy(self.estimator), calibration, NEVER_RATED)
+        return weights_by(self, "softmax", calibration, np.exp(-entropy / self.temperature))
+
+
+def _check_estimator(estimator: str) -> None:
+    if estimator not in ESTIMATORS:
+        raise UnknownNameError("entropy estimator", estimator, ESTIMATORS)

@@ -1,0 +1,42 @@
+"""Information weights: how much of a rule's entropy is about the response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from encore.calibrate import Calibration
+from encore.weights.scheme import NEVER_RATED, NO_SPREAD, known, weights_by
+from encore.weights.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Information:
+    r"""The share of the rating entropy that tells responses apart.
+
+    .. math:: w_k = 1 - \bar S_k / H_k
+
+    S is the mean within-rating spread in nats: the entropy of the rater's own distribution for
+    one rating, from token probabilities or from the same response rated again. High entropy can
+    come from responses that differ or from a rater that wavers; this tells them apart, so a
+    silent rule, a constant rule and a confused rule all get little. It favours rules that repeat
+    themselves; a rater that is consistently wrong is not found out.
+
+    From two ratings a response the spread still reads low, so the share reads high; by about as
+    much for every rule.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, RatingsTable, Rulebook, calibrate
+    >>> import numpy as np
+    >>> rules = Rulebook.from_ids(["sure", "wavering"], LevelScale((0, 1)))
+    >>> spread = np.array([[0.0, np.log(2) / 2]] * 2)
+    >>> table = RatingsTable(rules, [[1, 1], [0, 0]], spread=spread)
+    >>> Information()(calibrate(table, rules)).values.tolist()
+    [1.0, 0.5]
+    """
+
+    def __call__(self, calibration: Calibration) -> Weights:
+        """Weigh; raises :class:`~encore.InputError` where there is no spread."""
+        known(calibration.entropy(), calibration, NEVER_RATED)
+        values = known(calibration.information, calibration, NO_SPREAD)
+        return weights_by(self, "information", calibration, values)

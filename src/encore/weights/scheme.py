@@ -1,0 +1,100 @@
+"""What a weighting scheme is, and what they share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibrate import Calibration
+from encore.errors import InputError
+from encore.ratings import PreferencePairs
+from encore.weights.weights import Weights
+
+
+class WeightingScheme(Protocol):
+    """From a calibration, and nothing else, to weights. No labels."""
+
+    def __call__(self, calibration: Calibration) -> Weights:
+        """Weigh the rules of a calibration.
+
+        Raises
+        ------
+        InputError
+            If the calibration does not hold what the scheme needs, or leaves no rule a weight.
+        """
+        ...
+
+
+class LearnedScheme(Protocol):
+    """From labelled pairs to weights."""
+
+    def __call__(self, pairs: PreferencePairs) -> Weights:
+        """Fit the rules' weights to preferences.
+
+        Raises
+        ------
+        InputError
+            If the pairs leave no rule a weight.
+        """
+        ...
+
+
+def weights_by(
+    scheme: object,
+    name: str,
+    calibration: Calibration,
+    values: NDArray[np.float64],
+    notes: tuple[str, ...] = (),
+) -> Weights:
+    """Weights with their provenance: the scheme's name, its fields, the calibration's digest.
+
+    Raises
+    ------
+    InputError
+        If no rule got a weight.
+    """
+    if np.isfinite(values).all() and values.sum() <= 0:
+        raise InputError(
+            f"scheme {name!r} gives every rule of this calibration the weight 0. See what "
+            f"`encore diagnose` says, or use another scheme."
+        )
+    return Weights(calibration.rules, values, name, options_of(scheme), calibration.digest, notes)
+
+
+def options_of(scheme: object) -> dict[str, Any]:
+    """The fields of a scheme, as plain data."""
+    return asdict(scheme) if is_dataclass(scheme) and not isinstance(scheme, type) else {}
+
+
+def known(values: NDArray[np.float64], calibration: Calibration, why: str) -> NDArray[np.float64]:
+    """These values, or an error that names the rules for which they are unknown (NaN).
+
+    An unknown number is not a weight of 0: someone has to decide.
+    """
+    unknown = np.isnan(values)
+    if unknown.any():
+        names = [calibration.rules.ids[position] for position in np.flatnonzero(unknown)[:8]]
+        raise InputError(
+            f"rules {names} cannot be weighed: {why}. Calibrate on ratings that have this, leave "
+            f"these rules out, or use a scheme that does not need it."
+        )
+    return values
+
+
+def check_positive(name: str, value: float, *, or_zero: bool = False) -> None:
+    """Refuse an option that is not a finite number above (or, with *or_zero*, at) zero."""
+    low_enough = value >= 0 if or_zero else value > 0
+    if not (np.isfinite(value) and low_enough):
+        bound = "0 or more" if or_zero else "above 0"
+        raise InputError(f"{name} is {value}; expected a finite number {bound}.")
+
+
+NEVER_RATED = "they were never rated"
+NO_MARGINS = (
+    "no prompt has two responses that they rate, so there are no margins within a prompt "
+    "(is there a 'prompt_id' column?)"
+)
+NO_SPREAD = "the rater gave neither a spread nor repeated ratings for them"

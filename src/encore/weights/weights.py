@@ -1,0 +1,183 @@
+"""Weights: one number per rule, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.errors import DocumentError, InputError, UnknownNameError
+from encore.files import StrPath, read_document, write_document
+from encore.rules import Rulebook
+
+KIND = "encore.weights"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One weight per rule, with the scales that it was computed on.
+
+    Enough, alone, to compose a reward anywhere.
+
+    Parameters
+    ----------
+    rules : Rulebook
+        The rules, with their scales.
+    values : array_like of float, shape (n_rules,)
+        Raw weights as the scheme defines them: finite, not negative, not all zero.
+    scheme : str
+        What made them; ``"by_hand"`` for numbers that a person gave.
+    options : mapping
+        The scheme's options.
+    calibration_digest : str
+        What they were made from; empty if from nothing.
+    notes : tuple of str
+        What a user should know, such as rules that got nothing and why.
+
+    Raises
+    ------
+    InputError
+        If a weight is not finite or negative, their sum is not positive, or there is not one per
+        rule.
+
+    Examples
+    --------
+    >>> from encore.rules import LevelScale
+    >>> weights = Weights(Rulebook.from_ids(["a", "b"], LevelScale((0, 1))), [3.0, 1.0])
+    >>> weights.shares.tolist()
+    [0.75, 0.25]
+    """
+
+    rules: Rulebook
+    values: NDArray[np.float64]
+    scheme: str = "by_hand"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    calibration_digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64)
+        if values.shape != (len(self.rules),):
+            raise InputError(f"weights of shape {values.shape} for {len(self.rules)} rules.")
+        for rule_id, value in zip(self.rules.ids, values.tolist(), strict=True):
+            if not np.isfinite(value) or value < 0:
+                raise InputError(
+                    f"rule {rule_id!r}: weight {value:g} is not a finite number of 0 or more. "
+                    f"For a rule that counts against, turn its scale round (worst > best)."
+                )
+        if values.sum() <= 0:
+            raise InputError(
+                "all weights are zero: nothing would be left of the reward. Give at least one "
+                "rule a positive weight."
+            )
+        object.__setattr__(self, "values", values)
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """Weights divided by their sum, shape (n_rules,): rewards stay in [0, 1]."""
+        return np.asarray(self.values / self.values.sum())
+
+    @classmethod
+    def by_hand(cls, rules: Rulebook, weights: Mapping[str, float]) -> Weights:
+        """Weights that a person gives, one for every rule by its id.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no rule's.
+        InputError
+            If a rule has no weight (0 leaves it out), or a weight is unusable.
+        """
+        for name, value in weights.items():
+            rules.position(name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"rule {name!r}: weight {value!r} is not a number.")
+        missing = [name for name in rules.ids if name not in weights]
+        if missing:
+            raise InputError(f"no weight for rules {missing}. Give 0 to leave a rule out.")
+        return cls(rules, np.array([weights[name] for name in rules.ids], dtype=np.float64))
+
+    def save(self, path: StrPath) -> None:
+        """Write ``weights.json``, atomically; numbers come back to the last bit."""
+        write_document(path, KIND, VERSION, self.to_dict())
+
+    @classmethod
+    def load(cls, path: StrPath) -> Weights:
+        """Read ``weights.json``.
+
+        Raises
+        ------
+        DocumentError
+            If the file is not a weights file, or is broken.
+        """
+        return cls.from_dict(read_document(path, KIND, VERSION), str(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        rows = zip(self.rules.to_dicts(), self.values.tolist(), self.shares.tolist(), strict=True)
+        return {
+            "scheme": self.scheme,
+            "options": dict(self.options),
+            "rules_digest": self.rules.digest,
+            "calibration_digest": self.calibration_digest,
+            "notes": list(self.notes),
+            "rules": [{**rule, "weight": weight, "share": share} for rule, weight, share in rows],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str) -> Weights:
+        """Read what :meth:`to_dict` gave; *source* names it in errors.
+
+        Raises
+        ------
+        DocumentError
+            If a part is missing or unusable.
+        """
+        try:
+            tables = [dict(table) for table in data["rules"]]
+            values = [table.pop("weight") for table in tables]
+            for table in tables:
+                table.pop("share")
+            return cls(
+                Rulebook.from_dicts(tables),
+                np.array(values, dtype=np.float64),
+                scheme=data["scheme"],
+                options=data["options"],
+                calibration_digest=data["calibration_digest"],
+                notes=tuple(data["notes"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DocumentError(
+                f"{source}: a broken weights file ({error}). Weigh again."
+            ) from error
+
+
+def load_hand_weights(path: StrPath, rules: Rulebook) -> Weights:
+    """Read weights by hand from a JSON object, ``{"<rule id>": <weight>, …}``.
+
+    Raises
+    ------
+    DocumentError
+        If the file is not such an object.
+    UnknownNameError, InputError
+        As :meth:`Weights.by_hand`.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DocumentError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(data, dict):
+        raise DocumentError(f'{path}: expected {{"<rule id>": <weight>, …}}, got {data!r:.60}.')
+    try:
+        return Weights.by_hand(rules, data)
+    except UnknownNameError:
+        raise
+    except InputError as error:
+        raise DocumentError(f"{path}: {error}") from error

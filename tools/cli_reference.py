@@ -1,0 +1,42 @@
+"""Write the command line's reference from its own help texts.
+
+Run as ``python tools/cli_reference.py docs/reference/cli.md``, or ``make reference``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from encore.cli.main import main as encore
+
+HEADER = """# Command line
+
+Made from `encore --help` and each verb's own (`make reference`); a test holds it up to date.
+Results go to standard output, progress and notes to standard error. Exit status: 0 if all went
+well, 1 for an error in one line, 2 for wrong arguments, 130 after Ctrl-C.
+"""
+
+
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command and those below it, parents first."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from commands(f"{name} {child.name}", child)
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEADER]
+    for name, command in commands("encore", encore):
+        context = click.Context(command, info_name=name, max_content_width=88, terminal_width=88)
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference(), encoding="utf-8")
