@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_MAX_ITERATIONS = 1000
-_TOLERANCE = 1e-10
+_MAX_STEPS = 500
+_TOLERANCE = 1e-13
+_MAX_DAMPING = 1e12
+_UNDECIDED = 1e-6
 
 
 def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -14,9 +16,12 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
     If rules err independently given which response is better, their margins covary only through
     it, and :math:`\Sigma_{kl} = v_k v_l` for :math:`k \ne l`. The diagonal also holds each
-    rule's own noise, so it is not used: it is filled in with :math:`v_k^2` and the leading
-    eigenvector taken again until nothing moves (principal factor iteration). With the diagonal
-    left in, one noisy rule outweighs many that agree.
+    rule's own noise, so it is left out (with it, one noisy rule outweighs many that agree):
+
+    .. math:: \min_v \sum_{k < l} (\Sigma_{kl} - v_k v_l)^2
+
+    by damped Gauss-Newton steps from the leading eigenvector, with :math:`|v_k|` at most the
+    margin's standard deviation: a factor cannot explain more than all of a rule.
 
     Parameters
     ----------
@@ -40,15 +45,50 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> common_factor(np.outer(v, v) + np.diag([0.1, 0.2, 0.3, 9.0])).round(6)
     array([0.8, 0.5, 0.2, 0. ])
     """
-    known = np.nan_to_num(covariance)
-    variance = np.diagonal(known)
-    filled = known - np.diag(variance)
-    loadings = np.zeros(len(known))
-    for _ in range(_MAX_ITERATIONS):
-        values, vectors = np.linalg.eigh(filled)
-        before, loadings = loadings, vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
-        # A loading cannot explain more than all of a rule's variance.
-        np.fill_diagonal(filled, np.minimum(loadings**2, variance))
-        if np.abs(np.abs(loadings) - np.abs(before)).max() < _TOLERANCE:
+    off = np.nan_to_num(covariance)
+    deviation = np.sqrt(np.maximum(np.diagonal(off), 0.0))
+    off = off - np.diag(np.diagonal(off))
+    values, vectors = np.linalg.eigh(off)
+    v = np.clip(vectors[:, -1] * np.sqrt(max(values[-1], 0.0)), -deviation, deviation)
+    residual, damping = _residual(off, v), 1e-3
+    scale = np.abs(off).max(initial=0.0) ** 1.5  # a gradient is a covariance times a loading
+    for _ in range(_MAX_STEPS):
+        squares = v @ v
+        gradient = squares * v - v**3 - off @ v
+        # A loading at its bound moves only inwards (projected steps).
+        free = (np.abs(v) < deviation) | (gradient * v > 0)
+        if np.abs(gradient[free]).max(initial=0.0) <= _TOLERANCE * scale:
             break
-    return loadings if loadings.sum() >= 0 else -loadings
+        curvature = (np.outer(v, v) + np.diag(squares - 2 * v**2))[np.ix_(free, free)]
+        curvature += (damping * squares + 1e-300) * np.eye(len(curvature))
+        tried = v.copy()
+        tried[free] -= np.linalg.solve(curvature, gradient[free])
+        tried = np.clip(tried, -deviation, deviation)
+        now = _residual(off, tried)
+        if now < residual:
+            v, residual, damping = tried, now, damping / 4
+        elif damping > _MAX_DAMPING:
+            break  # nothing improves: the optimum to the last bit
+        else:
+            damping *= 4
+    return v if v.sum() >= 0 else -v
+
+
+def is_determined(covariance: NDArray[np.float64], loadings: NDArray[np.float64]) -> bool:
+    """Whether the data says which factor and which way round.
+
+    It does not if rules split evenly (the loadings sum to 0), or if two groups agree equally
+    strongly, each within itself (the two leading eigenvalues are equal).
+    """
+    off = np.nan_to_num(covariance)
+    values = np.linalg.eigvalsh(off - np.diag(np.diagonal(off)))
+    one_way = abs(loadings.sum()) > _UNDECIDED * np.abs(loadings).sum()
+    one_factor = len(values) < 2 or values[-1] - values[-2] > _UNDECIDED * abs(values[-1])
+    return bool(one_way and one_factor)
+
+
+def _residual(off: NDArray[np.float64], v: NDArray[np.float64]) -> float:
+    """Σ over k ≠ l of (Σ_kl - v_k v_l)²."""
+    difference = off - np.outer(v, v)
+    np.fill_diagonal(difference, 0.0)
+    return float((difference**2).sum())

@@ -194,5 +194,7 @@ def _array(rows: Any, kind: np.dtype[Any], *, symmetric: bool) -> NDArray[Any]:
         return np.array(rows, dtype=kind)
     matrix = np.zeros((len(rows), len(rows)), dtype=kind)
     for position, row in enumerate(rows):
+        if len(row) != position + 1:
+            raise ValueError(f"row {position} of a triangle has {len(row)} entries")
         matrix[position, : position + 1] = row
     return matrix + np.tril(matrix, -1).T

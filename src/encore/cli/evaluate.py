@@ -33,7 +33,7 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
       encore evaluate pairs.parquet --weights weights.json
     """
     with working("evaluating"):
-        evaluation = evaluate_reward(pairs, Reward.load(weights), seed)
+        evaluation = evaluate_reward(pairs, Reward.load(weights), rng=seed)
     if evaluation.n_unknown:
         note(f"Note: {evaluation.n_unknown} pairs are left out: a reward of theirs is unknown.")
     if as_json:

@@ -68,9 +68,21 @@ def _compose(
 ) -> NDArray[np.float64]:
     rated = table.rated
     if rated.all():
-        return np.asarray(table.unit @ shares)
-    present = rated @ shares
-    rewards = np.nan_to_num(table.unit) @ shares
+        return _weighted_sum(table.unit, shares)
+    present = _weighted_sum(rated, shares)
+    rewards = _weighted_sum(np.nan_to_num(table.unit), shares)
     # Shares sum to 1 only to rounding: exactly max_missing must still pass.
     enough = (present > 0) & (1 - present <= max_missing + 1e-12)
     return np.where(enough, rewards / np.where(enough, present, 1.0), np.nan)
+
+
+def _weighted_sum(columns: NDArray[Any], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ_k shares_k columns_k, in rule order.
+
+    A matrix product would round a row's sum by where the row stands in its batch; so a response
+    has one reward, to the last bit, however it is batched.
+    """
+    total = np.zeros(len(columns))
+    for share, column in zip(shares.tolist(), columns.T, strict=True):
+        total += share * column
+    return total

@@ -136,7 +136,7 @@ def compare(
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
         Folds of the cross-validation, at least 2.
-    rng : numpy.random.Generator or int
+    rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
     Raises

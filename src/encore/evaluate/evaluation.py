@@ -73,7 +73,9 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(pairs: Any, reward: Reward | Weights, rng: np.random.Generator | int) -> Evaluation:
+def evaluate(
+    pairs: Any, reward: Reward | Weights, *, rng: np.random.Generator | int = 0
+) -> Evaluation:
     """Evaluate one reward on labelled pairs.
 
     Intervals are 95 % percentile bootstrap intervals that resample prompts.
@@ -84,7 +86,7 @@ def evaluate(pairs: Any, reward: Reward | Weights, rng: np.random.Generator | in
         In the pairs layout.
     reward : Reward or Weights
         What to evaluate.
-    rng : numpy.random.Generator or int
+    rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
     Raises
@@ -99,7 +101,7 @@ def evaluate(pairs: Any, reward: Reward | Weights, rng: np.random.Generator | in
     >>> from encore import LevelScale, PreferencePairs, Rulebook, Weights
     >>> rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
     >>> pairs = PreferencePairs.from_arrays([[1], [1], [0]], [[0], [1], [0]], rules)
-    >>> found = evaluate(pairs, Weights(rules, [1.0]), 0)
+    >>> found = evaluate(pairs, Weights(rules, [1.0]))
     >>> round(found.overall.accuracy["half"].value, 4), round(found.overall.tie_rate, 4)
     (0.6667, 0.6667)
     """

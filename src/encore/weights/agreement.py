@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from encore.calibrate import Calibration
-from encore.calibrate.factor import common_factor
+from encore.calibrate.factor import common_factor, is_determined
+from encore.errors import InputError
 from encore.weights.scheme import NO_MARGINS, known, weights_by
 from encore.weights.weights import Weights
 
@@ -22,8 +23,7 @@ class Agreement:
     loading is the rule's accuracy in disguise. A silent or constant rule shares nothing and gets
     nothing; one that runs against the rest is clipped to 0 and named. It favours the majority:
     rules that repeat one another share much, right or wrong, so look for redundant rules first.
-    Needs three rules or more: with two, only the product of their loadings is known, and they
-    get the same weight.
+    Needs three rules that vary: of two, only the product of their loadings is known.
 
     References
     ----------
@@ -42,10 +42,21 @@ class Agreement:
     """
 
     def __call__(self, calibration: Calibration) -> Weights:
-        """Weigh; raises :class:`~encore.InputError` where there are no margins."""
-        known(calibration.margin_variance, calibration, NO_MARGINS)
-        loadings = common_factor(calibration.margin_covariance)
-        # Eigenvectors are exact to about 1e-15: less than that is a rule that shares nothing.
+        """Weigh; raises :class:`~encore.InputError` without margins of three rules that vary."""
+        variance = known(calibration.margin_variance, calibration, NO_MARGINS)
+        if (variance > 0).sum() < 3:
+            raise InputError(
+                f"agreement needs three rules whose margins vary; {int((variance > 0).sum())} of "
+                f"{len(variance)} do. Use another scheme."
+            )
+        covariance = calibration.margin_covariance
+        loadings = common_factor(covariance)
+        if not is_determined(covariance, loadings):
+            raise InputError(
+                "the rules' margins do not say what the rules agree on: they split evenly, or "
+                "share nothing. Calibrate on more prompts, or use another scheme."
+            )
+        # The fit is exact to about 1e-14: less than this is a rule that shares nothing.
         loadings[np.abs(loadings) < 1e-12] = 0.0
         notes = tuple(
             f"rule {rule_id!r} runs against the others (loading {loading:.3f}) and gets 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from encore.weights.weights import Weights
 
 _MAX_STEPS = 200
 _TOLERANCE = 1e-10
+_SMALLEST_STEP = 1e-12
 
 
 def fit_bradley_terry(
@@ -57,47 +59,46 @@ def fit_bradley_terry(
     array([0.88, 0.  ])
     """
     check_positive("ridge", ridge)
+
+    def objective(w: NDArray[np.float64]) -> float:
+        return float(np.logaddexp(0, -(margins @ w)).sum() + ridge / 2 * (w @ w))
+
+    lowest = 0.0 if non_negative else -np.inf
     w = np.zeros(margins.shape[1])
-    objective = _objective(w, margins, ridge)
     for _ in range(_MAX_STEPS):
         p_wrong = _sigmoid(-(margins @ w))
         gradient = ridge * w - margins.T @ p_wrong
-        held = non_negative & (w <= 0) & (gradient > 0)
-        free = ~held
+        free = ~((w <= lowest) & (gradient > 0))
         if np.abs(gradient[free]).max(initial=0.0) < _TOLERANCE * max(1, len(margins)):
             break
-        curvature = (margins[:, free] * (p_wrong * (1 - p_wrong))[:, None]).T @ margins[:, free]
+        loose = margins[:, free]
+        curvature = (loose * (p_wrong * (1 - p_wrong))[:, None]).T @ loose
         step = np.zeros_like(w)
         step[free] = np.linalg.solve(curvature + ridge * np.eye(int(free.sum())), gradient[free])
-        w, objective, moved = _descend(w, step, objective, margins, ridge, non_negative)
-        if not moved:
+        moved = _descend(objective, w, step, lowest)
+        if moved is None:
             break
+        w = moved
     return w
 
 
 def _descend(
+    objective: Callable[[NDArray[np.float64]], float],
     w: NDArray[np.float64],
     step: NDArray[np.float64],
-    objective: float,
-    margins: NDArray[np.float64],
-    ridge: float,
-    non_negative: bool,
-) -> tuple[NDArray[np.float64], float, bool]:
-    """Halve the Newton step until it improves; projected, a full one need not."""
-    size = 1.0
-    while size > 1e-12:
-        tried = w - size * step
-        if non_negative:
-            tried = np.maximum(tried, 0.0)
-        value = _objective(tried, margins, ridge)
-        if value < objective:
-            return tried, value, True
+    lowest: float,
+) -> NDArray[np.float64] | None:
+    """Halve the Newton step until it improves: one that is cut off at *lowest* need not.
+
+    None if nothing improves, which is the optimum to the last bit.
+    """
+    before, size = objective(w), 1.0
+    while size > _SMALLEST_STEP:
+        tried = np.maximum(w - size * step, lowest)
+        if objective(tried) < before:
+            return tried
         size /= 2
-    return w, objective, False
-
-
-def _objective(w: NDArray[np.float64], margins: NDArray[np.float64], ridge: float) -> float:
-    return float(np.logaddexp(0, -(margins @ w)).sum() + ridge / 2 * (w @ w))
+    return None
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

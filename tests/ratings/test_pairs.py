@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encore import LevelScale, PreferencePairs, RatingsTable, Rulebook
+from encore.errors import RatingsError
+from encore.ratings import Ids
+
+NAN = float("nan")
+FIVE = Rulebook.from_ids(["harm", "privacy"], LevelScale((1, 2, 3, 4, 5)))
+
+
+def refused(chosen: Any, rejected: Any, **columns: Any) -> RatingsError:
+    with pytest.raises(RatingsError) as caught:
+        PreferencePairs.from_arrays(chosen, rejected, FIVE, **columns)
+    return caught.value
+
+
+def test_margins_are_the_chosen_less_the_rejected_unit_rating() -> None:
+    pairs = PreferencePairs.from_arrays([[5, 1], [3, 4]], [[1, 1], [4, 2]], FIVE)
+    # (5 - 1)/4 - (1 - 1)/4, 0; (3 - 1)/4 - (4 - 1)/4, (4 - 1)/4 - (2 - 1)/4
+    assert pairs.margins.tolist() == [[1.0, 0.0], [-1 / 4, 1 / 2]]
+
+
+def test_a_margin_with_an_unrated_side_is_unknown() -> None:
+    pairs = PreferencePairs.from_arrays([[5, NAN]], [[NAN, 1]], FIVE)
+    assert np.isnan(pairs.margins).all()
+
+
+def test_one_pair_of_one_rule_is_enough() -> None:
+    one = Rulebook.from_ids(["harm"], LevelScale((0, 1)))
+    pairs = PreferencePairs.from_arrays([[1]], [[0]], one)
+    assert (pairs.n_pairs, pairs.margins.tolist()) == (1, [[1.0]])
+
+
+def test_pairs_that_name_no_prompt_have_one_each() -> None:
+    pairs = PreferencePairs.from_arrays([[5, 5]] * 3, [[1, 1]] * 3, FIVE)
+    assert pairs.prompts.codes.tolist() == [0, 1, 2]
+
+
+def test_both_responses_of_a_pair_answer_its_prompt() -> None:
+    pairs = PreferencePairs.from_arrays(
+        [[5, 5]] * 3, [[1, 1]] * 3, FIVE, prompts=["p", "q", "p"], subsets=["s", "t", "s"]
+    )
+    assert pairs.prompts.codes.tolist() == [0, 1, 0]
+    assert pairs.ratings.prompts is not None
+    assert pairs.ratings.prompts.codes.tolist() == [0, 0, 1, 1, 0, 0]
+    assert [pairs.subsets.names[code] for code in pairs.subsets.codes] == ["s", "t", "s"]
+
+
+def test_pairs_that_name_no_subset_share_one() -> None:
+    pairs = PreferencePairs.from_arrays([[5, 5]] * 2, [[1, 1]] * 2, FIVE)
+    assert (list(pairs.subsets.names), pairs.subsets.codes.tolist()) == (["all"], [0, 0])
+
+
+def test_ratings_without_prompts_give_every_pair_its_own() -> None:
+    ratings = RatingsTable(FIVE, np.array([[5, 5], [1, 1], [4, 4], [2, 2]]))
+    first = np.array([0, 2])
+    pairs = PreferencePairs(ratings, first, first + 1, Ids.of(["all", "all"]))
+    assert pairs.prompts.codes.tolist() == [0, 1]
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.sampled_from([1, 2, 3, 4, 5, NAN])] * 4).map(np.array),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_swapping_the_sides_turns_every_margin_round(rows: list[Any]) -> None:
+    both = np.array(rows)
+    ahead = PreferencePairs.from_arrays(both[:, :2], both[:, 2:], FIVE).margins
+    behind = PreferencePairs.from_arrays(both[:, 2:], both[:, :2], FIVE).margins
+    np.testing.assert_array_equal(ahead, -behind)
+
+
+def test_sides_of_unequal_length_are_refused_with_both_numbers() -> None:
+    assert str(refused([[5, 5]] * 2, [[1, 1]])) == "pairs: 2 chosen responses for 1 rejected."
+
+
+def test_no_pairs_are_refused() -> None:
+    assert "there are no pairs" in str(refused(np.empty((0, 2)), np.empty((0, 2))))
+
+
+def test_subsets_of_another_length_are_refused_with_the_numbers() -> None:
+    message = str(refused([[5, 5]] * 2, [[1, 1]] * 2, subsets=["s"] * 3))
+    assert "2 chosen, 2 rejected and 3 subsets; expected one of each per pair" in message
+
+
+def test_prompts_of_another_length_are_refused_with_the_numbers_of_pairs() -> None:
+    message = str(refused([[5, 5]] * 2, [[1, 1]] * 2, prompts=["p"] * 3))
+    assert "3 prompts" in message and "2 pairs" in message
+
+
+def test_a_wrong_rating_is_placed_on_its_side_and_row() -> None:
+    error = refused([[5, 5], [5, 5]], [[1, 1], [1, 9]])
+    assert (error.source, error.row, error.column) == ("rejected", 2, "privacy")
+    assert refused([[5, 5], [0, 5]], [[1, 1], [1, 1]]).source == "chosen"
+
+
+def test_a_side_of_another_shape_is_refused_with_the_right_one() -> None:
+    assert "shape (1, 3); expected (n_rows, 2)" in str(refused([[5, 5]], [[1, 1, 1]]))

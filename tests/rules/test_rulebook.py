@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
+from encore.rules import LevelScale, RangeScale, Rule, Rulebook, catalogues
+
+TOML = """
+[[rule]]
+id = "privacy"
+text = "Keeps secrets."
+scale = { levels = [1, 2, 3] }
+
+[[rule]]
+id = "cost"
+text = "Costs little."
+scale = { worst = 4.0, best = 0.0, bins = 4 }
+source = "us"
+"""
+
+
+def two() -> Rulebook:
+    return Rulebook.parse(TOML.encode(), "rules.toml")
+
+
+def test_a_rules_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(TOML)
+    expected = (
+        Rule("privacy", "Keeps secrets.", LevelScale((1, 2, 3))),
+        Rule("cost", "Costs little.", RangeScale(4, 0, 4), "us"),
+    )
+    assert Rulebook.load(path).rules == expected
+
+
+def test_plain_data_makes_the_same_rulebook() -> None:
+    assert Rulebook.from_dicts(two().to_dicts()) == two()
+
+
+def test_each_column_goes_by_its_own_scale() -> None:
+    values = np.array([[2.0, 1.0], [np.nan, 5.0]])
+    # (2 - 1) / 2 and (1 - 4) / (0 - 4); 5 lies beyond the worst end, 4.
+    np.testing.assert_array_equal(two().unit(values), [[0.5, 0.75], [np.nan, 0.0]])
+    assert two().level_of(values).tolist() == [[1, 3], [-1, 0]]
+    assert two().outside(values).tolist() == [[False, False], [False, True]]
+
+
+def test_the_digest_is_of_what_a_rating_depends_on() -> None:
+    base = Rule("a", "text", LevelScale((0, 1)))
+    same = Rulebook((Rule("a", "text", LevelScale((0.0, 1.0)), "another source"),))
+    others = [
+        Rule("b", "text", LevelScale((0, 1))),
+        Rule("a", "other", LevelScale((0, 1))),
+        Rule("a", "text", LevelScale((1, 0))),
+    ]
+    assert Rulebook((base,)).digest == same.digest
+    digests = {Rulebook((rule,)).digest for rule in [base, *others]}
+    assert len(digests) == 4
+
+
+def test_rules_that_differ_do_not_pass_as_the_same() -> None:
+    mine = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+    mine.same_as(Rulebook.from_ids(["a", "b"], LevelScale((0, 1))), "x", "y")
+    with pytest.raises(MismatchError, match=r"x: rules \[a, b\]; y: rules \[b, a\]"):
+        mine.same_as(Rulebook.from_ids(["b", "a"], LevelScale((0, 1))), "x", "y")
+    with pytest.raises(MismatchError, match=r"x and y hold rules \[a, b\] with different texts"):
+        mine.same_as(Rulebook.from_ids(["a", "b"], LevelScale((0, 2))), "x", "y")
+
+
+def test_an_id_that_stands_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"stand twice: \['a'\]"):
+        Rulebook.from_ids(["a", "b", "a"], LevelScale((0, 1)))
+
+
+def test_no_rule_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one rule"):
+        Rulebook(())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"[[rule]", "not a TOML file"),
+        (b"\xff", "not a TOML file"),
+        (b"", r"got the keys \[\]"),
+        (b"rules = 1", r"a list of \[\[rule\]\] tables and nothing else; got the keys \['rules'\]"),
+        (b"rule = []", "at least one rule"),
+        (b"[[rule]]\nid = 'a'", r"f.toml: rule 'a': missing keys \['text', 'scale'\]"),
+    ],
+)
+def test_a_broken_rules_file_is_refused_by_name(text: bytes, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
+        Rulebook.parse(text, "f.toml")
+
+
+def test_a_name_that_is_neither_file_nor_catalogue_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'safety-12'"):
+        Rulebook.load("safety12")
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    assert two().position("cost") == 1
+    with pytest.raises(
+        UnknownNameError, match=r"no rule is called 'privcy'. Did you mean 'privacy'"
+    ):
+        two().position("privcy")
+
+
+def test_the_shipped_catalogues_are_whole() -> None:
+    shipped = catalogues()
+    assert set(shipped) >= {"safety-12"}
+    for name, rulebook in shipped.items():
+        assert all(rule.source for rule in rulebook), name

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encore.errors import InputError
+from encore.rules import LevelScale, RangeScale, Scale
+from encore.rules.scale import outside, scale_from_dict
+
+FIVE = LevelScale((1, 2, 3, 4, 5))
+COST = LevelScale((5, 4, 3, 2, 1))
+RANGE = RangeScale(worst=-1.0, best=1.0, bins=4)
+NAN = float("nan")
+
+
+def test_levels_map_evenly_to_the_unit_interval() -> None:
+    # (v - 1) / (5 - 1)
+    assert FIVE.unit([1, 2, 3, 4, 5]).tolist() == [0, 1 / 4, 2 / 4, 3 / 4, 1]
+
+
+def test_a_cost_is_a_scale_the_other_way_round() -> None:
+    assert COST.unit([1, 5, 4]).tolist() == [1.0, 0.0, 0.25]
+    assert COST.level_of([5, 1]).tolist() == [0, 4]
+
+
+def test_uneven_levels_map_by_their_value() -> None:
+    # (1 - 0) / (10 - 0)
+    assert LevelScale((0, 1, 10)).unit([1]).tolist() == [0.1]
+
+
+def test_nan_is_no_level_and_stays_nan() -> None:
+    for scale in (FIVE, RANGE):
+        assert np.isnan(scale.unit([NAN])).all()
+        assert scale.level_of([NAN]).tolist() == [-1]
+        assert not scale.off_level([NAN]).any()
+        assert not outside(scale, [NAN]).any()
+
+
+def test_a_range_counts_in_equal_bins_that_hold_their_ends() -> None:
+    # Four bins of width 1/2 from -1: -1 and -0.51 in bin 0, -0.5 in 1, 0 in 2, 0.5 and 1 in 3.
+    assert RANGE.level_of([-1, -0.51, -0.5, 0, 0.5, 1]).tolist() == [0, 0, 1, 2, 3, 3]
+
+
+def test_beyond_a_range_is_clipped_and_marked() -> None:
+    values = [-1.5, -1, 1, 1.5]
+    assert RANGE.unit(values).tolist() == [0, 0, 1, 1]
+    assert outside(RANGE, values).tolist() == [True, False, False, True]
+
+
+def test_a_value_between_levels_belongs_to_the_nearest_and_is_marked() -> None:
+    assert FIVE.level_of([4.4, 4.6]).tolist() == [3, 4]
+    assert FIVE.off_level([4.4, 4.0]).tolist() == [True, False]
+    assert not RANGE.off_level([0.123]).any()
+
+
+def test_float32_levels_are_still_levels() -> None:
+    scale = LevelScale((0.1, 0.2, 0.7))
+    values = np.array([0.1, 0.2, 0.7], dtype=np.float32)
+    assert not scale.off_level(values).any()
+    assert scale.level_of(values).tolist() == [0, 1, 2]
+    assert not outside(scale, values).any()
+
+
+@pytest.mark.parametrize("levels", [(), (1,), (1, 1), (1, 3, 2), (1, NAN), (1, float("inf"))])
+def test_unordered_or_too_few_levels_are_refused(levels: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="two or more finite numbers in order, worst to best"):
+        LevelScale(levels)
+
+
+@pytest.mark.parametrize("ends", [(0, 0), (0, NAN), (float("-inf"), 0)])
+def test_a_range_needs_two_different_ends(ends: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="two different finite ends"):
+        RangeScale(*ends)
+
+
+@pytest.mark.parametrize("bins", [1, 0, -3, 2.5, True])
+def test_a_range_needs_two_bins(bins: int) -> None:
+    with pytest.raises(InputError, match="two or more bins"):
+        RangeScale(0, 1, bins)
+
+
+@pytest.mark.parametrize("scale", [FIVE, COST, RANGE, RangeScale(3, 1)])
+def test_plain_data_makes_the_same_scale(scale: Scale) -> None:
+    assert scale_from_dict(scale.to_dict()) == scale
+
+
+def test_bins_have_a_default() -> None:
+    assert scale_from_dict({"worst": 0, "best": 1}) == RangeScale(0, 1, 10)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"level": [1, 2]}, {"levels": [1, 2], "bins": 2}, {"worst": 0}]
+)
+def test_a_misspelt_scale_is_refused_with_both_forms(data: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"levels = \[1, 2, 3\]\} or \{worst = 0.0"):
+        scale_from_dict(data)
+
+
+def test_a_scale_of_words_is_refused() -> None:
+    with pytest.raises(InputError, match="made of numbers"):
+        scale_from_dict({"levels": 5})
+
+
+@given(
+    worst=st.floats(-1e6, 1e6),
+    width=st.floats(1e-3, 1e6),
+    falling=st.booleans(),
+    shares=st.lists(st.floats(0, 1), min_size=1),
+)
+def test_units_undo_any_affine_change_of_the_raw_scale(
+    worst: float, width: float, falling: bool, shares: list[float]
+) -> None:
+    best = worst - width if falling else worst + width
+    raw = worst + np.array(shares) * (best - worst)
+    np.testing.assert_allclose(RangeScale(worst, best).unit(raw), shares, atol=1e-6)
