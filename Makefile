@@ -10,7 +10,7 @@ demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo
 
 test: $(VENV)/installed  ## Set up and pass the whole suite: tests, doctests, documentation blocks
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 install: $(VENV)/installed  ## Set up .venv with all that tests and CI need
 

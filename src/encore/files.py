@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,38 +42,26 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
     'whole'
     """
     target = Path(path)
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=".part", dir=target.parent
-    )
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.part")
+    try:
+        temporary.open("xb").close()
+    except OSError as error:
+        # The caller knows the file that was asked for, not the one beside it.
+        raise type(error)(error.errno, error.strerror, str(target)) from error
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(_mode_of_a_new_file())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     # The rename itself is durable only once the folder's entry is on disk.
-    with contextlib.suppress(OSError), _opened_folder(target.parent) as folder:
-        os.fsync(folder)
-
-
-def _mode_of_a_new_file() -> int:
-    """What ``open`` would give: mkstemp makes files that only their owner can read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-@contextlib.contextmanager
-def _opened_folder(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def digest(value: object) -> str:
@@ -110,18 +97,49 @@ def read_document(path: StrPath, kind: str, version: int) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     """
-    try:
-        document: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DocumentError(f"{path}: not a JSON document ({error}). Expected {kind!r}.") from error
-    found = document.get("kind") if isinstance(document, dict) else None
-    if found != kind:
-        raise DocumentError(f"{path}: expected a document of kind {kind!r}, got {found!r}.")
-    written = document.get("schema_version")
-    if not isinstance(written, int) or not 1 <= written <= version:
+    document = _read_json(path, kind)
+    if document.get("kind") != kind:
+        raise DocumentError(
+            f"{path}: expected a document of kind {kind!r}, got {document.get('kind')!r}."
+        )
+    check_version(path, kind, document.get("schema_version"), version)
+    return document
+
+
+def document_kind(path: StrPath) -> str | None:
+    """The kind that a JSON document states, or None.
+
+    Raises
+    ------
+    DocumentError
+        If the file is not JSON.
+    FileNotFoundError
+        If there is no such file.
+    """
+    kind = _read_json(path, "encore.*").get("kind")
+    return kind if isinstance(kind, str) else None
+
+
+def check_version(path: StrPath, kind: str, written: object, known: int) -> None:
+    """Refuse a schema version that this ENCORE does not know.
+
+    Raises
+    ------
+    DocumentError
+        If *written* is not a whole number from 1 to *known*.
+    """
+    if not isinstance(written, int) or not 1 <= written <= known:
         raise DocumentError(
             f"{path}: schema version {written!r} of {kind!r} is not one that this version of "
-            f"ENCORE reads (1 to {version}). Install the version that wrote it, or a newer one."
+            f"ENCORE reads (1 to {known}). Install the version that wrote it, or a newer one."
         )
-    body: dict[str, Any] = document
-    return body
+
+
+def _read_json(path: StrPath, expected: str) -> dict[str, Any]:
+    try:
+        value: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DocumentError(
+            f"{path}: not a JSON document ({error}). Expected {expected!r}."
+        ) from error
+    return value if isinstance(value, dict) else {}

@@ -126,7 +126,7 @@ def test_text_among_the_ratings_of_a_frame_is_refused_in_its_place(
     name: str, peer: Peer, rules: Rulebook
 ) -> None:
     frame = peer(name).DataFrame({**RATED, "harm": ["5", "4", "3"]})
-    with pytest.raises(RatingsError, match="'5' is of type .*; expected a number") as caught:
+    with pytest.raises(RatingsError, match=r"'5' is of type .*; expected a number") as caught:
         as_ratings(frame, rules)
     assert (caught.value.source, caught.value.row, caught.value.column) == ("ratings", 1, "harm")
 
@@ -190,7 +190,7 @@ def test_a_pass_or_fail_rule_reads_alike_from_all_three_formats(save: Save) -> N
 
 @pytest.mark.parametrize("data", [None, 7, object()])
 def test_what_holds_no_ratings_is_refused_with_what_does(data: Any, rules: Rulebook) -> None:
-    with pytest.raises(InputError, match="is not a ratings table .* Expected a NumPy array"):
+    with pytest.raises(InputError, match=r"is not a ratings table .* Expected a NumPy array"):
         as_ratings(data, rules)
 
 

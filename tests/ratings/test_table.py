@@ -158,7 +158,7 @@ def test_one_row_and_one_rule_are_enough() -> None:
 
 @pytest.mark.parametrize("name", ["prompts", "responses", "repeats"])
 def test_a_column_of_another_length_is_refused_with_both_numbers(name: str) -> None:
-    message = refused([[5, 5], [4, 4]], **{name: [0, 1, 2]}).message
+    message = refused([[5, 5], [4, 4]], FIVE, **{name: [0, 1, 2]}).message
     assert message == f"3 {name} for 2 rows of ratings; expected one a row."
 
 
@@ -203,8 +203,8 @@ def test_without_prompts_one_response_id_may_stand_once() -> None:
 
 
 def test_the_rows_of_a_response_need_not_stand_together_to_be_found() -> None:
-    ids = {"prompts": ["p", "q", "p"], "responses": ["x", "x", "x"]}
-    assert refused([[5, 5], [4, 4], [3, 3]], **ids).row == 3
+    error = refused([[5, 5], [4, 4], [3, 3]], prompts=list("pqp"), responses=list("xxx"))
+    assert error.row == 3
 
 
 def test_a_response_rated_again_is_welcome_under_another_repeat() -> None:

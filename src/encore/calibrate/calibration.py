@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -17,8 +18,7 @@ from encore.calibrate.entropy import Estimator, rating_entropy
 from encore.calibrate.statistics import Statistics
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, digest, file_digest, read_document, write_document
-from encore.ratings import RatingsTable
-from encore.ratings.convert import as_ratings
+from encore.ratings import RatingsTable, as_ratings
 from encore.rules import Rulebook
 
 KIND = "encore.calibration"
@@ -86,9 +86,19 @@ class Calibration:
         MismatchError
             If the two are of different rules.
         """
-        self.rules.same_as(other.rules, "one calibration", "the other")
+        self.rules.same_as(other.rules, self._name, other._name)
         sources = tuple(sorted(self.sources + other.sources))
         return Calibration(self.rules, self.statistics + other.statistics, sources)
+
+    @property
+    def _name(self) -> str:
+        return f"calibration of {', '.join(source.name for source in self.sources) or 'ratings'}"
+
+    @property
+    def counted_twice(self) -> tuple[str, ...]:
+        """Names of files that are in this calibration more than once, by their digest."""
+        times = Counter(source.sha256 for source in self.sources if source.sha256)
+        return tuple(sorted({s.name for s in self.sources if times[s.sha256] > 1}))
 
     @property
     def n_responses(self) -> int:

@@ -26,9 +26,9 @@ KINDS: dict[str, str] = {
     "constant": "gives every response the same level: it cannot rank anything",
     "silent": f"tells apart fewer than {SILENT_BELOW:.0%} of within-prompt pairs",
     "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on both ends of the scale",
-    "outside": f"over {OUTSIDE_ABOVE:.0%} of its ratings lie beyond its scale and are clipped",
+    "outside": f"has over {OUTSIDE_ABOVE:.0%} of its ratings beyond its scale, clipped to it",
     "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses",
-    "redundant": f"its margins correlate above {REDUNDANT_ABOVE} with another rule's",
+    "redundant": f"has margins that correlate above {REDUNDANT_ABOVE} with another rule's",
     "inverted": "runs against what the other rules agree on",
     "small": f"has fewer than {RATINGS_PER_LEVEL} ratings per level: mind the entropy interval",
     "empty": "these ratings hardly tell responses apart",
@@ -103,6 +103,7 @@ def diagnose(calibration: Calibration) -> Diagnosis:
     >>> found.flags("polite"), found.flags("stuck")
     ((), ('constant',))
     """
+    ids, twins = calibration.rules.ids, [""] * len(calibration.rules)
     entropy = calibration.entropy()
     constant = entropy == 0
     silent = ~constant & (calibration.resolved_share < SILENT_BELOW)
@@ -117,8 +118,9 @@ def diagnose(calibration: Calibration) -> Diagnosis:
         ("small", per_level < RATINGS_PER_LEVEL, per_level),
     ]
     if calibration.statistics.margin_sum.ndim == 2:
-        correlation = _correlation(calibration.margin_covariance)
-        redundant = np.abs(np.tril(correlation, -1)).max(axis=1, initial=0.0)
+        earlier = np.abs(np.tril(_correlation(calibration.margin_covariance), -1))
+        redundant = earlier.max(axis=1, initial=0.0)
+        twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
         checks += [
             ("redundant", redundant > REDUNDANT_ABOVE, redundant),
@@ -127,9 +129,10 @@ def diagnose(calibration: Calibration) -> Diagnosis:
     findings = _empty(calibration, bool((constant | silent).all()))
     for kind, marks, values in checks:
         for position in np.flatnonzero(marks).tolist():
-            rule_id = calibration.rules.ids[position]
+            rule_id = ids[position]
             value = float(values[position])
-            message = f"rule {rule_id!r} {KINDS[kind]} ({value:.3g})."
+            twin = twins[position] if kind == "redundant" else ""
+            message = f"rule {rule_id!r} {KINDS[kind]} ({value:.3g}{twin})."
             findings.append(Finding(kind, rule_id, value, message))
     return Diagnosis(tuple(findings))
 

@@ -45,7 +45,7 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> common_factor(np.outer(v, v) + np.diag([0.1, 0.2, 0.3, 9.0])).round(6)
     array([0.8, 0.5, 0.2, 0. ])
     """
-    off = np.nan_to_num(covariance)
+    off = np.asarray(np.nan_to_num(covariance))
     deviation = np.sqrt(np.maximum(np.diagonal(off), 0.0))
     off = off - np.diag(np.diagonal(off))
     values, vectors = np.linalg.eigh(off)
@@ -71,7 +71,7 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
             break  # nothing improves: the optimum to the last bit
         else:
             damping *= 4
-    return v if v.sum() >= 0 else -v
+    return np.asarray(v if v.sum() >= 0 else -v)
 
 
 def is_determined(covariance: NDArray[np.float64], loadings: NDArray[np.float64]) -> bool:

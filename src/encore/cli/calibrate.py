@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
 
 import click
 
 from encore.calibrate import Calibration, diagnose
 from encore.calibrate import calibrate as calibrate_ratings
 from encore.cli.options import (
+    counted,
     existing,
     json_option,
     note,
@@ -60,29 +60,35 @@ def merge(calibrations: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 def _report(calibration: Calibration, out: Path, as_json: bool) -> None:
     """Say what was written, and on standard error what a user should know of it."""
-    findings = [found for found in diagnose(calibration).findings if found.kind in _WORTH_SAYING]
-    for found in findings:
-        note(f"Note: {found.message}")
+    _notes(calibration)
+    if as_json:
+        return print_json(
+            {
+                "out": str(out),
+                "n_responses": calibration.n_responses,
+                "n_prompts": calibration.n_prompts,
+                "n_rules": len(calibration.rules),
+                "n_split_prompts": calibration.n_split_prompts,
+            }
+        )
+    responses = counted(calibration.n_responses, "response")
+    prompts = counted(calibration.n_prompts, "prompt")
+    click.echo(f"{out}: {responses} to {prompts} under {counted(len(calibration.rules), 'rule')}")
+
+
+def _notes(calibration: Calibration) -> None:
+    rules_of_kind: dict[str, list[str]] = {}
+    for found in diagnose(calibration).findings:
+        rules_of_kind.setdefault(found.kind, []).append(found.rule or "all rules")
+    for kind, rules in rules_of_kind.items():
+        more = f" and {len(rules) - 8} more" if len(rules) > 8 else ""
+        note(f"Note: {kind}: {', '.join(rules[:8])}{more} (see `encore diagnose`).")
+    for name in calibration.counted_twice:
+        note(f"Note: {name} is counted more than once. Calibrate or merge it once.")
     split = calibration.n_split_prompts
     if split:
         about = "" if calibration.statistics.prompts.is_complete else "about "
         note(
-            f"Note: {about}{split} prompts are split between calibrations; margins between their "
-            f"parts are lost. Calibrate the responses to one prompt together."
+            f"Note: {about}{counted(split, 'prompt')} split between calibrations: margins between "
+            f"the parts are lost. Calibrate the responses to one prompt together."
         )
-    summary: dict[str, Any] = {
-        "out": str(out),
-        "n_responses": calibration.n_responses,
-        "n_prompts": calibration.n_prompts,
-        "n_rules": len(calibration.rules),
-        "n_split_prompts": split,
-    }
-    if as_json:
-        return print_json(summary)
-    click.echo(
-        f"{out}: {calibration.n_responses} responses to {calibration.n_prompts} prompts under "
-        f"{len(calibration.rules)} rules"
-    )
-
-
-_WORTH_SAYING = ("empty", "outside", "coverage", "small")

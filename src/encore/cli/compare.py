@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from encore.cli.options import (
     console,
+    counted,
     existing,
     json_option,
     note,
@@ -63,7 +64,8 @@ def print_comparison(comparison: Comparison) -> None:
     screen.print(comparison_table(comparison))
     for row in comparison.rows:
         if row.n_unknown:
-            note(f"Note: {row.scheme}: {row.n_unknown} pairs left out, their reward is unknown.")
+            left_out = counted(row.n_unknown, "pair")
+            note(f"Note: {row.scheme}: {left_out} left out, for a reward is unknown.")
     for scheme, reason in comparison.skipped.items():
         note(f"Note: {scheme} is left out: {reason}")
     screen.print(accuracy_by_rule_table(comparison))

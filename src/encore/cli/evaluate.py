@@ -8,6 +8,7 @@ import click
 
 from encore.cli.options import (
     console,
+    counted,
     existing,
     json_option,
     note,
@@ -22,7 +23,7 @@ from encore.evaluate import evaluate as evaluate_reward
 
 @click.command()
 @click.argument("pairs", type=existing())
-@click.option("--weights", type=existing(), required=True, help="A weights.json.")
+@click.option("--weights", type=existing(), required=True, help="A weights.json or reward.json.")
 @seed_option()
 @json_option()
 def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
@@ -35,7 +36,7 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
     with working("evaluating"):
         evaluation = evaluate_reward(pairs, Reward.load(weights), rng=seed)
     if evaluation.n_unknown:
-        note(f"Note: {evaluation.n_unknown} pairs are left out: a reward of theirs is unknown.")
+        note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out: a reward is unknown.")
     if as_json:
         return print_json(evaluation.to_dict())
     console().print(evaluation_table(evaluation))

@@ -27,6 +27,8 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except EncoreError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # the reader of a pipe left: click knows what to do
         except OSError as error:
             if error.filename is None and error.strerror is None:
                 raise

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from encore.calibrate import Calibration, Diagnosis
+from encore.cli.options import counted
 from encore.evaluate import Comparison, Evaluation, Interval
 from encore.rules import Rulebook
 from encore.weights import Weights
@@ -63,9 +64,13 @@ def calibration_table(
 ) -> Table:
     """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags."""
     weighed = ["weight", "share %"] if weights else []
+    title = (
+        f"{counted(calibration.n_responses, 'response')} to "
+        f"{counted(calibration.n_prompts, 'prompt')} under "
+        f"{counted(len(calibration.rules), 'rule')}"
+    )
     table = _table(
-        f"{calibration.n_responses} responses to {calibration.n_prompts} prompts under "
-        f"{len(calibration.rules)} rules" + (f", weighed by {weights.scheme}" if weights else ""),
+        f"{title}, weighed by {weights.scheme}" if weights else title,
         *("rule", "ratings", "H nats", "H norm", *weighed, "rated %", "resolved %", "flags"),
     )
     entropy, normalised = calibration.entropy(), calibration.normalised_entropy()
@@ -73,7 +78,7 @@ def calibration_table(
         counts = calibration.statistics.counts[i, : rule.scale.n_levels].tolist()
         numbers = [f"{entropy[i]:.3f}", f"{normalised[i]:.3f}"]
         if weights:
-            numbers += [f"{weights.values[i]:.4g}", percent(float(weights.shares[i]))]
+            numbers += [f"{weights.values[i]:#.4g}", percent(float(weights.shares[i]))]
         numbers += [
             percent(float(v[i])) for v in (calibration.coverage, calibration.resolved_share)
         ]
@@ -87,7 +92,7 @@ def weights_table(weights: Weights) -> Table:
     table = _table(f"weights: {weights.scheme}", "rule", "weight", "share %")
     rows = zip(weights.rules.ids, weights.values, weights.shares, strict=True)
     for rule_id, value, share in rows:
-        table.add_row(escape(rule_id), f"{value:.4g}", percent(share))
+        table.add_row(escape(rule_id), f"{value:#.4g}", percent(share))
     return table
 
 
@@ -112,7 +117,8 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
     table = _table(
-        f"accuracy % on {comparison.n_pairs} pairs of {comparison.n_prompts} prompts",
+        f"accuracy % on {counted(comparison.n_pairs, 'pair')} of "
+        f"{counted(comparison.n_prompts, 'prompt')}",
         *("scheme", "strict", "half", "95 %", "resolved", "tied %"),
         *("- uniform", "95 %", "p Holm"),
     )
@@ -144,7 +150,9 @@ def law_table(comparison: Comparison) -> Table:
     for convention, law in comparison.laws.items():
         cells = []
         for found in (law.pearson, law.spearman):
-            cells += [f"{found.value:+.2f}", f"{found.low:+.2f}…{found.high:+.2f}"]
+            known = not math.isnan(found.value)
+            ends = f"{found.low:+.2f}…{found.high:+.2f}"
+            cells += [f"{found.value:+.2f}", ends] if known else ["-", "-"]
         table.add_row(names.get(convention, convention), *cells, str(law.n_rules))
     return table
 

@@ -12,7 +12,7 @@ from encore.calibrate.entropy import ESTIMATORS
 from encore.cli.options import console, existing, json_option, note, output, print_json
 from encore.cli.tables import weights_table
 from encore.errors import InputError
-from encore.ratings.convert import as_pairs
+from encore.ratings import as_pairs
 from encore.weights import LEARNED, SCHEMES, Weights, load_hand_weights, make_scheme
 
 _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by hand."
@@ -58,7 +58,7 @@ def _weights(
     """Weights by a label-free scheme, by a learned one, or by hand."""
     if pairs is not None and scheme not in LEARNED:
         raise InputError(f"--pairs goes with {', '.join(LEARNED)}; {scheme!r} looks at no labels.")
-    if scheme not in {**SCHEMES, **LEARNED} and Path(scheme).is_file():
+    if scheme not in {**SCHEMES, **LEARNED} and (Path(scheme).is_file() or ".json" in scheme):
         if options:
             raise InputError(f"weights by hand take no options; got {sorted(options)}.")
         return load_hand_weights(scheme, calibration.rules)

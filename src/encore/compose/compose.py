@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import InputError
-from encore.ratings import RatingsTable
-from encore.ratings.convert import as_ratings
+from encore.ratings import RatingsTable, as_ratings
 from encore.weights import Weights
 
 MAX_MISSING = 0.2

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from encore.compose.compose import MAX_MISSING, compose
 from encore.errors import DocumentError
-from encore.files import StrPath, read_document, write_document
+from encore.files import StrPath, document_kind, read_document, write_document
 from encore.weights import Weights
+from encore.weights.weights import KIND as WEIGHTS_KIND
 
 KIND = "encore.reward"
 VERSION = 1
@@ -60,13 +61,9 @@ class Reward:
         DocumentError
             If the file is neither, or is broken.
         """
-        try:
-            document = read_document(path, KIND, VERSION)
-        except DocumentError as not_a_reward:
-            try:
-                return cls(Weights.load(path))
-            except DocumentError:
-                raise not_a_reward from None
+        if document_kind(path) == WEIGHTS_KIND:
+            return cls(Weights.load(path))
+        document = read_document(path, KIND, VERSION)
         try:
             weights, max_missing = document["weights"], float(document["max_missing"])
         except (KeyError, TypeError, ValueError) as error:

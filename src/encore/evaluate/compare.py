@@ -23,11 +23,11 @@ from encore.evaluate.intervals import (
 )
 from encore.evaluate.law import Law, RuleAccuracy, entropy_accuracy_law
 from encore.evaluate.rewardbench import SAFETY_COUNTS
-from encore.ratings import PreferencePairs
-from encore.ratings.convert import as_pairs
+from encore.ratings import PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
 SIGNIFICANT = 0.05
+FEW_PROMPTS = 30
 TIE_RATES_DIFFER = 0.01
 BASELINES = ("random", "single")  # averages to compare with, not weights to use
 
@@ -167,7 +167,7 @@ def compare(
         rules=tuple(rule_accuracies),
         laws=laws,
         skipped=skipped,
-        sentence=_sentence(rows, calibration, labelled.n_pairs),
+        sentence=_sentence(rows, calibration, labelled.n_pairs, bootstrap.n_prompts),
         n_pairs=labelled.n_pairs,
         n_prompts=bootstrap.n_prompts,
         n_folds=n_folds,
@@ -239,7 +239,7 @@ def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -
         return percentile_interval(float(total[0] / total[1]), draws)
 
 
-def _sentence(rows: list[Row], calibration: Calibration, n_pairs: int) -> str:
+def _sentence(rows: list[Row], calibration: Calibration, n_pairs: int, n_prompts: int) -> str:
     """What the numbers support, in plain words."""
     schemes = [row for row in rows[1:] if row.scheme not in BASELINES]
     clear = [row for row in schemes if row.p_holm < SIGNIFICANT]
@@ -262,6 +262,8 @@ def _sentence(rows: list[Row], calibration: Calibration, n_pairs: int) -> str:
             f"Strict accuracy does not compare here: rewards tie on {100 * min(ties):.1f} % to "
             f"{100 * max(ties):.1f} % of pairs, and breaking ties alone raises it."
         )
+    if n_prompts < FEW_PROMPTS:
+        sentences.append(f"{n_prompts} prompts are too few to tell schemes apart.")
     empty = [found.message for found in diagnose(calibration).findings if found.kind == "empty"]
     return " ".join([*(message[0].upper() + message[1:] for message in empty), *sentences])
 

@@ -14,8 +14,7 @@ from encore.errors import InputError
 from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes, separation
 from encore.evaluate.intervals import ClusterBootstrap, Interval, percentile_interval
 from encore.evaluate.rewardbench import SAFETY_COUNTS, safety_score
-from encore.ratings import Ids
-from encore.ratings.convert import as_pairs
+from encore.ratings import Ids, as_pairs
 from encore.weights import Weights
 
 

@@ -5,10 +5,10 @@ The data card is ``README.md`` in this folder.
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from encore.rules import Rulebook
+from encore.rules.rulebook import catalogue_path
 
 
 def ratings_path() -> Path:
@@ -19,7 +19,7 @@ def ratings_path() -> Path:
     >>> ratings_path().name
     'ratings.parquet'
     """
-    return Path(str(resources.files("encore.examples") / "ratings.parquet"))
+    return Path(__file__).parent / "ratings.parquet"
 
 
 def rules_path() -> Path:
@@ -30,7 +30,7 @@ def rules_path() -> Path:
     >>> rules_path().name
     'safety-12.toml'
     """
-    return Path(str(resources.files("encore.rules") / "data" / "safety-12.toml"))
+    return catalogue_path("safety-12")
 
 
 def rules() -> Rulebook:

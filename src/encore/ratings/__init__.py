@@ -3,7 +3,8 @@
 Nothing here imports pyarrow until a frame or a file is given: plain arrays need none of it.
 """
 
+from encore.ratings.convert import as_pairs, as_ratings
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import Ids, RatingsTable
 
-__all__ = ["Ids", "PreferencePairs", "RatingsTable"]
+__all__ = ["Ids", "PreferencePairs", "RatingsTable", "as_pairs", "as_ratings"]

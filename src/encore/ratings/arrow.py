@@ -9,12 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from encore.errors import InputError, MismatchError, RatingsError
+from encore.errors import DocumentError, InputError, MismatchError, RatingsError
+from encore.files import check_version
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import MEMORY, Ids, RatingsTable
 from encore.rules import Rulebook
 
-RULES_DIGEST = b"encore.rules_digest"
+KIND = "encore.ratings"
+VERSION = 1
+RULES_DIGEST = "encore.rules_digest"
 SIDES = ("chosen", "rejected")
 # What a text file may hold where a rating is absent.
 _ABSENT = pa.array(["", "NaN", "nan", "NA", "null", "None"])
@@ -160,7 +163,7 @@ def ratings_from(table: pa.Table, rules: Rulebook, source: str) -> RatingsTable:
     RatingsError
         If the ratings break their contract.
     """
-    check_digest(table.schema, rules, source)
+    check_metadata(table.schema, rules, source)
     paired = is_pairs(table.column_names)
     return ratings_of(to_responses(table, rules, source), rules, source, paired=paired)
 
@@ -190,13 +193,31 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
     return PreferencePairs(ratings, first, first + 1, subsets.take(first // 2))
 
 
-def check_digest(schema: pa.Schema, rules: Rulebook, source: str) -> None:
-    """Refuse ratings that say they were made with other rules."""
-    stated = (schema.metadata or {}).get(RULES_DIGEST)
-    if stated is not None and stated.decode() != rules.digest:
+def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
+    """Refuse a table that says it is no ratings, of a newer schema, or made with other rules.
+
+    Raises
+    ------
+    DocumentError
+        If it is of another kind or a newer schema.
+    MismatchError
+        If it was made with other rules.
+    """
+    stated = {
+        key.decode(): value.decode()
+        for key, value in (schema.metadata or {}).items()
+        if key.startswith(b"encore.")
+    }
+    kind = stated.get("encore.kind", KIND)
+    if kind != KIND:
+        raise DocumentError(f"{source}: expected a file of kind {KIND!r}, got {kind!r}.")
+    version = stated.get("encore.schema_version", str(VERSION))
+    check_version(source, KIND, int(version) if version.isdigit() else version, VERSION)
+    digest = stated.get(RULES_DIGEST, rules.digest)
+    if digest != rules.digest:
         raise MismatchError(
-            f"{source} was made with other rules (digest {stated.decode()[:12]}…) than these "
-            f"(digest {rules.digest[:12]}…). Give the rules file it was made with."
+            f"{source} was made with other rules (digest {digest[:12]}…) than these (digest "
+            f"{rules.digest[:12]}…). Give the rules, or weights of the rules, it was made with."
         )
 
 

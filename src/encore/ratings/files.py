@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath, atomic_write
 from encore.ratings.arrow import (
+    KIND,
     RULES_DIGEST,
-    check_digest,
+    VERSION,
+    check_metadata,
     is_pairs,
     numbers_from_text,
     rating_columns,
@@ -135,10 +137,10 @@ def write_ratings(
 ) -> None:
     """Write a ratings Parquet file that states its rules and where it comes from."""
     metadata = {
-        RULES_DIGEST: rules.digest.encode(),
-        b"encore.kind": b"encore.ratings",
-        b"encore.schema_version": b"1",
-        b"encore.provenance": json.dumps(dict(provenance), sort_keys=True).encode(),
+        "encore.kind": KIND,
+        "encore.schema_version": str(VERSION),
+        RULES_DIGEST: rules.digest,
+        "encore.provenance": json.dumps(dict(provenance), sort_keys=True),
     }
     kept = table.schema.metadata or {}
     with atomic_write(path) as temporary:
@@ -173,7 +175,7 @@ def _read_parquet(
 ) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
-        check_digest(schema, rules, str(path))
+        check_metadata(schema, rules, str(path))
         wanted = _wanted(schema.names, rules, str(path), also)
         for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
             yield pa.Table.from_batches([batch])
@@ -214,8 +216,11 @@ def _read_jsonl(
     with path.open(encoding="utf-8") as file:
         line = next((line for line in file if line.strip()), "{}")
     first = _json_object(line, str(path), 1)
-    wanted = _wanted(list(first), rules, str(path), also)
-    numeric = rating_columns(rules, list(first), str(path))
+    needed = rating_columns(rules, list(first), str(path))
+    # A later line may have a spread where the first has none.
+    spreads = [f"{name}.spread" for name in needed if not name.endswith(".spread")]
+    numeric = list(dict.fromkeys([*needed, *spreads]))
+    wanted = list(dict.fromkeys([*_wanted(list(first), rules, str(path), also), *numeric]))
     rows: list[dict[str, Any]] = []
     n_read = 0
     with path.open(encoding="utf-8") as file:

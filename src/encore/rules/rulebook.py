@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +68,14 @@ class Rulebook:
         UnknownNameError
             If *source* is neither a file nor a catalogue.
         """
-        if Path(source).is_file():
-            return cls.parse(Path(source).read_bytes(), str(source))
-        shipped = _shipped()
-        if str(source) not in shipped:
-            raise UnknownNameError("rules file or catalogue", str(source), shipped)
-        return cls.parse(shipped[str(source)].read_bytes(), str(source))
+        path = Path(source) if Path(source).is_file() else catalogue_path(str(source))
+        return cls.parse(path.read_bytes(), str(source))
 
     @classmethod
     def parse(cls, text: bytes, source: str) -> Rulebook:
         """Read the contents of a ``rules.toml``; *source* names it in errors."""
+        import tomllib  # only who reads rules pays for it
+
         try:
             document = tomllib.loads(text.decode("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -199,10 +195,22 @@ def _short(ids: Sequence[str]) -> str:
     return f"[{listed}]" if len(ids) <= 8 else f"[{listed}, … {len(ids)} in all]"
 
 
-def _shipped() -> dict[str, Any]:
-    folder = resources.files("encore.rules") / "data"
-    files = {file.name: file for file in folder.iterdir() if file.name.endswith(".toml")}
-    return {name.removesuffix(".toml"): files[name] for name in sorted(files)}
+def catalogue_path(name: str) -> Path:
+    """The file of a catalogue that ships with ENCORE.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such catalogue.
+    """
+    shipped = _shipped()
+    if name not in shipped:
+        raise UnknownNameError("rules file or catalogue", name, shipped)
+    return shipped[name]
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in sorted((Path(__file__).parent / "data").glob("*.toml"))}
 
 
 def catalogues() -> dict[str, Rulebook]:

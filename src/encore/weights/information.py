@@ -17,12 +17,11 @@ class Information:
 
     S is the mean within-rating spread in nats: the entropy of the rater's own distribution for
     one rating, from token probabilities or from the same response rated again. High entropy can
-    come from responses that differ or from a rater that wavers; this tells them apart, so a
-    silent rule, a constant rule and a confused rule all get little. It favours rules that repeat
-    themselves; a rater that is consistently wrong is not found out.
+    come from responses that differ or from a rater that wavers; this tells them apart. A constant
+    rule gets 0, a confused one little. It favours rules that repeat themselves: a rater that is
+    consistently wrong is not found out, nor is a silent rule whose few ratings are sure.
 
-    From two ratings a response the spread still reads low, so the share reads high; by about as
-    much for every rule.
+    From two ratings a response the spread still reads low, so the share reads high.
 
     Examples
     --------

@@ -142,12 +142,12 @@ class Weights:
         """
         try:
             tables = [dict(table) for table in data["rules"]]
-            values = [table.pop("weight") for table in tables]
-            for table in tables:
-                table.pop("share")
-            return cls(
+            values = np.array([table.pop("weight") for table in tables], dtype=np.float64)
+            shares = np.array([table.pop("share") for table in tables], dtype=np.float64)
+            rules_digest = data["rules_digest"]
+            weights = cls(
                 Rulebook.from_dicts(tables),
-                np.array(values, dtype=np.float64),
+                values,
                 scheme=data["scheme"],
                 options=data["options"],
                 calibration_digest=data["calibration_digest"],
@@ -157,6 +157,12 @@ class Weights:
             raise DocumentError(
                 f"{source}: a broken weights file ({error}). Weigh again."
             ) from error
+        if rules_digest != weights.rules.digest or not np.allclose(shares, weights.shares):
+            raise DocumentError(
+                f"{source}: rules or weights were changed by hand. Weigh again; weights by hand "
+                f"are a file of their own, for `encore weigh --scheme FILE`."
+            )
+        return weights
 
 
 def load_hand_weights(path: StrPath, rules: Rulebook) -> Weights:
