@@ -21,20 +21,30 @@ well, 1 for an error in one line, 2 for wrong arguments, 130 after Ctrl-C.
 """
 
 
-def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+def contexts(
+    command: click.Command, parent: click.Context | None = None
+) -> Iterator[click.Context]:
     """A command and those below it, parents first."""
-    yield name, command
+    context = click.Context(
+        command,
+        parent,
+        info_name=command.name if parent else "encore",
+        max_content_width=88,
+        terminal_width=88,
+        **command.context_settings,
+    )
+    yield context
     if isinstance(command, click.Group):
         for child in command.commands.values():
-            yield from commands(f"{name} {child.name}", child)
+            yield from contexts(child, context)
 
 
 def reference() -> str:
     """The whole page."""
     parts = [HEADER]
-    for name, command in commands("encore", encore):
-        context = click.Context(command, info_name=name, max_content_width=88, terminal_width=88)
-        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    for context in contexts(encore):
+        help_text = context.command.get_help(context)
+        parts.append(f"## {context.command_path}\n\n```text\n{help_text}\n```\n")
     return "\n".join(parts)
 
 

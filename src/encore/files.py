@@ -135,10 +135,20 @@ def check_version(path: StrPath, kind: str, written: object, known: int) -> None
         )
 
 
+def refuse_twin_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for ``object_pairs_hook``; a key that stands twice is a ValueError."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"keys stand twice: {sorted({k for k in keys if keys.count(k) > 1})}")
+    return value
+
+
 def _read_json(path: StrPath, expected: str) -> dict[str, Any]:
     try:
-        value: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+        value: Any = json.loads(text, object_pairs_hook=refuse_twin_keys)
+    except (ValueError, RecursionError) as error:
         raise DocumentError(
             f"{path}: not a JSON document ({error}). Expected {expected!r}."
         ) from error

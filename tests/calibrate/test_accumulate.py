@@ -83,7 +83,7 @@ def test_sums_by_hand() -> None:
     # One prompt, three responses, one rule of five levels: units 0, 1/2, 1. The three margins are
     # 1/2, 1/2 and 1, so the mean of their squares is (1/4 + 1/4 + 1) / 3 = 1/2.
     rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3, 4, 5)))
-    found = accumulate(RatingsTable(rules, [[1], [3], [5]], prompts=["p"] * 3))  # type: ignore[arg-type]
+    found = accumulate(RatingsTable(rules, [[1], [3], [5]], prompts=["p"] * 3))
     assert found.margin_sum.tolist() == [[0.5]]
     assert found.margin_prompts.tolist() == [[1]]
     assert found.counts.tolist() == [[1, 0, 1, 0, 1]]
@@ -133,8 +133,8 @@ def test_repeats_give_spread_and_are_not_counted_elsewhere() -> None:
     table = RatingsTable(
         rules,
         np.array([[5], [5], [5], [4], [1]]),
-        prompts=["p"] * 5,  # type: ignore[arg-type]
-        responses=["x", "x", "y", "y", "z"],  # type: ignore[arg-type]
+        prompts=["p"] * 5,
+        responses=["x", "x", "y", "y", "z"],
         repeats=np.array([0, 1, 0, 1, 0]),
     )
     found = accumulate(table)
@@ -150,7 +150,7 @@ def test_a_given_spread_goes_before_repeats() -> None:
     table = RatingsTable(
         rules,
         np.array([[1.0], [2.0]]),
-        responses=["x", "x"],  # type: ignore[arg-type]
+        responses=["x", "x"],
         repeats=np.array([0, 1]),
         spread=np.array([[0.2], [0.6]]),
     )

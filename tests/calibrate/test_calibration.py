@@ -48,7 +48,7 @@ def test_a_rule_that_was_never_rated_is_unknown_not_zero() -> None:
 def test_information_is_what_is_left_of_the_entropy_without_the_spread() -> None:
     # Rule a: levels 1 and 3 evenly, H = ln 2, mean spread ln 2 / 4. Rule b is constant.
     spread = np.array([[np.log(2) / 4, 0.3], [np.log(2) / 4, 0.3]])
-    found = calibrate(RatingsTable(RULES, [[1, 2], [3, 2]], spread=spread), RULES)  # type: ignore[arg-type]
+    found = calibrate(RatingsTable(RULES, [[1, 2], [3, 2]], spread=spread), RULES)
     np.testing.assert_allclose(found.information, [0.75, 0.0])
 
 
@@ -105,7 +105,9 @@ def test_the_batch_size_never_changes_a_file_s_calibration(batch_rows: int) -> N
 
 def test_calibrations_of_different_rules_do_not_add() -> None:
     other = Rulebook.from_ids(["a", "c"], LevelScale((1, 2, 3, 4)))
-    with pytest.raises(MismatchError, match=r"rules \[a, b\]; the other: rules \[a, c\]"):
+    with pytest.raises(
+        MismatchError, match=r"rules \[a, b\]; calibration of ratings: rules \[a, c\]"
+    ):
         calibrate([[1, 1]], RULES) + calibrate([[1, 1]], other)
 
 

@@ -52,7 +52,7 @@ def test_nothing_is_no_prompt() -> None:
 
 def statistics() -> Statistics:
     values = np.array([[1, 2], [3, np.nan], [2, 2]])
-    return accumulate(RatingsTable(RULES, values, prompts=["p", "p", "q"]))  # type: ignore[arg-type]
+    return accumulate(RatingsTable(RULES, values, prompts=["p", "p", "q"]))
 
 
 def test_plain_data_makes_the_same_statistics() -> None:

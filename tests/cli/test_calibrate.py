@@ -11,9 +11,10 @@ from click.testing import Result
 from encore import Calibration
 
 Run = Callable[..., Result]
-SMALL = "".join(
-    f"Note: rule {rule!r} has fewer than 30 ratings per level: mind the entropy interval (0.8).\n"
-    for rule in ("harm", "privacy")
+# harm is rated 1 or 5 and nothing else; 4 ratings on 5 levels are few.
+FOUND = (
+    "Note: saturated: harm (see `encore diagnose`).\n"
+    "Note: small: harm, privacy (see `encore diagnose`).\n"
 )
 
 
@@ -30,8 +31,7 @@ def refused(result: Result) -> str:
 def test_a_calibration_is_written_and_said(run: Run) -> None:
     result = calibrated(run, "ratings.csv")
     expected = "out.json: 4 responses to 2 prompts under 2 rules\n"
-    # 4 ratings on 5 levels are 0.8 a level, too few for a rule.
-    assert (result.exit_code, result.stdout, result.stderr) == (0, expected, SMALL)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, expected, FOUND)
     found = Calibration.load("out.json")
     # harm: two ones and two fives. privacy: one four and three fives.
     assert found.statistics.counts.tolist() == [[2, 0, 0, 0, 2], [0, 0, 0, 1, 3]]
@@ -43,7 +43,7 @@ def test_a_calibration_is_written_and_said(run: Run) -> None:
 
 def test_json_holds_the_sizes(run: Run) -> None:
     result = run("calibrate", "ratings.csv", "--rules", "rules.toml", "-o", "out.json", "--json")
-    assert (result.exit_code, result.stderr) == (0, SMALL)
+    assert (result.exit_code, result.stderr) == (0, FOUND)
     assert json.loads(result.stdout) == {
         "out": "out.json",
         "n_responses": 4,
@@ -59,8 +59,10 @@ def test_a_catalogue_stands_for_its_rules(run: Run) -> None:
     path = str(examples.ratings_path())
     result = run("calibrate", path, "--rules", "safety-12", "-o", "out.json")
     assert result.stdout == "out.json: 916 responses to 455 prompts under 12 rules\n"
-    # 916 ratings on 5 levels are enough, and nothing else is amiss.
-    assert result.stderr == ""
+    assert result.stderr == (
+        "Note: silent: sexual (see `encore diagnose`).\n"
+        "Note: inverted: respect (see `encore diagnose`).\n"
+    )
 
 
 def test_several_files_calibrate_as_the_merge_of_each(run: Run, folder: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_prompt_that_is_split_between_files_is_said(run: Run, folder: Path) ->
     )
     assert json.loads(result.stdout)["n_split_prompts"] == 1
     assert result.stderr.splitlines()[-1] == (
-        "Note: 1 prompts are split between calibrations; margins between their parts are lost. "
+        "Note: 1 prompt split between calibrations: margins between the parts are lost. "
         "Calibrate the responses to one prompt together."
     )
 
@@ -90,7 +92,7 @@ def test_a_prompt_that_is_split_between_files_is_said(run: Run, folder: Path) ->
 def test_rows_out_of_order_calibrate_as_sorted_ones_without_a_word(run: Run, folder: Path) -> None:
     head, a, b, c, d = (folder / "ratings.csv").read_text().splitlines()
     (folder / "ratings.csv").write_text("\n".join([head, d, a, c, b]))
-    assert calibrated(run, "ratings.csv").stderr == SMALL
+    assert calibrated(run, "ratings.csv").stderr == FOUND
     left, right = Calibration.load("out.json"), Calibration.load("calibration.json")
     np.testing.assert_allclose(left.margin_covariance, right.margin_covariance)
     assert left.statistics.resolved_pairs.tolist() == [2, 1]
@@ -101,20 +103,21 @@ def test_values_beyond_a_range_and_gaps_are_said(run: Run, folder: Path) -> None
         '[[rule]]\nid = "a"\ntext = "t"\nscale = { worst = 0.0, best = 1.0, bins = 2 }\n'
         '[[rule]]\nid = "b"\ntext = "t"\nscale = { levels = [0, 1] }\n'
     )
-    rows = "".join(f"{i % 2 + 0.5},{i % 2 if i % 4 else ''}\n" for i in range(200))
+    rows = "".join(f"{1.5 if i % 2 else 0.25},{i % 2 if i % 4 else ''}\n" for i in range(200))
     (folder / "ratings.csv").write_text("a,b\n" + rows)
     result = calibrated(run, "ratings.csv")
     # Every second value of a is 1.5, beyond 1; b is absent in every fourth row.
     assert result.stderr.splitlines() == [
-        "Note: rule 'a' over 1% of its ratings lie beyond its scale and are clipped (0.5).",
-        "Note: rule 'b' rates fewer than 80% of the responses (0.75).",
+        "Note: outside: a (see `encore diagnose`).",
+        "Note: coverage: b (see `encore diagnose`).",
     ]
 
 
 def test_ratings_that_hardly_speak_are_said_to(run: Run, folder: Path) -> None:
     (folder / "ratings.csv").write_text("harm,privacy\n" + "5,5\n" * 200)
     assert calibrated(run, "ratings.csv").stderr == (
-        "Note: these ratings hardly tell responses apart: every rule is constant or silent.\n"
+        "Note: empty: all rules (see `encore diagnose`).\n"
+        "Note: constant: harm, privacy (see `encore diagnose`).\n"
     )
 
 
@@ -155,8 +158,8 @@ def test_ratings_that_hardly_speak_are_said_to(run: Run, folder: Path) -> None:
         ),
         (
             "harm,privacy\n5,5\n5\n",
-            "ratings.csv: cannot be read: CSV parse error: Expected 2 columns, got 1: 5. Is it "
-            "complete, and of the kind its name says?",
+            "ratings.csv, row 2: 1 cells; expected 2, as in the header. Quote text that holds "
+            "commas or line breaks.",
         ),
     ],
 )
@@ -186,7 +189,15 @@ def test_ratings_made_with_other_rules_are_refused_by_their_digest(run: Run, fol
     mine = Rulebook.load("rules.toml")
     assert refused(calibrated(run, "a.parquet")) == (
         f"Error: a.parquet was made with other rules (digest {others.digest[:12]}…) than these "
-        f"(digest {mine.digest[:12]}…). Give the rules file it was made with.\n"
+        f"(digest {mine.digest[:12]}…). Give the rules, or weights of the rules, it was made "
+        "with.\n"
+    )
+
+
+def test_rewards_are_no_ratings(run: Run) -> None:
+    run("score", "ratings.csv", "--weights", "weights.json", "-o", "rewards.parquet")
+    assert refused(calibrated(run, "rewards.parquet")) == (
+        "Error: rewards.parquet: expected a file of kind 'encore.ratings', got 'encore.rewards'.\n"
     )
 
 
@@ -195,11 +206,11 @@ def test_ratings_made_with_other_rules_are_refused_by_their_digest(run: Run, fol
 
 def test_one_calibration_merges_to_itself(run: Run, folder: Path) -> None:
     result = run("merge", "calibration.json", "-o", "out.json")
-    assert (result.exit_code, result.stderr) == (0, SMALL)
+    assert (result.exit_code, result.stderr) == (0, FOUND)
     assert (folder / "out.json").read_bytes() == (folder / "calibration.json").read_bytes()
 
 
-def test_a_calibration_merged_with_itself_counts_twice_and_says_what_is_split(run: Run) -> None:
+def test_a_calibration_merged_with_itself_counts_twice_and_says_so(run: Run) -> None:
     result = run("merge", "calibration.json", "calibration.json", "-o", "out.json", "--json")
     assert json.loads(result.stdout) == {
         "out": "out.json",
@@ -208,15 +219,17 @@ def test_a_calibration_merged_with_itself_counts_twice_and_says_what_is_split(ru
         "n_rules": 2,
         "n_split_prompts": 2,
     }
-    assert "Note: 2 prompts are split between calibrations" in result.stderr
+    twice, split = result.stderr.splitlines()[-2:]
+    assert twice == "Note: ratings.csv is counted more than once. Calibrate or merge it once."
+    assert split.startswith("Note: 2 prompts split between calibrations: ")
 
 
 def test_calibrations_of_other_rules_do_not_merge(run: Run, example_calibration: Path) -> None:
     result = run("merge", "calibration.json", example_calibration, "-o", "out.json")
     assert refused(result) == (
-        "Error: one calibration: rules [harm, privacy]; the other: rules [violence, crime, hate, "
-        "sexual, self_harm, privacy, misinformation, advice, … 12 in all]. Use files made from "
-        "the same rules, in the same order.\n"
+        "Error: calibration of ratings.csv: rules [harm, privacy]; calibration of ratings.parquet: "
+        "rules [violence, crime, hate, sexual, self_harm, privacy, misinformation, advice, … 12 in "
+        "all]. Use files made from the same rules, in the same order.\n"
     )
 
 

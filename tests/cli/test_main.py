@@ -70,7 +70,7 @@ def test_every_verb_is_tried_here() -> None:
 def test_every_verb_explains_itself_with_an_example(verb: str, option: str, run: Run) -> None:
     result = run(*verb.split(), option)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "Example" in result.stdout and f"encore {verb} " in result.stdout + " "
+    assert "Example" in result.stdout and f"  encore {verb}" in result.stdout
 
 
 def test_the_command_line_shows_the_road_and_all_verbs(run: Run) -> None:
@@ -238,6 +238,18 @@ def test_a_broken_page_of_a_parquet_file_is_one_line(run: Run, folder: Path) -> 
     (folder / "a.parquet").write_bytes(whole[:4] + b"\xff" * 40 + whole[44:])
     line = one_line(run("calibrate", "a.parquet", "--rules", "safety-12", "-o", "out"))
     assert line.startswith("Error: a.parquet: cannot be read: ")
+
+
+def test_a_reader_that_leaves_early_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = "from encore.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "rules", "show", "safety-12"]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ RULES = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
 REWARD = Reward(Weights(RULES, np.array([1.0, 3.0])))
 
 
-def write(path: Path, columns: dict[str, list[object]]) -> Path:
-    pq.write_table(pa.table(columns), path)
+def write(path: Path, columns: Mapping[str, Sequence[object]]) -> Path:
+    pq.write_table(pa.table(dict(columns)), path)
     return path
 
 

@@ -16,7 +16,7 @@ NAN = float("nan")
 def pairs() -> PreferencePairs:
     """Subset donotanswer: two wins, a tie. Subset other: a loss, an unknown."""
     return PreferencePairs.from_arrays(
-        [[3], [2], [2], [1], [NAN]],
+        np.array([[3], [2], [2], [1], [NAN]]),
         [[1], [1], [2], [3], [1]],
         RULES,
         subsets=["donotanswer"] * 3 + ["other"] * 2,

@@ -18,7 +18,6 @@ from encore.evaluate.intervals import (
 )
 from encore.ratings import Ids
 
-
 Floats = NDArray[np.float64]
 
 

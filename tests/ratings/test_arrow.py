@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from encore import LevelScale, RangeScale, RatingsTable, Rulebook
-from encore.errors import InputError, MismatchError, RatingsError
+from encore.errors import DocumentError, InputError, MismatchError, RatingsError
 from encore.ratings.arrow import (
     RULES_DIGEST,
-    check_digest,
+    check_metadata,
     is_pairs,
     numbers_from_text,
     pairs_from,
@@ -22,6 +22,7 @@ from encore.ratings.arrow import (
     to_arrow,
     to_responses,
 )
+from encore.ratings.origin import Origin
 from encore.ratings.table import Ids
 
 NAN, INF = float("nan"), float("inf")
@@ -243,8 +244,9 @@ def test_an_id_of_a_pair_that_is_absent_is_refused_in_its_row_and_column(name: s
     assert (error.row, error.column) == (3, name)
 
 
-def test_ids_that_are_lists_are_refused_as_such() -> None:
-    assert refused({"response_id": [[1], [2], [3]], **RATED}).column == "response_id"
+def test_ids_that_are_lists_go_by_their_text() -> None:
+    responses = read({"response_id": [[1], [2], [3]], **RATED}).responses
+    assert responses is not None and list(responses.names) == ["[1]", "[2]", "[3]"]
 
 
 def test_the_same_response_id_under_two_prompts_is_two_responses() -> None:
@@ -275,9 +277,9 @@ def test_repeats_are_whole_numbers_of_any_type() -> None:
 @pytest.mark.parametrize(
     ("repeat", "said"),
     [
-        (0.5, "repeat 0.5 is not a whole number; expected 0, 1, 2, …"),
-        (None, "repeat nan is not a whole number; expected 0, 1, 2, …"),
-        (-1, "repeat -1 is negative; expected 0 for a rating"),
+        (0.5, "repeat 0.5 is not a whole number of 0 or more; expected 0"),
+        (None, "repeat nan is not a whole number of 0 or more; expected 0"),
+        (-1, "repeat -1 is not a whole number of 0 or more; expected 0"),
     ],
 )
 @pytest.mark.parametrize("layout", [{**RATED, "response_id": ["x", "y", "z"]}, PAIRED])
@@ -291,7 +293,7 @@ def test_a_repeat_that_is_none_is_refused_in_its_row(
 
 def test_repeats_without_response_ids_are_refused() -> None:
     error = refused({"prompt_id": ["p", "p", "q"], "repeat": [0, 1, 0], **RATED})
-    assert error.message == "repeats need response ids: which response was rated again?"
+    assert error.message.startswith("repeats need response ids ('response_id', or 'id' of pairs)")
 
 
 def test_repeated_pairs_without_ids_are_refused() -> None:
@@ -376,15 +378,39 @@ def test_no_rows_are_no_pairs() -> None:
 
 
 def test_ratings_that_say_they_were_made_with_other_rules_are_refused() -> None:
-    schema = pa.schema([("harm", pa.int8())]).with_metadata({RULES_DIGEST: WIDE.digest.encode()})
+    schema = pa.schema([("harm", pa.int8())]).with_metadata({RULES_DIGEST: WIDE.digest})
     with pytest.raises(MismatchError) as caught:
-        check_digest(schema, FIVE, "here")
+        check_metadata(schema, FIVE, "here")
     assert str(caught.value) == (
         f"here was made with other rules (digest {WIDE.digest[:12]}…) than these "
-        f"(digest {FIVE.digest[:12]}…). Give the rules file it was made with."
+        f"(digest {FIVE.digest[:12]}…). Give the rules, or weights of the rules, it was made with."
     )
-    check_digest(schema, WIDE, "here")
-    check_digest(schema.remove_metadata(), FIVE, "here")
+    check_metadata(schema, WIDE, "here")
+    check_metadata(schema.remove_metadata(), FIVE, "here")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (
+            {"encore.kind": "encore.rewards"},
+            "here: expected a file of kind 'encore.ratings', got 'encore.rewards'.",
+        ),
+        (
+            {"encore.schema_version": "2"},
+            "here: schema version 2 of 'encore.ratings' is not one that this version of ENCORE "
+            "reads (1 to 1). Install the version that wrote it, or a newer one.",
+        ),
+        ({"encore.schema_version": "one"}, "here: schema version 'one' of 'encore.ratings' is"),
+    ],
+)
+def test_a_table_of_another_kind_or_of_a_newer_schema_is_refused(
+    metadata: dict[str, str], said: str
+) -> None:
+    schema = pa.schema([("harm", pa.int8())]).with_metadata(metadata)
+    with pytest.raises(DocumentError) as caught:
+        check_metadata(schema, FIVE, "here")
+    assert str(caught.value).startswith(said)
 
 
 # --- frames ---------------------------------------------------------------------------------
@@ -421,13 +447,13 @@ def test_pandas_columns_that_stand_twice_are_refused_like_any(
 @pytest.mark.parametrize("absent", ["", "NaN", "nan", "NA", "null", "None"])
 def test_what_stands_for_nothing_in_a_text_file_is_unrated(absent: str) -> None:
     column = pa.chunked_array([["5", absent]])
-    assert numbers_from_text(column, "harm", "here", 1).to_pylist() == [5.0, None]
+    assert numbers_from_text(column, "harm", Origin("here")).to_pylist() == [5.0, None]
 
 
 @pytest.mark.parametrize("word", ["five", "5,0", "5%", "0x5", "N/A", "true"])
 def test_a_word_among_numbers_is_refused_in_its_row(word: str) -> None:
     with pytest.raises(RatingsError) as caught:
-        numbers_from_text(pa.chunked_array([["5", "", "-1e0", word]]), "harm", "here", 11)
+        numbers_from_text(pa.chunked_array([["5", "", "-1e0", word]]), "harm", Origin("here", 11))
     assert str(caught.value) == (
         f"here, row 14, column 'harm': {word!r} is not a number; expected one, or nothing where "
         "unrated."
@@ -438,6 +464,6 @@ def test_a_word_among_numbers_is_refused_in_its_row(word: str) -> None:
 def test_a_number_in_another_dress_is_read_or_refused_in_its_own_row(odd: str) -> None:
     column = pa.chunked_array([["5", odd]])
     try:
-        assert numbers_from_text(column, "harm", "here", 1).to_pylist() == [5.0, 4.0]
+        assert numbers_from_text(column, "harm", Origin("here")).to_pylist() == [5.0, 4.0]
     except RatingsError as error:
         assert (error.row, odd in error.message) == (2, True)

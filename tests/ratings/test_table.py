@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from encore import LevelScale, RangeScale, RatingsTable, Rule, Rulebook, calibrate
 from encore.errors import RatingsError
-from encore.ratings import Ids
+from encore.ratings import Ids, Origin
 
 NAN, INF = float("nan"), float("inf")
 FIVE = Rulebook.from_ids(["harm", "privacy"], LevelScale((1, 2, 3, 4, 5)))
@@ -218,7 +218,7 @@ def test_one_repeat_of_one_response_may_stand_once() -> None:
 
 def test_repeats_without_response_ids_are_refused() -> None:
     message = refused([[5, 5], [4, 4]], repeats=[0, 1]).message
-    assert message == "repeats need response ids: which response was rated again?"
+    assert message.startswith("repeats need response ids ('response_id', or 'id' of pairs)")
 
 
 def test_repeats_that_are_all_zero_need_no_response_ids() -> None:
@@ -228,7 +228,7 @@ def test_repeats_that_are_all_zero_need_no_response_ids() -> None:
 def test_a_negative_repeat_is_refused_in_its_row() -> None:
     error = refused([[5, 5], [4, 4]], responses=["x", "x"], repeats=[0, -1])
     assert (error.row, error.column) == (2, "repeat")
-    assert "repeat -1 is negative; expected 0 for a rating, 1, 2, …" in error.message
+    assert "repeat -1 is not a whole number of 0 or more; expected 0 for a rating" in error.message
 
 
 @pytest.mark.parametrize("repeat", [1.5, NAN])
@@ -270,7 +270,7 @@ def test_taking_rows_keeps_what_belongs_to_them() -> None:
 
 
 def test_errors_count_rows_from_where_a_batch_begins_in_its_source() -> None:
-    error = refused([[5, 5], [5, 9]], source="ratings.csv", first_row=101)
+    error = refused([[5, 5], [5, 9]], origin=Origin("ratings.csv", 101))
     assert str(error).startswith("ratings.csv, row 102, column 'privacy': rating 9 ")
 
 

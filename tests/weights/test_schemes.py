@@ -31,7 +31,7 @@ def calibration(
     """With a spread of half a nat at most, so that no scheme lacks what it needs."""
     spread = np.broadcast_to(np.linspace(0.0, 0.5, len(values))[:, None], values.shape)
     rules = Rulebook.from_ids(names[: values.shape[1]], scale)
-    return calibrate(RatingsTable(rules, values, prompts=PROMPTS, spread=spread), rules)  # type: ignore[arg-type]
+    return calibrate(RatingsTable(rules, values, prompts=PROMPTS, spread=spread), rules)
 
 
 def weigh(name: str, of: Calibration) -> Weights:
@@ -56,7 +56,10 @@ def test_shares_are_a_distribution(name: str, values: Floats) -> None:
 @by_ratings
 @given(values=VALUES)
 def test_reordering_the_rules_reorders_the_weights(name: str, values: Floats) -> None:
-    ahead = weigh(name, calibration(values)).shares
+    made_from = calibration(values)
+    # Rules that mirror each other exactly cannot be told apart by anything but their order.
+    assume(len(set(made_from.margin_variance.round(9))) == 4)
+    ahead = weigh(name, made_from).shares
     behind = weigh(name, calibration(values[:, ::-1], "dcba")).shares
     np.testing.assert_allclose(ahead, behind[::-1], atol=1e-6)
 

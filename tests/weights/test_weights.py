@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encore import InputError, LevelScale, Rulebook, UnknownNameError, Weights
+from encore import InputError, LevelScale, Rulebook, Weights
 from encore.errors import DocumentError
 from encore.weights import load_hand_weights
 
@@ -81,7 +81,7 @@ def test_weights_by_hand_go_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "error", "message"),
     [
-        ({"a": 1, "bb": 1}, UnknownNameError, "no rule is called 'bb'. Did you mean 'b'"),
+        ({"a": 1, "bb": 1}, DocumentError, "no rule is called 'bb'. Did you mean 'b'"),
         ({"a": 1}, DocumentError, r"no weight for rules \['b'\]. Give 0 to leave a rule out"),
         ({"a": 1, "b": -1}, DocumentError, "rule 'b': weight -1"),
         ({"a": 1, "b": "1"}, DocumentError, "rule 'b': weight '1' is not a number"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -291,8 +291,9 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
 def _calibrate_file(path: Path, rules: Rulebook) -> Calibration:
     from encore.ratings.files import read_batches
 
-    calibration = calibrate_batches(read_batches(path, rules), rules)
-    if calibration.n_split_prompts:
+    runs = _Runs()
+    calibration = calibrate_batches(runs.passing(read_batches(path, rules)), rules)
+    if runs.one_came_back() or calibration.n_split_prompts:
         table = _together(as_ratings(path, rules))
         calibration = calibrate_batches(_blocks(table), rules)
     return _with_source(calibration, path.name, file_digest(path))
@@ -302,11 +303,39 @@ def _with_source(calibration: Calibration, name: str, sha256: str) -> Calibratio
     return replace(calibration, sources=(Source(name, sha256, calibration.n_responses),))
 
 
+class _Runs:
+    """Watches a stream for a prompt (or response) that comes back after its run of rows ended.
+
+    Exact for the first ``MAX`` runs, which take 32 MB; the calibration's own sample sees to it
+    beyond, where one prompt more or less is nothing.
+    """
+
+    MAX = 1 << 22
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.int64]] = []
+        self._n_runs = 0
+
+    def passing(self, tables: Iterable[RatingsTable]) -> Iterator[RatingsTable]:
+        for table in tables:
+            groups = table.groups
+            if groups is not None and self._n_runs < self.MAX:
+                codes = groups.codes[np.append(True, groups.codes[1:] != groups.codes[:-1])]
+                hashes = np.fromiter(map(hash, groups.names), np.int64, len(groups.names))
+                self._parts.append(hashes[codes])
+                self._n_runs += len(codes)
+            yield table
+
+    def one_came_back(self) -> bool:
+        return len(np.unique(np.concatenate([np.empty(0, np.int64), *self._parts]))) < self._n_runs
+
+
 def _together(table: RatingsTable) -> RatingsTable:
-    """The table with the rows of each prompt side by side, otherwise in order."""
-    if table.prompts is None:
+    """The table with the rows of each prompt (or response) side by side, otherwise in order."""
+    groups = table.groups
+    if groups is None:
         return table
-    codes = table.prompts.codes
+    codes = groups.codes
     n_runs = 1 + int((codes[1:] != codes[:-1]).sum())
     if n_runs <= len(np.unique(codes)):
         return table
@@ -314,13 +343,13 @@ def _together(table: RatingsTable) -> RatingsTable:
 
 
 def _blocks(table: RatingsTable) -> Iterable[RatingsTable]:
-    """The table in blocks that split no prompt: temporaries stay small."""
+    """The table in blocks that split no prompt or response: temporaries stay small."""
     if table.n_rows <= _BLOCK_ROWS:
         yield table
         return
     ends = np.arange(1, table.n_rows + 1)
-    if table.prompts is not None:
-        codes = table.prompts.codes
+    if table.groups is not None:
+        codes = table.groups.codes
         ends = ends[np.append(codes[1:] != codes[:-1], True)]
     start = 0
     while start < table.n_rows:

@@ -17,6 +17,7 @@ from encore.cli.options import (
     note,
     output,
     print_json,
+    refuse_overwrite,
     rules_option,
     working,
 )
@@ -35,6 +36,7 @@ def calibrate(ratings: tuple[Path, ...], rules_source: str, out: Path, as_json: 
     Example:
       encore calibrate ratings.parquet --rules rules.toml -o calibration.json
     """
+    refuse_overwrite(out, *ratings)
     rules = Rulebook.load(rules_source)
     with working("calibrating"):
         calibration = reduce(add, (calibrate_ratings(path, rules) for path in ratings))

@@ -8,7 +8,15 @@ import click
 
 from encore.calibrate import Calibration, calibrate
 from encore.calibrate import diagnose as diagnose_calibration
-from encore.cli.options import console, existing, json_option, print_json, rules_option, working
+from encore.cli.options import (
+    console,
+    counted,
+    existing,
+    json_option,
+    print_json,
+    rules_option,
+    working,
+)
 from encore.cli.tables import calibration_table
 from encore.errors import InputError
 from encore.rules import Rulebook
@@ -38,7 +46,7 @@ def diagnose(
         console().print(calibration_table(calibration, diagnosis))
         for found in diagnosis.findings:
             click.echo(f"{found.kind}: {found.message}")
-        click.echo(f"{len(diagnosis)} findings")
+        click.echo(counted(len(diagnosis), "finding"))
     ctx.exit(1 if strict and len(diagnosis) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -40,4 +41,6 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
     if as_json:
         return print_json(evaluation.to_dict())
     console().print(evaluation_table(evaluation))
-    click.echo(f"separation {evaluation.separation:.2f} (standard deviations)")
+    defined = not math.isnan(evaluation.separation)
+    separation = f"{evaluation.separation:.2f} standard deviations" if defined else "-"
+    click.echo(f"separation {separation}")

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from encore.errors import InputError
+
 F = TypeVar("F", bound=Callable[..., Any])
 # Room for every column where the output is no terminal and so has no width of its own.
 _PIPED_WIDTH = 120
@@ -27,6 +29,18 @@ def output(help_text: str) -> Callable[[F], F]:
     """``-o``: the file to write."""
     path = click.Path(dir_okay=False, path_type=Path)
     return click.option("-o", "--out", type=path, required=True, help=help_text)
+
+
+def refuse_overwrite(out: Path, *inputs: Path) -> None:
+    """Refuse to write over what is read: the data would be lost.
+
+    Raises
+    ------
+    InputError
+        If *out* is one of the *inputs*.
+    """
+    if out.exists() and any(out.samefile(path) for path in inputs):
+        raise InputError(f"{out} is the input; write to another file.")
 
 
 def rules_option(*, required: bool = True) -> Callable[[F], F]:

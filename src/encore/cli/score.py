@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import counted, existing, json_option, note, output, print_json, working
+from encore.cli.options import (
+    counted,
+    existing,
+    json_option,
+    note,
+    output,
+    print_json,
+    refuse_overwrite,
+    working,
+)
 from encore.compose import MAX_MISSING, Reward, score_file
 
 
@@ -31,6 +40,7 @@ def score(
     Example:
       encore score ratings.parquet --weights weights.json -o rewards.parquet
     """
+    refuse_overwrite(out, ratings, weights)
     with working("scoring"):
         reward = Reward.load(weights)
         if max_missing is not None:

@@ -143,7 +143,7 @@ def comparison_table(comparison: Comparison) -> Table:
 def law_table(comparison: Comparison) -> Table:
     """Correlation of entropy with accuracy under every tie convention."""
     table = _table(
-        "correlation of rating entropy with accuracy, over rules (95 % over prompts)",
+        "correlation of rating entropy with accuracy over the rules",
         *("a tie counts as", "Pearson", "95 %", "Spearman", "95 %", "rules"),
     )
     names = {"strict": "wrong (strict)", "half": "one half", "resolved": "nothing (resolved)"}

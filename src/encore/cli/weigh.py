@@ -9,7 +9,15 @@ import click
 
 from encore.calibrate import Calibration
 from encore.calibrate.entropy import ESTIMATORS
-from encore.cli.options import console, existing, json_option, note, output, print_json
+from encore.cli.options import (
+    console,
+    existing,
+    json_option,
+    note,
+    output,
+    print_json,
+    refuse_overwrite,
+)
 from encore.cli.tables import weights_table
 from encore.errors import InputError
 from encore.ratings import as_pairs
@@ -41,6 +49,7 @@ def weigh(
       encore weigh calibration.json --scheme softmax --temperature 1 -o weights.json
       encore weigh calibration.json --scheme bradley_terry --pairs pairs.parquet -o weights.json
     """
+    refuse_overwrite(out, calibration)
     given = {name: value for name, value in options.items() if value is not None}
     weights = _weights(Calibration.load(calibration), scheme, pairs, given)
     weights.save(out)

@@ -10,6 +10,7 @@ import numpy as np
 from encore.compose.reward import Reward
 from encore.errors import RatingsError
 from encore.files import StrPath, atomic_write, digest
+from encore.ratings.origin import SIDES, Origin
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,12 +95,11 @@ def _score(batch: pa.Table, reward: Reward, source: str, first_row: int) -> tupl
     """A batch's ids with rewards, and how many rewards are unknown."""
     import pyarrow as pa
 
-    from encore.ratings.arrow import SIDES, is_pairs, ratings_of, to_responses
+    from encore.ratings.arrow import is_pairs, ratings_of, to_responses
 
     rules, paired = reward.weights.rules, is_pairs(batch.column_names)
     responses = to_responses(batch, rules, source, first_row)
-    row = 2 * first_row - 1 if paired else first_row
-    rewards = reward(ratings_of(responses, rules, source, row, paired=paired))
+    rewards = reward(ratings_of(responses, rules, Origin(source, first_row, paired)))
     names = [f"{side}.reward" for side in SIDES] if paired else ["reward"]
     columns = rewards.reshape(-1, len(names))
     ids = batch.select([name for name in _ID_COLUMNS if name in batch.column_names])

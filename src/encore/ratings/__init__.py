@@ -4,7 +4,8 @@ Nothing here imports pyarrow until a frame or a file is given: plain arrays need
 """
 
 from encore.ratings.convert import as_pairs, as_ratings
+from encore.ratings.origin import Origin
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import Ids, RatingsTable
 
-__all__ = ["Ids", "PreferencePairs", "RatingsTable", "as_pairs", "as_ratings"]
+__all__ = ["Ids", "Origin", "PreferencePairs", "RatingsTable", "as_pairs", "as_ratings"]

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError, MismatchError, RatingsError
 from encore.files import check_version
+from encore.ratings.origin import SIDES, Origin
 from encore.ratings.pairs import PreferencePairs
-from encore.ratings.table import MEMORY, Ids, RatingsTable
+from encore.ratings.table import Ids, RatingsTable
 from encore.rules import Rulebook
 
 KIND = "encore.ratings"
 VERSION = 1
 RULES_DIGEST = "encore.rules_digest"
-SIDES = ("chosen", "rejected")
 # What a text file may hold where a rating is absent.
 _ABSENT = pa.array(["", "NaN", "nan", "NA", "null", "None"])
 
 
-def to_arrow(data: Any, source: str = MEMORY) -> pa.Table:
+def to_arrow(data: Any, source: str) -> pa.Table:
     """Any frame that speaks Arrow (Arrow, polars, pandas, …), or a mapping of columns, as a table.
 
     Raises
@@ -33,15 +33,26 @@ def to_arrow(data: Any, source: str = MEMORY) -> pa.Table:
     RatingsError
         If a column name stands twice.
     """
+    refuse_twins(list(map(str, getattr(data, "columns", []))) if _is_frame(data) else [], source)
     try:
         table = data if isinstance(data, pa.Table) else pa.table(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(
-            f"{source}: {type(data).__name__} is not a ratings table ({error}). Expected a NumPy "
-            f"array, an Arrow table, a polars or pandas frame, or a RatingsTable."
+            f"{source}: {type(data).__name__} is not a ratings table ({one_line(error)}). Expected "
+            f"a NumPy array, an Arrow table, a polars or pandas frame, or a RatingsTable."
         ) from error
     refuse_twins(table.column_names, source)
     return table
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether *data* names its columns in ``columns``; an Arrow table holds the columns there."""
+    return hasattr(data, "columns") and not isinstance(data, pa.Table)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text on one line, without a stop."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def refuse_twins(names: list[str], source: str) -> None:
@@ -82,45 +93,38 @@ def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int =
     """Only the ids and ratings, in the responses layout, ratings as float64.
 
     A pair becomes two rows, chosen first.
+
+    Raises
+    ------
+    RatingsError
+        If a rule has no column, a rating is no number, or an id is empty.
     """
-    names = table.column_names
+    names, origin = table.column_names, Origin(source, first_row)
     columns = rating_columns(rules, names, source)
-    numbers = {name: _numbers(table[name], name, source, first_row) for name in columns}
-    repeat = {"repeat": _repeats(table["repeat"], source, first_row)} if "repeat" in names else {}
-    prompts = _first_of(table, ("prompt_id", "prompt"))
-    if prompts is not None and pa.types.is_nested(prompts.type):  # a list of chat messages
-        prompts = pa.array([str(messages) for messages in prompts.to_pylist()])
+    numbers = {name: _numbers(table[name], name, origin) for name in columns}
+    prompt = next((name for name in ("prompt_id", "prompt") if name in names), None)
+    prompts = {} if prompt is None else {"prompt_id": _id_column(table, prompt, origin)}
+    repeat = {"repeat": _numbers(table["repeat"], "repeat", origin)} if "repeat" in names else {}
     if not is_pairs(names):
-        ids = {"prompt_id": prompts, "response_id": _first_of(table, ("response_id",))}
-        present = {name: column for name, column in ids.items() if column is not None}
-        return pa.table({**present, **repeat, **numbers})
-    own = table["id"] if "id" in names else pa.array(range(first_row, first_row + len(table)))
-    own = own.cast(pa.string())
-    sides = [
-        pa.table(
-            {
-                "prompt_id": own if prompts is None else prompts,
-                "response_id": pc.binary_join_element_wise(own, side, "/"),
-                **repeat,
-                **{
-                    name.removeprefix(f"{side}."): values
-                    for name, values in numbers.items()
-                    if name.startswith(f"{side}.")
-                },
-            }
-        )
-        for side in SIDES
-    ]
+        ids = {n: _id_column(table, n, origin) for n in ("response_id",) if n in names}
+        return pa.table({**prompts, **ids, **repeat, **numbers})
+    has_id = "id" in names
+    own = pa.array(range(first_row, first_row + len(table))).cast(pa.string())
+    if has_id:
+        own = _id_column(table, "id", origin).cast(pa.string())
+    sides = []
+    for side in SIDES:
+        ids = {"prompt_id": own, **prompts}
+        if has_id or not repeat:
+            ids["response_id"] = pc.binary_join_element_wise(own, side, "/")
+        rated = {n.removeprefix(f"{side}."): v for n, v in numbers.items() if n.startswith(side)}
+        sides.append(pa.table({**ids, **repeat, **rated}))
     alternating = np.arange(2 * table.num_rows).reshape(2, table.num_rows).T.ravel()
     return pa.concat_tables(sides, promote_options="default").take(alternating)
 
 
-def ratings_of(
-    responses: pa.Table, rules: Rulebook, source: str, first_row: int = 1, *, paired: bool = False
-) -> RatingsTable:
+def ratings_of(responses: pa.Table, rules: Rulebook, origin: Origin) -> RatingsTable:
     """A ratings table from what :func:`to_responses` gave.
-
-    With *paired*, two rows here are one row of the source, and errors say so.
 
     Raises
     ------
@@ -129,28 +133,15 @@ def ratings_of(
     """
     names = responses.column_names
     spreads = [f"{rule_id}.spread" for rule_id in rules.ids]
-    try:
-        return RatingsTable(
-            rules,
-            _block(responses, list(rules.ids)),
-            prompts=_ids(responses, "prompt_id", source, first_row),
-            responses=_ids(responses, "response_id", source, first_row),
-            repeats=responses["repeat"].to_numpy() if "repeat" in names else None,
-            spread=_block(responses, spreads) if not set(spreads).isdisjoint(names) else None,
-            source=source,
-            first_row=first_row,
-        )
-    except RatingsError as error:
-        if not paired or error.row is None:
-            raise
-        side = SIDES[(error.row - 1) % 2]
-        known = error.column in rules.ids
-        raise RatingsError(
-            error.message,
-            source=source,
-            row=(error.row + 1) // 2,
-            column=f"{side}.{error.column}" if known else error.column,
-        ) from error
+    return RatingsTable(
+        rules,
+        _block(responses, list(rules.ids)),
+        prompts=_ids(responses["prompt_id"]) if "prompt_id" in names else None,
+        responses=_ids(responses["response_id"]) if "response_id" in names else None,
+        repeats=responses["repeat"].to_numpy() if "repeat" in names else None,
+        spread=_block(responses, spreads) if not set(spreads).isdisjoint(names) else None,
+        origin=origin,
+    )
 
 
 def ratings_from(table: pa.Table, rules: Rulebook, source: str) -> RatingsTable:
@@ -158,14 +149,14 @@ def ratings_from(table: pa.Table, rules: Rulebook, source: str) -> RatingsTable:
 
     Raises
     ------
-    MismatchError
-        If the table says that it was made with other rules.
+    DocumentError, MismatchError
+        If the table says that it is something else, or was made with other rules.
     RatingsError
         If the ratings break their contract.
     """
     check_metadata(table.schema, rules, source)
-    paired = is_pairs(table.column_names)
-    return ratings_of(to_responses(table, rules, source), rules, source, paired=paired)
+    origin = Origin(source, paired=is_pairs(table.column_names))
+    return ratings_of(to_responses(table, rules, source), rules, origin)
 
 
 def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs:
@@ -173,8 +164,8 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
 
     Raises
     ------
-    MismatchError
-        If the table says that it was made with other rules.
+    DocumentError, MismatchError
+        If the table says that it is something else, or was made with other rules.
     RatingsError
         If this is not the pairs layout, an id stands twice, or the ratings break their contract.
     """
@@ -189,7 +180,9 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
     first = np.arange(table.num_rows) * 2
     if ratings.repeats is not None:
         first = first[ratings.repeats[first] == 0]
-    subsets = _ids(table, "subset", source) or Ids.of(["all"] * table.num_rows)
+    subsets = Ids.of(["all"] * table.num_rows)
+    if "subset" in names:
+        subsets = _ids(_id_column(table, "subset", Origin(source)))
     return PreferencePairs(ratings, first, first + 1, subsets.take(first // 2))
 
 
@@ -203,11 +196,8 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
     MismatchError
         If it was made with other rules.
     """
-    stated = {
-        key.decode(): value.decode()
-        for key, value in (schema.metadata or {}).items()
-        if key.startswith(b"encore.")
-    }
+    metadata = (schema.metadata or {}).items()
+    stated = {k.decode(): v.decode() for k, v in metadata if k.startswith(b"encore.")}
     kind = stated.get("encore.kind", KIND)
     if kind != KIND:
         raise DocumentError(f"{source}: expected a file of kind {KIND!r}, got {kind!r}.")
@@ -221,7 +211,7 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
         )
 
 
-def numbers_from_text(column: Any, name: str, source: str, first_row: int) -> Any:
+def numbers_from_text(column: Any, name: str, origin: Origin) -> Any:
     """A column of a text file as float64; what stands for nothing becomes null.
 
     Raises
@@ -229,59 +219,60 @@ def numbers_from_text(column: Any, name: str, source: str, first_row: int) -> An
     RatingsError
         If a cell is not a number; the message names it.
     """
+    column = pc.utf8_trim_whitespace(column)
     column = pc.if_else(pc.is_in(column, _ABSENT), pa.scalar(None, pa.string()), column)
     try:
         return column.cast(pa.float64())
     except pa.ArrowInvalid as error:
         texts = column.to_pylist()
         row = next((row for row, text in enumerate(texts) if not _is_number(text)), 0)
-        raise RatingsError(
-            f"{texts[row]!r} is not a number; expected one, or nothing where unrated.",
-            source=source,
-            row=first_row + row,
-            column=name,
-        ) from error
+        message = f"{texts[row]!r} is not a number; expected one, or nothing where unrated."
+        raise origin.error(message, row, name) from error
 
 
 def _is_number(text: str | None) -> bool:
     try:
-        float(text or 0)
-    except ValueError:
+        pa.scalar(text, pa.string()).cast(pa.float64())
+    except pa.ArrowInvalid:
         return False
     return True
 
 
-def _first_of(table: pa.Table, names: tuple[str, ...]) -> Any:
-    return next((table[name] for name in names if name in table.column_names), None)
-
-
-def _ids(table: pa.Table, name: str, source: str, first_row: int = 1) -> Ids | None:
-    if name not in table.column_names:
-        return None
-    column = table[name].combine_chunks()
+def _id_column(table: pa.Table, name: str, origin: Origin) -> Any:
+    """A column of ids in a plain type, none of them empty."""
+    column, kind = table[name], table[name].type
+    if pa.types.is_nested(kind):  # a prompt as a list of chat messages
+        texts = [None if value is None else str(value) for value in column.to_pylist()]
+        column = pa.chunked_array([pa.array(texts, pa.string())])
+    elif pa.types.is_dictionary(kind):
+        column = _decoded(column)
+    elif pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
+    column = _plain_text(column)
     if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-        raise RatingsError(
-            "this id is empty; give every row one.", source=source, row=first_row + row, column=name
-        )
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    codes = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return Ids(codes, column.dictionary.to_pylist())
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise origin.error("this id is empty; give every row one.", row, name)
+    return column
 
 
-def _repeats(column: Any, source: str, first_row: int) -> Any:
-    numbers = np.asarray(_numbers(column, "repeat", source, first_row).to_numpy())
-    wrong = ~(numbers == np.floor(numbers))
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise RatingsError(
-            f"repeat {numbers[row]:g} is not a whole number; expected 0, 1, 2, …",
-            source=source,
-            row=first_row + row,
-            column="repeat",
-        )
-    return pa.array(numbers.astype(np.int64))
+def _plain_text(column: Any) -> Any:
+    """A string view (polars' text), which Arrow cannot yet take rows of, as ordinary text."""
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
+
+
+def _decoded(column: Any) -> Any:
+    """A column of categories as the values that they stand for."""
+    whole = column.combine_chunks()
+    dictionary = _plain_text(whole.dictionary)
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(whole.indices, dictionary).dictionary_decode()]
+    )
+
+
+def _ids(column: Any) -> Ids:
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return Ids(codes, encoded.dictionary.to_pylist())
 
 
 def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
@@ -294,8 +285,10 @@ def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
     return block
 
 
-def _numbers(column: Any, name: str, source: str, first_row: int) -> Any:
+def _numbers(column: Any, name: str, origin: Origin) -> Any:
     """A column as float64 with nulls where unrated."""
+    if pa.types.is_dictionary(column.type):
+        column = _decoded(column)
     kind = column.type
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
@@ -307,11 +300,10 @@ def _numbers(column: Any, name: str, source: str, first_row: int) -> Any:
     ):
         values = column.to_pylist()
         row = next((row for row, value in enumerate(values) if value is not None), 0)
-        raise RatingsError(
+        raise origin.error(
             f"{values[row] if values else None!r} is of type {kind}; expected a number, or "
             f"nothing where unrated.",
-            source=source,
-            row=first_row + row,
-            column=name,
+            row,
+            name,
         )
     return column.cast(pa.float64())

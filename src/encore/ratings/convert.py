@@ -10,7 +10,7 @@ import numpy as np
 
 from encore.errors import InputError
 from encore.ratings.pairs import PreferencePairs
-from encore.ratings.table import MEMORY, RatingsTable
+from encore.ratings.table import RatingsTable
 from encore.rules import Rulebook
 
 
@@ -37,7 +37,7 @@ def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = No
         If the ratings break their contract.
     """
     if isinstance(data, np.ndarray | list | tuple):
-        return RatingsTable(rules, np.asarray(data), prompts=prompts)  # type: ignore[arg-type]
+        return RatingsTable(rules, data, prompts)
     if prompts is not None:
         raise InputError(
             f"prompts go with an array of ratings; a {type(data).__name__} names its own in "
@@ -54,7 +54,7 @@ def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = No
     if isinstance(data, str | os.PathLike):
         path = os.fspath(data)
         return arrow.ratings_from(files.read_arrow(path, rules), rules, path)
-    return arrow.ratings_from(arrow.to_arrow(data), rules, MEMORY)
+    return arrow.ratings_from(arrow.to_arrow(data, "ratings"), rules, "ratings")
 
 
 def as_pairs(data: Any, rules: Rulebook) -> PreferencePairs:
@@ -73,4 +73,4 @@ def as_pairs(data: Any, rules: Rulebook) -> PreferencePairs:
     if isinstance(data, str | os.PathLike):
         path = os.fspath(data)
         return arrow.pairs_from(files.read_arrow(path, rules, also=("subset",)), rules, path)
-    return arrow.pairs_from(arrow.to_arrow(data), rules, "pairs")
+    return arrow.pairs_from(arrow.to_arrow(data, "pairs"), rules, "pairs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from encore.errors import InputError, RatingsError
-from encore.files import StrPath, atomic_write
+from encore.files import StrPath, atomic_write, refuse_twin_keys
 from encore.ratings.arrow import (
     KIND,
     RULES_DIGEST,
@@ -23,16 +23,25 @@ from encore.ratings.arrow import (
     check_metadata,
     is_pairs,
     numbers_from_text,
+    one_line,
     rating_columns,
     ratings_of,
     refuse_twins,
     to_responses,
 )
+from encore.ratings.origin import Origin
 from encore.ratings.table import RatingsTable
 from encore.rules import Rulebook
 
 BATCH_ROWS = 65_536
-_ID_COLUMNS = ("id", "prompt_id", "response_id", "repeat")
+_ID_COLUMNS = ("id", "prompt_id", "response_id")
+# One cell of a CSV must fit in a block, and responses can be long.
+_CSV_BLOCK_BYTES = 32 << 20
+_NO_ROWS = "no rows; expected at least one response."
+
+# From a file, the columns to read given those that there are, and the rows at a time.
+_Choose = Callable[[list[str]], list[str]]
+_Reader = Callable[[Path, _Choose, int], Iterator[pa.Table]]
 
 
 def read_batches(
@@ -41,7 +50,8 @@ def read_batches(
     """Stream a ratings file of either layout as tables that never split a run of one prompt.
 
     Only ids and ratings are read, never texts (the prompt's, if it is all that tells prompts
-    apart). Memory holds one batch, and the rows of one prompt.
+    apart). Memory holds one batch, and the rows of one prompt. Without prompts, the repeats of one
+    response stay together.
 
     Parameters
     ----------
@@ -59,57 +69,52 @@ def read_batches(
 
     Raises
     ------
-    MismatchError
-        If the file says that it was made with other rules.
+    DocumentError, MismatchError
+        If the file says that it is something else, or was made with other rules.
     RatingsError
         If it has no rows, lacks a rule's column, or a rating breaks its contract.
     """
     source = str(path)
     held: pa.Table | None = None
-    row = file_row = 1
+    first_row = row = 1
     paired = False
     for batch in arrow_batches(path, rules, batch_rows=batch_rows):
         paired = is_pairs(batch.column_names)
-        responses = to_responses(batch, rules, source, file_row)
-        file_row += batch.num_rows
+        responses = to_responses(batch, rules, source, row)
+        row += batch.num_rows
         if held is not None:
             responses = pa.concat_tables([held, responses], promote_options="permissive")
-        cut = _last_prompt_starts(responses)
+        cut = _last_run_starts(responses)
+        cut -= cut % 2 if paired else 0  # a pair stays whole, so that rows can be named
         if cut:
-            yield ratings_of(responses.slice(0, cut), rules, source, row, paired=paired)
-        row += cut
+            yield ratings_of(responses.slice(0, cut), rules, Origin(source, first_row, paired))
+        first_row += cut // 2 if paired else cut
         held = responses.slice(cut)
-    if held is None or row + held.num_rows == 1:
-        raise RatingsError("no rows; expected at least one response.", source=source)
-    if held.num_rows:
-        yield ratings_of(held, rules, source, row, paired=paired)
+    if row == 1:
+        raise RatingsError(_NO_ROWS, source=source)
+    if held is not None and held.num_rows:
+        yield ratings_of(held, rules, Origin(source, first_row, paired))
 
 
 def read_arrow(path: StrPath, rules: Rulebook, *, also: tuple[str, ...] = ()) -> pa.Table:
     """Read a file's ids and ratings whole, and the columns *also*; see :func:`arrow_batches`."""
     batches = list(arrow_batches(path, rules, also=also))
-    if not batches:
-        raise RatingsError("no rows; expected at least one response.", source=str(path))
+    if not sum(batch.num_rows for batch in batches):
+        raise RatingsError(_NO_ROWS, source=str(path))
     return pa.concat_tables(batches, promote_options="permissive")
 
 
 def arrow_batches(
-    path: StrPath,
-    rules: Rulebook,
-    *,
-    batch_rows: int = BATCH_ROWS,
-    also: tuple[str, ...] | None = (),
+    path: StrPath, rules: Rulebook, *, batch_rows: int = BATCH_ROWS, also: tuple[str, ...] = ()
 ) -> Iterator[pa.Table]:
     """Stream a file's ids and ratings, and the columns *also*, as Arrow tables.
-
-    ``also=None`` reads every column.
 
     Raises
     ------
     InputError
         If the file's name ends in nothing that ENCORE reads.
-    MismatchError
-        If the file says that it was made with other rules.
+    DocumentError, MismatchError
+        If the file says that it is something else, or was made with other rules.
     RatingsError
         If it lacks a rule's column, or is broken.
     """
@@ -119,17 +124,23 @@ def arrow_batches(
         raise InputError(
             f"{source}: not a ratings file. Expected one ending in {', '.join(_READERS)}."
         )
+
+    def choose(names: list[str]) -> list[str]:
+        """Ids and ratings; the prompt's text only where it stands for the id."""
+        if not names:
+            raise RatingsError(_NO_ROWS, source=source)
+        refuse_twins(names, source)
+        ids = (*_ID_COLUMNS, "repeat", *also, *(() if "prompt_id" in names else ("prompt",)))
+        return [name for name in ids if name in names] + rating_columns(rules, names, source)
+
     with Path(path).open("rb"):  # a missing or unreadable file is named by the system's error
         pass
+    if reader is _read_parquet:
+        _check_parquet(Path(path), rules)
     try:
-        yield from reader(Path(path), rules, batch_rows, also)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise RatingsError(
-            f"cannot be read: {error}. Is it complete, and of the kind its name says?",
-            source=source,
-        ) from error
+        yield from reader(Path(path), choose, batch_rows)
+    except (pa.ArrowException, csv.Error, UnicodeDecodeError, OSError) as error:
+        raise _unreadable(Path(path), error) from error
 
 
 def write_ratings(
@@ -147,47 +158,56 @@ def write_ratings(
         pq.write_table(table.replace_schema_metadata({**kept, **metadata}), temporary)
 
 
-def _last_prompt_starts(responses: pa.Table) -> int:
-    """First row of the trailing run of one prompt; all rows where no prompt is named."""
+def _last_run_starts(responses: pa.Table) -> int:
+    """First row of the trailing run of one prompt (or response); all rows where none is named."""
     n_rows = int(responses.num_rows)
-    if "prompt_id" not in responses.column_names or not n_rows:
+    named = [name for name in ("prompt_id", "response_id") if name in responses.column_names]
+    if not named or not n_rows:
         return n_rows
-    prompts = responses["prompt_id"]
-    others = pc.not_equal(prompts, prompts[n_rows - 1]).fill_null(True).to_numpy()
-    before = np.flatnonzero(others)
-    return int(before[-1]) + 1 if before.size else 0
+    column = responses[named[0]]
+    others = np.flatnonzero(pc.not_equal(column, column[n_rows - 1]).to_numpy())
+    return int(others[-1]) + 1 if others.size else 0
 
 
-def _wanted(
-    names: list[str], rules: Rulebook, source: str, also: tuple[str, ...] | None
-) -> list[str]:
-    """Columns to read: ids and ratings; the prompt's text only where it stands for the id."""
-    refuse_twins(names, source)
-    if also is None:
-        rating_columns(rules, names, source)
-        return names
-    ids = [*_ID_COLUMNS, *also] if "prompt_id" in names else [*_ID_COLUMNS, *also, "prompt"]
-    return [name for name in ids if name in names] + rating_columns(rules, names, source)
+def _unreadable(path: Path, error: Exception) -> RatingsError:
+    """A broken file, with the row of a CSV that has too few or too many cells."""
+    if path.suffix.lower() == ".csv" and isinstance(error, pa.ArrowInvalid):
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            n_columns = len(next(rows, []))
+            for number, row in enumerate((row for row in rows if row), start=1):
+                if len(row) != n_columns:
+                    return RatingsError(
+                        f"{len(row)} cells; expected {n_columns}, as in the header. Quote text "
+                        f"that holds commas or line breaks.",
+                        source=str(path),
+                        row=number,
+                    )
+    return RatingsError(
+        f"cannot be read: {one_line(error)}. Is it complete, and of the kind its name says?",
+        source=str(path),
+    )
 
 
-def _read_parquet(
-    path: Path, rules: Rulebook, batch_rows: int, also: tuple[str, ...] | None
-) -> Iterator[pa.Table]:
+def _check_parquet(path: Path, rules: Rulebook) -> None:
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    check_metadata(schema, rules, str(path))
+
+
+def _read_parquet(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        check_metadata(schema, rules, str(path))
-        wanted = _wanted(schema.names, rules, str(path), also)
+        wanted = choose(file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
             yield pa.Table.from_batches([batch])
 
 
-def _read_csv(
-    path: Path, rules: Rulebook, batch_rows: int, also: tuple[str, ...] | None
-) -> Iterator[pa.Table]:
+def _read_csv(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file), [])
-    wanted = _wanted(names, rules, str(path), also)
-    numeric = {*rating_columns(rules, names, str(path)), "repeat"}
+    wanted = choose(names)
     # Types are given, not guessed: a guess from the first block fails on the second.
     convert = pyarrow.csv.ConvertOptions(
         include_columns=wanted,
@@ -195,82 +215,112 @@ def _read_csv(
         strings_can_be_null=False,
     )
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    read = pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES)
     row = 1
-    with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=convert) as reader:
-        for batch in reader:
-            table = pa.Table.from_batches([batch])
-            yield pa.table(
-                {
-                    name: numbers_from_text(table[name], name, str(path), row)
-                    if name in numeric
-                    else table[name]
-                    for name in wanted
-                }
-            )
-            row += batch.num_rows
+    with pyarrow.csv.open_csv(path, read, parse, convert) as reader:
+        for block in reader:
+            for start in range(0, block.num_rows, batch_rows):
+                table = pa.Table.from_batches([block.slice(start, batch_rows)])
+                yield _typed(table, Origin(str(path), row))
+                row += table.num_rows
 
 
-def _read_jsonl(
-    path: Path, rules: Rulebook, batch_rows: int, also: tuple[str, ...] | None
-) -> Iterator[pa.Table]:
-    with path.open(encoding="utf-8") as file:
-        line = next((line for line in file if line.strip()), "{}")
-    first = _json_object(line, str(path), 1)
-    needed = rating_columns(rules, list(first), str(path))
-    # A later line may have a spread where the first has none.
-    spreads = [f"{name}.spread" for name in needed if not name.endswith(".spread")]
-    numeric = list(dict.fromkeys([*needed, *spreads]))
-    wanted = list(dict.fromkeys([*_wanted(list(first), rules, str(path), also), *numeric]))
+def _typed(table: pa.Table, origin: Origin) -> pa.Table:
+    """A block of text with its ratings as numbers, and empty ids as null."""
+    texts = {*_ID_COLUMNS, "prompt", "subset", "model"}
+    columns = {}
+    for name in table.column_names:
+        column = table[name]
+        if name in texts:
+            columns[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        else:
+            columns[name] = numbers_from_text(column, name, origin)
+    return pa.table(columns)
+
+
+def _read_jsonl(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
+    # Read twice: a column or a type may first appear in the last line.
+    kinds: dict[str, pa.DataType] = {}
+    for row in _json_rows(path):
+        for name, value in row.items():
+            kinds[name] = _kind_of(value, kinds.get(name, pa.null()))
+    wanted = choose(list(kinds))
+    numeric = set(wanted) - {*_ID_COLUMNS, "prompt", "subset", "model"}
     rows: list[dict[str, Any]] = []
-    n_read = 0
-    with path.open(encoding="utf-8") as file:
-        for n_read, line in enumerate((line for line in file if line.strip()), start=1):
-            row = _json_object(line, str(path), n_read)
-            rows.append({name: row.get(name) for name in wanted})
-            if len(rows) == batch_rows:
-                yield _json_table(rows, numeric, str(path), n_read - len(rows) + 1)
-                rows = []
+    first_row = 1
+    for row in _json_rows(path):
+        rows.append(row)
+        if len(rows) == batch_rows:
+            yield _json_table(rows, wanted, kinds, numeric, Origin(str(path), first_row))
+            first_row, rows = first_row + len(rows), []
     if rows:
-        yield _json_table(rows, numeric, str(path), n_read - len(rows) + 1)
+        yield _json_table(rows, wanted, kinds, numeric, Origin(str(path), first_row))
 
 
-def _json_object(line: str, source: str, row: int) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RatingsError(f"not JSON: {error}.", source=source, row=row) from error
-    if not isinstance(value, dict):
-        raise RatingsError(
-            f"expected one object a line, got {type(value).__name__}.", source=source, row=row
-        )
-    return value
+def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
+    """The type of a column of ids so far: whole numbers, or text for all that is not alike."""
+    if value is None or before == pa.string():
+        return before
+    whole = type(value) is int and -(2**63) <= value < 2**63
+    return pa.int64() if whole else pa.string()
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate((line for line in file if line.strip()), start=1):
+            try:
+                value = json.loads(line, object_pairs_hook=refuse_twin_keys)
+            except (ValueError, RecursionError) as error:
+                said = getattr(error, "msg", None) or one_line(error)
+                raise RatingsError(
+                    f"not a JSON object: {said}. Write one object a line.",
+                    source=str(path),
+                    row=number,
+                ) from error
+            if not isinstance(value, dict):
+                raise RatingsError(
+                    f"expected one object a line, got {type(value).__name__}.",
+                    source=str(path),
+                    row=number,
+                )
+            yield value
 
 
 def _json_table(
-    rows: list[dict[str, Any]], numeric: list[str], source: str, first_row: int
+    rows: list[dict[str, Any]],
+    wanted: list[str],
+    kinds: dict[str, pa.DataType],
+    numeric: set[str],
+    origin: Origin,
 ) -> pa.Table:
-    for name in numeric:
-        for position, row in enumerate(rows):
-            if not isinstance(row[name], int | float | None):
-                raise RatingsError(
-                    f"{row[name]!r} is not a number; expected one, or null where unrated.",
-                    source=source,
-                    row=first_row + position,
-                    column=name,
-                )
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return pa.table(
-        {
-            name: pa.array(values, pa.float64() if name in numeric else None)
-            for name, values in columns.items()
-        }
-    )
+    columns = {}
+    for name in wanted:
+        values = [row.get(name) for row in rows]
+        if name in numeric:
+            columns[name] = pa.array(_json_numbers(values, name, origin), pa.float64())
+        else:
+            text = kinds[name] != pa.int64()
+            cells = [str(v) if text and v is not None else v for v in values]
+            columns[name] = pa.array(cells, pa.string() if text else pa.int64())
+    return pa.table(columns)
 
 
-_READERS = {
+def _json_numbers(values: list[Any], name: str, origin: Origin) -> list[float | None]:
+    numbers: list[float | None] = []
+    for row, value in enumerate(values):
+        try:
+            if not isinstance(value, int | float | None):
+                raise TypeError
+            numbers.append(None if value is None else float(value))
+        except (TypeError, OverflowError) as error:
+            message = f"{value!r:.80} is not a number; expected one, or null where unrated."
+            raise origin.error(message, row, name) from error
+    return numbers
+
+
+_READERS: dict[str, _Reader] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
 }
-__all__ = ["BATCH_ROWS", "arrow_batches", "read_arrow", "read_batches", "write_ratings"]

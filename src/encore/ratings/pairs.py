@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from encore.errors import RatingsError
+from encore.ratings.origin import SIDES, Origin
 from encore.ratings.table import Ids, RatingsTable
 from encore.rules import Rulebook
 
@@ -70,22 +71,31 @@ class PreferencePairs:
         RatingsError
             If the arrays differ in shape, hold no pair, or break the ratings table's contract.
         """
-        chosen_table = RatingsTable(rules, np.asarray(chosen), source="chosen")
-        rejected_table = RatingsTable(rules, np.asarray(rejected), source="rejected")
+        chosen_table = RatingsTable(rules, chosen, origin=Origin("chosen"))
+        rejected_table = RatingsTable(rules, rejected, origin=Origin("rejected"))
         n_pairs = chosen_table.n_rows
-        if rejected_table.n_rows != n_pairs:
-            raise RatingsError(
-                f"{n_pairs} chosen responses for {rejected_table.n_rows} rejected.", source="pairs"
-            )
+        sizes = {"rejected responses": rejected_table.n_rows}
+        sizes |= {"prompts": len(prompts)} if prompts is not None else {}
+        sizes |= {"subsets": len(subsets)} if subsets is not None else {}
+        for what, size in sizes.items():
+            if size != n_pairs:
+                raise RatingsError(
+                    f"{size} {what} for {n_pairs} pairs; expected one a pair.",
+                    source="pairs",
+                )
         values = np.stack([chosen_table.values, rejected_table.values], axis=1)
-        prompt_ids = Ids.distinct(n_pairs) if prompts is None else Ids.of(prompts)
-        rows = np.repeat(np.arange(len(prompt_ids)), 2)
         table = RatingsTable(
-            rules, values.reshape(2 * n_pairs, -1), prompt_ids.take(rows), source="pairs"
+            rules,
+            values.reshape(2 * n_pairs, len(rules)),
+            Ids.distinct(n_pairs).take(np.arange(n_pairs).repeat(2))
+            if prompts is None
+            else [prompt for prompt in prompts for _ in SIDES],
+            origin=Origin("pairs", paired=True),
         )
-        subset_ids = Ids.of(["all"] * n_pairs if subsets is None else subsets)
         first = np.arange(n_pairs) * 2
-        return cls(table, first, first + 1, subset_ids)
+        return cls(
+            table, first, first + 1, Ids.of(["all"] * n_pairs if subsets is None else subsets)
+        )
 
     @property
     def rules(self) -> Rulebook:

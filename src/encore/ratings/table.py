@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.errors import RatingsError
+from encore.ratings.origin import Origin
 from encore.rules import Rulebook
-
-MEMORY = "ratings"
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,10 @@ class Ids:
 
     @classmethod
     def of(cls, values: Sequence[Any] | NDArray[Any]) -> Ids:
-        """Codes in order of first appearance."""
+        """Codes in order of first appearance; what cannot be hashed goes by its text."""
         index: dict[Any, int] = {}
-        codes = [index.setdefault(value, len(index)) for value in values]
+        keys = (value if isinstance(value, Hashable) else str(value) for value in values)
+        codes = [index.setdefault(key, len(index)) for key in keys]
         return cls(np.array(codes, dtype=np.int64), list(index))
 
     @classmethod
@@ -51,7 +50,7 @@ class Ids:
         return len(self.codes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RatingsTable:
     """Ratings of responses under rules, checked when made.
 
@@ -62,19 +61,17 @@ class RatingsTable:
     values : array_like of float, shape (n_rows, n_rules)
         Ratings on the rules' own scales; NaN where unrated. A value that lies between two levels
         needs a *spread*: only a rater that gives a distribution can mean it.
-    prompts : Ids or sequence, optional
+    prompts : sequence or Ids, optional
         Which prompt each row answers; without it there are no within-prompt margins.
-    responses : Ids or sequence, optional
+    responses : sequence or Ids, optional
         Which response each row rates; each row is its own response by default.
     repeats : array_like of int, shape (n_rows,), optional
         0 for a rating, 1, 2, … for the same response rated again. Repeats estimate the spread and
         are not counted elsewhere.
     spread : array_like of float, shape (n_rows, n_rules), optional
         Entropy (nats) of the rater's own distribution for each rating; NaN where it gave none.
-    source : str
-        Named in errors.
-    first_row : int
-        Number of the first row in *source*, counted from 1; for errors in a batch of a file.
+    origin : Origin
+        Where the rows come from, for errors.
 
     Raises
     ------
@@ -93,38 +90,48 @@ class RatingsTable:
 
     rules: Rulebook
     values: NDArray[np.float64]
-    prompts: Ids | None = None
-    responses: Ids | None = None
-    repeats: NDArray[np.int64] | None = None
-    spread: NDArray[np.float64] | None = None
-    source: str = MEMORY
-    first_row: int = 1
+    prompts: Ids | None
+    responses: Ids | None
+    repeats: NDArray[np.int64] | None
+    spread: NDArray[np.float64] | None
+    origin: Origin
 
-    def __post_init__(self) -> None:
-        values = self._numbers("values", self.values)
-        if values.ndim != 2 or values.shape[1] != len(self.rules):
-            raise RatingsError(
-                f"ratings have shape {values.shape}; expected (n_rows, {len(self.rules)}), one "
-                f"column per rule.",
-                source=self.source,
-            )
-        object.__setattr__(self, "values", values)
-        for name in ("prompts", "responses"):
-            column = getattr(self, name)
-            if column is not None and not isinstance(column, Ids):
-                object.__setattr__(self, name, Ids.of(column))
-        if self.repeats is not None:
-            object.__setattr__(self, "repeats", np.asarray(self.repeats, dtype=np.int64))
-        if self.spread is not None:
-            object.__setattr__(self, "spread", self._numbers("spread", self.spread))
-        self._check_lengths()
+    def __init__(
+        self,
+        rules: Rulebook,
+        values: ArrayLike,
+        prompts: Ids | Sequence[Any] | NDArray[Any] | None = None,
+        responses: Ids | Sequence[Any] | NDArray[Any] | None = None,
+        repeats: ArrayLike | None = None,
+        *,
+        spread: ArrayLike | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        self._set("rules", rules)
+        self._set("origin", Origin() if origin is None else origin)
+        self._set("values", self._numbers("values", values))
+        self._set("prompts", self._ids("prompts", prompts))
+        self._set("responses", self._ids("responses", responses))
+        self._set("repeats", None if repeats is None else self._whole(repeats))
+        self._set("spread", None if spread is None else self._numbers("spread", spread))
+        self._check_shapes()
         self._check_values()
         self._check_repeats()
+
+    @property
+    def source(self) -> str:
+        """The file, or what stands for it."""
+        return self.origin.source
 
     @property
     def n_rows(self) -> int:
         """Rows, repeats included."""
         return len(self.values)
+
+    @property
+    def groups(self) -> Ids | None:
+        """What has to stand together: prompts, else responses with their repeats."""
+        return self.responses if self.prompts is None else self.prompts
 
     @cached_property
     def rated(self) -> NDArray[np.bool_]:
@@ -138,91 +145,113 @@ class RatingsTable:
 
     def take(self, rows: NDArray[Any] | slice) -> RatingsTable:
         """A table of these rows, in this order."""
-        return replace(
-            self,
-            values=self.values[rows],
-            prompts=None if self.prompts is None else self.prompts.take(rows),
-            responses=None if self.responses is None else self.responses.take(rows),
-            repeats=None if self.repeats is None else self.repeats[rows],
-            spread=None if self.spread is None else self.spread[rows],
-        )
+        part = object.__new__(RatingsTable)  # checked already: a part of it needs no check
+        part._set("rules", self.rules)
+        part._set("origin", self.origin)
+        part._set("values", self.values[rows])
+        part._set("prompts", None if self.prompts is None else self.prompts.take(rows))
+        part._set("responses", None if self.responses is None else self.responses.take(rows))
+        part._set("repeats", None if self.repeats is None else self.repeats[rows])
+        part._set("spread", None if self.spread is None else self.spread[rows])
+        return part
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     def _numbers(self, name: str, values: ArrayLike) -> NDArray[np.float64]:
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # rows of unequal length
+            raise self.origin.error(f"{name} are no table of numbers: {error}.") from error
         if array.dtype.kind not in "fiub":
-            raise RatingsError(
-                f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated.",
-                source=self.source,
+            raise self.origin.error(
+                f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated."
             )
         return array.astype(np.float64, copy=False)
 
-    def _check_lengths(self) -> None:
+    def _whole(self, repeats: ArrayLike) -> NDArray[np.int64]:
+        numbers = self._numbers("repeats", repeats)
+        wrong = ~((numbers == np.floor(numbers)) & (numbers >= 0))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise self.origin.error(
+                f"repeat {numbers[row]:g} is not a whole number of 0 or more; expected 0 for a "
+                f"rating, 1, 2, … for the same response rated again.",
+                row,
+                "repeat",
+            )
+        return numbers.astype(np.int64)
+
+    def _ids(self, name: str, values: Ids | Sequence[Any] | NDArray[Any] | None) -> Ids | None:
+        if values is None or isinstance(values, Ids):
+            return values
+        for row, value in enumerate(values):
+            if value is None or value != value:  # NaN is the one value unequal to itself
+                raise self.origin.error(f"{name}: this id is empty; give every row one.", row)
+        return Ids.of(values)
+
+    def _check_shapes(self) -> None:
+        shape, expected = self.values.shape, f"(n_rows, {len(self.rules)}), one column per rule"
+        if self.values.ndim != 2 or shape[1] != len(self.rules):
+            raise self.origin.error(f"ratings have shape {shape}; expected {expected}.")
         columns = {"prompts": self.prompts, "responses": self.responses, "repeats": self.repeats}
         for name, column in columns.items():
             if column is not None and len(column) != self.n_rows:
-                raise RatingsError(
-                    f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one a row.",
-                    source=self.source,
+                raise self.origin.error(
+                    f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one a row."
                 )
-        if self.spread is not None and self.spread.shape != self.values.shape:
-            raise RatingsError(
-                f"the spread has shape {self.spread.shape}; expected {self.values.shape} as the "
-                f"ratings.",
-                source=self.source,
+        if self.spread is not None and self.spread.shape != shape:
+            raise self.origin.error(
+                f"the spread has shape {self.spread.shape}; expected {shape}, as the ratings."
             )
 
     def _check_values(self) -> None:
+        values, spread = self.values, self.spread
         self._refuse(
-            np.isinf(self.values),
+            np.isinf(values),
+            values,
             "rating {value} is not finite. Leave an unrated cell empty (NaN).",
         )
-        spread = self.spread
+        off = self.rules.off_level(values)
         if spread is not None:
             wrong = np.isinf(spread) | (spread < 0)
-            self._refuse(wrong, "spread {value} is not an entropy in nats, 0 or more.", of=spread)
-        off = self.rules.off_level(self.values)
-        if spread is not None:
+            message = "spread {value} is not an entropy in nats, 0 or more."
+            self._refuse(wrong, spread, message, suffix=".spread")
             # An expected level lies between levels, never beyond them.
-            off &= np.isnan(spread) | self.rules.outside(self.values)
+            off &= np.isnan(spread) | self.rules.outside(values)
         self._refuse(
             off,
+            values,
             "rating {value} is not one of the rule's levels ({scale}). Correct the rating or the "
             "rule's scale; a continuous scale is {{worst, best, bins}}, and an expected level "
-            "needs a '{rule}.spread' column.",
+            "needs a '{column}.spread' column.",
         )
 
     def _refuse(
-        self, wrong: NDArray[np.bool_], message: str, of: NDArray[np.float64] | None = None
+        self,
+        wrong: NDArray[np.bool_],
+        values: NDArray[np.float64],
+        message: str,
+        *,
+        suffix: str = "",
     ) -> None:
         """Raise for the first marked cell, row by row."""
         if not wrong.any():
             return
         row = int(wrong.any(axis=1).argmax())
-        column = int(wrong[row].argmax())
-        rule = self.rules.rules[column]
-        value = (self.values if of is None else of)[row, column]
-        raise RatingsError(
-            message.format(value=f"{value:g}", scale=rule.scale, rule=rule.id),
-            source=self.source,
-            row=self.first_row + row,
-            column=rule.id,
-        )
+        position = int(wrong[row].argmax())
+        rule = self.rules.rules[position]
+        column = self.origin.column(row, rule.id)
+        said = message.format(value=f"{values[row, position]:g}", scale=rule.scale, column=column)
+        raise self.origin.error(said, row, column + suffix)
 
     def _check_repeats(self) -> None:
         """Refuse a second rating of one response under one prompt and one repeat."""
-        if self.repeats is not None and (self.repeats < 0).any():
-            row = int((self.repeats < 0).argmax())
-            raise RatingsError(
-                f"repeat {self.repeats[row]} is negative; expected 0 for a rating, 1, 2, … for "
-                f"the same response rated again.",
-                source=self.source,
-                row=self.first_row + row,
-                column="repeat",
-            )
         if self.responses is None:
             if self.repeats is not None and self.repeats.any():
-                raise RatingsError(
-                    "repeats need response ids: which response was rated again?", source=self.source
+                raise self.origin.error(
+                    "repeats need response ids ('response_id', or 'id' of pairs): which response "
+                    "was rated again?"
                 )
             return
         zeros = np.zeros(self.n_rows, dtype=np.int64)
@@ -236,10 +265,9 @@ class RatingsTable:
         at = int(twice.argmax())
         first, second = int(order[at]), int(order[at + 1])
         name = self.responses.names[self.responses.codes[second]]
-        raise RatingsError(
+        raise self.origin.error(
             f"response {name!r} of one prompt is rated twice (also in row "
-            f"{self.first_row + first}). Remove one, or number them in a 'repeat' column.",
-            source=self.source,
-            row=self.first_row + second,
-            column="response_id",
+            f"{self.origin.row(first)}). Remove one, or number them in a 'repeat' column.",
+            second,
+            "id" if self.origin.paired else "response_id",
         )

@@ -81,7 +81,9 @@ class Rulebook:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DocumentError(f"{source}: not a TOML file ({error}).") from error
         tables = document.get("rule")
-        if set(document) != {"rule"} or not isinstance(tables, list):
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            tables = None
+        if tables is None or len(document) > 1:
             raise DocumentError(
                 f"{source}: a rules file is a list of [[rule]] tables and nothing else; "
                 f"got the keys {sorted(document)}."

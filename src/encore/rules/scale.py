@@ -200,7 +200,9 @@ def scale_from_dict(data: Mapping[str, Any]) -> Scale:
             return LevelScale(tuple(data["levels"]))
         if {"worst", "best"} <= keys <= {"worst", "best", "bins"}:
             return RangeScale(**data)
-    except TypeError as error:
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
         raise InputError(f"a scale is made of numbers; got {dict(data)!r}.") from error
     raise InputError(
         "a scale is {levels = [1, 2, 3]} or {worst = 0.0, best = 1.0, bins = 10}; "

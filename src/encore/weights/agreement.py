@@ -51,10 +51,10 @@ class Agreement:
             )
         covariance = calibration.margin_covariance
         loadings = common_factor(covariance)
-        if not is_determined(covariance, loadings):
+        if (loadings > 0).sum() < 2 or not is_determined(covariance, loadings):
             raise InputError(
-                "the rules' margins do not say what the rules agree on: they split evenly, or "
-                "share nothing. Calibrate on more prompts, or use another scheme."
+                "the rules' margins do not say what the rules agree on: no two agree, or they "
+                "split evenly. Calibrate on more prompts, or use another scheme."
             )
         # The fit is exact to about 1e-14: less than this is a rule that shares nothing.
         loadings[np.abs(loadings) < 1e-12] = 0.0

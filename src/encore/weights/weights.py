@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.errors import DocumentError, InputError, UnknownNameError
-from encore.files import StrPath, read_document, write_document
+from encore.errors import DocumentError, InputError
+from encore.files import StrPath, read_document, refuse_twin_keys, write_document
 from encore.rules import Rulebook
 
 KIND = "encore.weights"
@@ -171,19 +171,16 @@ def load_hand_weights(path: StrPath, rules: Rulebook) -> Weights:
     Raises
     ------
     DocumentError
-        If the file is not such an object.
-    UnknownNameError, InputError
-        As :meth:`Weights.by_hand`.
+        If the file is not such an object, or its weights are unusable.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+        data = json.loads(text, object_pairs_hook=refuse_twin_keys)
+    except (ValueError, RecursionError) as error:
         raise DocumentError(f"{path}: not JSON ({error}).") from error
     if not isinstance(data, dict):
         raise DocumentError(f'{path}: expected {{"<rule id>": <weight>, …}}, got {data!r:.60}.')
     try:
         return Weights.by_hand(rules, data)
-    except UnknownNameError:
-        raise
     except InputError as error:
         raise DocumentError(f"{path}: {error}") from error

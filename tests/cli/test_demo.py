@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from encore import Calibration, Rulebook, Weights, examples
+from encore.cli.main import main
+
+Run = Callable[..., Result]
+FILES = {"ratings.parquet", "rules.toml", "calibration.json", "weights.json", "rewards.parquet"}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder and the output of one demo."""
+    folder = tmp_path_factory.mktemp("demo") / "a" / "b"
+    return folder, CliRunner().invoke(main, ["demo", "--out", str(folder)])
+
+
+def test_the_demo_ends_well_and_has_nothing_to_note(shown: tuple[Path, Result]) -> None:
+    assert (shown[1].exit_code, shown[1].stderr) == (0, "")
+
+
+def test_the_demo_writes_five_files_and_names_them(shown: tuple[Path, Result]) -> None:
+    folder, result = shown
+    assert {path.name for path in folder.iterdir()} == FILES
+    written = result.stdout.partition("\nWritten:\n")[2]
+    assert {Path(line.strip()) for line in written.splitlines()} == {folder / f for f in FILES}
+
+
+def test_the_files_are_what_their_names_say(shown: tuple[Path, Result]) -> None:
+    folder = shown[0]
+    # 458 pairs are 916 responses; 240 of the pairs were rated twice, which makes 698 rows.
+    assert Calibration.load(folder / "calibration.json").n_responses == 916
+    assert Weights.load(folder / "weights.json").scheme == "linear"
+    assert Rulebook.load(folder / "rules.toml") == examples.rules()
+    rewards = pq.read_table(folder / "rewards.parquet")
+    assert rewards.num_rows == 698
+    assert {"chosen.reward", "rejected.reward"} < set(rewards.column_names)
+    assert rewards["chosen.reward"].null_count == rewards["rejected.reward"].null_count == 0
+
+
+def test_the_tables_name_every_rule_and_every_scheme(shown: tuple[Path, Result]) -> None:
+    stdout = shown[1].stdout
+    assert stdout.startswith("916 responses to 455 prompts under 12 rules, weighed by linear")
+    first_words = {line.split()[0] for line in stdout.splitlines() if line.split()}
+    assert set(examples.rules().ids) <= first_words
+    schemes = "uniform linear softmax inverse_variance information agreement random single"
+    assert {*schemes.split(), "bradley_terry"} <= first_words
+
+
+def test_the_sentence_says_what_458_pairs_support(shown: tuple[Path, Result]) -> None:
+    said = "No scheme is distinguishable from uniform on these 458 pairs (smallest Holm-adjusted p"
+    sentences = [line for line in shown[1].stdout.splitlines() if line.startswith(said)]
+    assert len(sentences) == 1
+    assert "ties count one half." in sentences[0]
+    assert "Strict accuracy does not compare here: rewards tie on" in sentences[0]
+
+
+def test_the_files_of_the_demo_go_into_the_verbs(shown: tuple[Path, Result], run: Run) -> None:
+    folder = shown[0]
+    made = run("calibrate", folder / "ratings.parquet", "--rules", folder / "rules.toml", "-o", "c")
+    assert made.exit_code == 0
+    assert Path("c").read_bytes() == (folder / "calibration.json").read_bytes()
+    run("weigh", "c", "-o", "w")
+    assert Path("w").read_bytes() == (folder / "weights.json").read_bytes()
+
+
+def test_the_demo_writes_beside_the_caller_by_default_and_over_an_earlier_one(
+    run: Run, folder: Path
+) -> None:
+    (folder / "encore-demo").mkdir()
+    (folder / "encore-demo" / "weights.json").write_text("old")
+    result = run("demo", "--json")
+    assert result.exit_code == 0
+    assert Weights.load("encore-demo/weights.json").scheme == "linear"
+    assert {path.name for path in Path("encore-demo").iterdir()} == FILES
+    found = json.loads(result.stdout)
+    assert set(found) == {"comparison", "weights"}
+    assert (found["comparison"]["n_pairs"], found["weights"]["scheme"]) == (458, "linear")
+
+
+def test_a_file_is_no_folder_to_write_to(run: Run) -> None:
+    result = run("demo", "--out", "rules.toml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == (
+        "Error: Invalid value for '--out': Directory 'rules.toml' is a file."
+    )
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(run: Run) -> None:
+    result = run("demo", "--out", "rules.toml/demo")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: rules.toml/demo: Not a directory.\n"
