@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
-# What a block that is shown for its form would need to run; all others run.
 _ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -75,7 +74,6 @@ pytest_collect_file = Sybil(
         CodeBlockParser("console", run_console),
         CodeBlockParser("toml", write_file("rules.toml")),
         CodeBlockParser("json", write_file("by_hand.json")),
-        SkipParser(),
     ],
     patterns=["README.md", "docs/**/*.md"],
     setup=in_own_folder,

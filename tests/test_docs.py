@@ -67,6 +67,12 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     assert [name for name in sorted(names - {"index"}) if name not in index] == []
 
 
+def test_every_make_target_of_the_readme_exists() -> None:
+    named = set(re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert {"demo", "test"} <= named <= targets
+
+
 def test_the_changelog_has_an_open_section() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## Unreleased$", changelog, flags=re.MULTILINE)
