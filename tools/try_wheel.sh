@@ -1,5 +1,6 @@
 #!/bin/sh
-# Build the wheel, install it alone into a bare virtual environment, run the demo and the tests there.
+# Build the wheel, install it alone into a bare virtual environment, with the oldest versions of its
+# dependencies that it claims to work with, and run the demo and the tests there.
 # Usage: tools/try_wheel.sh PYTHON (one that has `build`)
 set -eu
 python=$1
@@ -9,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 "$python" -m build --wheel --outdir "$work/dist" . >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
 "$python" -m venv "$work/venv"
-pip="$work/venv/bin/python -m pip --disable-pip-version-check install --quiet -c $root/constraints.txt"
+pip="$work/venv/bin/python -m pip --disable-pip-version-check install --quiet -c $root/constraints-oldest.txt"
 $pip "$work"/dist/*.whl
 
 cd "$work"
@@ -32,4 +33,4 @@ echo "wheel: runs the demo with its core dependencies alone"
 $pip pytest hypothesis
 cp -r "$root/tests" "$work/tests"
 cp "$root/pyproject.toml" "$work/"
-ENCORE_BARE=1 "$work/venv/bin/python" -m pytest -q -p no:cacheprovider tests --ignore tests/docs
+ENCORE_BARE=1 "$work/venv/bin/python" -m pytest -q -p no:cacheprovider tests --ignore tests/test_docs.py

@@ -1,6 +1,7 @@
 """From ratings to a calibration: mergeable statistics, entropies, and what is wrong with a rule."""
 
-from encore.calibrate.calibration import Calibration, Source, calibrate, calibrate_batches
+from encore.calibrate.calibrate import calibrate, calibrate_batches
+from encore.calibrate.calibration import Calibration, Source
 from encore.calibrate.diagnose import Diagnosis, Finding, diagnose
 from encore.calibrate.entropy import entropy_interval, rating_entropy
 from encore.calibrate.statistics import Statistics

@@ -219,10 +219,10 @@ def _read_csv(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table
     row = 1
     with pyarrow.csv.open_csv(path, read, parse, convert) as reader:
         for block in reader:
-            for start in range(0, block.num_rows, batch_rows):
-                table = pa.Table.from_batches([block.slice(start, batch_rows)])
-                yield _typed(table, Origin(str(path), row))
-                row += table.num_rows
+            table = _typed(pa.Table.from_batches([block]), Origin(str(path), row))
+            for start in range(0, table.num_rows, batch_rows):
+                yield table.slice(start, batch_rows)
+            row += table.num_rows
 
 
 def _typed(table: pa.Table, origin: Origin) -> pa.Table:
