@@ -107,3 +107,8 @@ def test_a_broken_calibration_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DocumentError, match=message):
         Calibration.load(path)
+
+
+def test_calibrations_sum() -> None:
+    parts = [calibrate([[1, 1], [2, 2]], RULES, prompts=[name] * 2) for name in "pqr"]
+    assert sum(parts[1:], parts[0]).n_responses == sum(parts).n_responses == 6  # type: ignore[union-attr]

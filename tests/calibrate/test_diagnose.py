@@ -126,3 +126,25 @@ def test_a_finding_is_plain_data_with_a_sentence(kind: str) -> None:
     found = diagnose(calibrate([[1]], rules))
     assert set(found.to_dict()["findings"][0]) == {"kind", "rule", "value", "message"}
     assert len(found) == len(found.findings) > 0
+
+
+def test_a_head_that_stays_in_one_bin_is_coarse_and_not_constant() -> None:
+    rng = np.random.default_rng(0)
+    heads = [rng.uniform(0.91, 0.99, N), rng.uniform(0, 1, N), rng.uniform(0, 1, N)]
+    found = flags(*heads, scale=RangeScale(0, 1))
+    assert "coarse" in found[0] and "constant" not in found[0]
+    assert not any("inverted" in kinds for kinds in found)  # three heads of noise share nothing
+
+
+def test_rules_that_split_two_against_two_are_not_called_inverted() -> None:
+    found = flags(mixed(1), mixed(2), 6 - mixed(3), 6 - mixed(4))
+    assert not any("inverted" in kinds for kinds in found)
+
+
+def test_rules_that_share_few_prompts_are_not_called_redundant() -> None:
+    # b is rated only where a varies widely; over their own prompts the ratio would exceed 1.
+    a, b = np.full(N, 3.0), np.full(N, np.nan)
+    a[: N // 10 : 2], a[1 : N // 10 : 2] = 1.0, 5.0
+    b[: N // 10] = a[: N // 10]
+    found = flags(a, b, mixed(1), mixed(2))
+    assert "redundant" not in found[1]

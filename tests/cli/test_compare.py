@@ -165,7 +165,8 @@ def test_an_error_of_the_calibration_set_names_that_file(run: Run, folder: Path)
 def test_pairs_that_no_scheme_can_tell_of_are_refused(run: Run, folder: Path) -> None:
     (folder / "pairs.csv").write_text(f"{HEAD}\n,,,\n")
     assert refused(compared(run)) == (
-        "Error: scheme 'uniform' knows the reward of no pair: too much of its weight is unrated.\n"
+        "Error: no pair has a known reward under uniform weights: too much is unrated. Rated "
+        "least: harm (0%), privacy (0%). Rate these rules, or leave them out.\n"
     )
 
 

@@ -49,7 +49,8 @@ def test_a_finding_is_flagged_and_said(run: Run) -> None:
     result = diagnosed(run)
     assert (result.exit_code, result.stderr) == (0, "")
     said = (
-        "constant: rule 'privacy' gives every response the same level: it cannot rank anything (0)."
+        "constant: rule 'privacy' gives every response the same rating: it cannot rank "
+        "anything (0)."
     )
     assert result.stdout.splitlines()[-2:] == [said, "1 finding"]
     rows = [line.split() for line in result.stdout.splitlines()]
@@ -78,7 +79,7 @@ def test_json_holds_the_findings(run: Run) -> None:
                 "kind": "constant",
                 "rule": "privacy",
                 "value": 0.0,
-                "message": "rule 'privacy' gives every response the same level: it cannot rank "
+                "message": "rule 'privacy' gives every response the same rating: it cannot rank "
                 "anything (0).",
             }
         ]

@@ -29,7 +29,9 @@ def refused(result: Result) -> str:
 
 def test_accuracy_is_said_by_subset_under_every_convention(run: Run) -> None:
     result = run("evaluate", "pairs.csv", "--weights", "weights.json")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    few = "Note: fewer than 30 prompts, so intervals too narrow: donotanswer, chat.\n"
+    assert result.stderr == few
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.split()}
     # Won, won, tied, lost: strict 2/4, half 2.5/4, resolved 2/3, and 1/4 tied.
     assert rows["all"][:4] == ["all", "4", "50.0", "62.5"] and rows["all"][-2:] == ["66.7", "25.0"]
@@ -65,7 +67,7 @@ def test_pairs_of_an_unknown_reward_are_left_out_and_said(run: Run, folder: Path
     path = folder / "pairs.csv"
     path.write_text(path.read_text().replace("d,s,chat,2,5", "d,s,chat,,5"))
     result = run("evaluate", "pairs.csv", "--weights", "weights.json", "--json")
-    assert result.stderr == "Note: 1 pair left out: a reward is unknown.\n"
+    assert result.stderr.splitlines()[0] == "Note: 1 pair left out: a reward is unknown."
     found = json.loads(result.stdout)
     assert (found["n_unknown"], found["overall"]["n_pairs"]) == (1, 3)
 
@@ -80,7 +82,7 @@ def test_one_pair_is_enough_and_what_it_cannot_say_is_a_dash(run: Run, folder: P
     path = folder / "pairs.csv"
     path.write_text("\n".join([path.read_text().splitlines()[0], "c,r,chat,3,3,3,3"]))
     result = run("evaluate", "pairs.csv", "--weights", "weights.json")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
     # One tie: nothing is resolved.
     assert ["all", "1", "0.0", "50.0", "50.0…50.0", "-", "100.0"] in rows

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encore import DocumentError, LevelScale, Reward, Rulebook, Weights
+from encore import DocumentError, InputError, LevelScale, Reward, Rulebook, Weights
 
 WEIGHTS = Weights(Rulebook.from_ids(["a", "b"], LevelScale((0, 1))), np.array([1.0, 3.0]))
 
@@ -50,3 +50,8 @@ def test_a_broken_reward_is_refused(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         Reward.load(tmp_path / "none.json")
+
+
+def test_a_max_missing_that_means_nothing_is_refused_at_birth() -> None:
+    with pytest.raises(InputError, match="0 or more and less than 1"):
+        Reward(WEIGHTS, max_missing=5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from encore import (
     LevelScale,
     MismatchError,
     PreferencePairs,
+    RatingsTable,
     Rulebook,
+    UnknownNameError,
     calibrate,
     compare,
     compose,
@@ -156,7 +159,13 @@ def test_the_same_seed_gives_the_same_bits(bundled: Comparison) -> None:
     assert json.dumps(again.to_dict()) == json.dumps(bundled.to_dict())
 
 
-@pytest.mark.parametrize("n_folds", [1, 41])
+def test_one_fold_is_refused() -> None:
+    pairs = made(0.9, n=40)
+    with pytest.raises(InputError, match="n_folds is 1; expected 2 or more"):
+        compare(pairs, pairs.rules, n_folds=1)
+
+
+@pytest.mark.parametrize("n_folds", [41])
 def test_folds_need_prompts(n_folds: int) -> None:
     pairs = made(0.9, n=40)
     assert (
@@ -177,9 +186,22 @@ def test_other_rules_are_refused(form: str) -> None:
         compare(pairs, rules, **options)
 
 
-def test_a_scheme_that_knows_no_reward_is_an_error() -> None:
+def test_pairs_that_uniform_knows_nothing_of_are_refused_by_rule() -> None:
     rules = Rulebook.from_ids(["a", "b"], FIVE)
     nan = float("nan")
     pairs = PreferencePairs.from_arrays([[5, nan], [4, nan]], [[1, nan], [1, nan]], rules)
-    with pytest.raises(InputError, match="knows the reward of no pair"):
+    with pytest.raises(InputError, match=r"no pair has a known reward .* Rated least: b \(0%\)"):
         compare(pairs, rules)
+
+
+def test_a_scheme_that_knows_no_pair_is_left_out_and_the_others_stay() -> None:
+    # Rule f is rated once in 80: its entropy is 0, so `linear` gives it the most of the weight.
+    pairs = made(*[0.8] * 6, n=40)
+    values = pairs.ratings.values.copy()
+    values[1:, 5] = np.nan
+    table = RatingsTable(pairs.rules, values, pairs.ratings.prompts)
+    comparison = compare(replace(pairs, ratings=table), pairs.rules)
+    assert "knows the reward of no pair" in comparison.skipped["linear"]
+    assert comparison.row("uniform").n_unknown == 0
+    with pytest.raises(UnknownNameError, match="no scheme in this comparison is called 'linear'"):
+        comparison.row("linear")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from encore.evaluate.intervals import (
     ClusterBootstrap,
+    accuracy_interval,
     holm,
     percentile_interval,
-    sign_flip_p_value,
+    sign_flip_p_values,
 )
 from encore.ratings import Ids
 
@@ -27,6 +28,10 @@ def mean(sums: Floats) -> Floats:
 
 def rows(values: Floats) -> Floats:
     return np.column_stack([values, np.ones(len(values))])
+
+
+def sign_flip_p_value(differences: Floats, prompts: Ids, rng: np.random.Generator) -> float:
+    return float(sign_flip_p_values(differences[:, None], prompts, rng)[0])
 
 
 def test_the_interval_of_a_mean_is_scipy_s(peer: Callable[[str], ModuleType]) -> None:
@@ -137,3 +142,30 @@ def test_holm_only_raises_and_keeps_the_order(p: list[float]) -> None:
     before, after = np.array(p), holm(np.array(p))
     assert (after >= before).all() and (after <= 1).all()
     assert (np.diff(after[np.argsort(before)]) >= 0).all()
+
+
+def test_every_column_has_the_p_value_that_it_has_alone() -> None:
+    # One column that moves few prompts (enumerated) beside one that moves many (drawn).
+    rng = np.random.default_rng(0)
+    few, many = np.zeros(200), rng.normal(0.1, 1, 200)
+    few[:4] = 1.0
+    both = sign_flip_p_values(np.column_stack([few, many]), Ids.distinct(200), rng)
+    assert both[0] == 2 / 2**4
+    assert both[1] == pytest.approx(sign_flip_p_value(many, Ids.distinct(200), rng), abs=0.02)
+
+
+def test_all_right_is_not_certainty(peer: Callable[[str], ModuleType]) -> None:
+    # Five of five: the exact binomial interval starts at (0.05 / 2) ** (1 / 5) = 0.478.
+    exact = peer("scipy.stats").binomtest(5, 5).proportion_ci(0.95)
+    found = accuracy_interval(1.0, np.ones(10), 5)
+    assert found.low == pytest.approx(exact.low) and found.high == 1.0
+    none = accuracy_interval(0.0, np.zeros(10), 5)
+    assert none.low == 0.0 and none.high == pytest.approx(1 - exact.low)
+
+
+def test_several_tables_are_resampled_as_each_alone() -> None:
+    values = np.random.default_rng(0).normal(size=50)
+    bootstrap = ClusterBootstrap(Ids.distinct(50), np.random.default_rng(1))
+    first, second = bootstrap.sums_of([rows(values), rows(values + 1)])
+    np.testing.assert_array_equal(first, bootstrap.sums(rows(values)))
+    np.testing.assert_array_equal(second, bootstrap.sums(rows(values + 1)))

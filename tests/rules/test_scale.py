@@ -115,3 +115,19 @@ def test_units_undo_any_affine_change_of_the_raw_scale(
     best = worst - width if falling else worst + width
     raw = worst + np.array(shares) * (best - worst)
     np.testing.assert_allclose(RangeScale(worst, best).unit(raw), shares, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_values_on_the_borders_of_bins_are_counted_alike_in_any_precision(kind: type) -> None:
+    # Tenths on ten bins: each begins a bin, and 1.0 is held in the last.
+    tenths = np.array([i / 10 for i in range(11)]).astype(kind).tolist()
+    assert RangeScale(0, 1).level_of(tenths).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
+    assert RangeScale(1, 0).level_of(tenths).tolist() == [9, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert RangeScale(0, 100, 100).level_of(np.arange(100)).tolist() == list(range(100))
+
+
+def test_more_levels_than_can_be_counted_are_refused() -> None:
+    with pytest.raises(InputError, match="bins"):
+        RangeScale(0, 1, 100_000)
+    with pytest.raises(InputError, match="levels"):
+        LevelScale(tuple(range(40_000)))

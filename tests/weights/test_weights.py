@@ -27,6 +27,7 @@ def test_shares_are_weights_over_their_sum() -> None:
         ([float("nan"), 1.0], "rule 'a': weight nan"),
         ([1.0, float("inf")], "rule 'b': weight inf"),
         ([0.0, 0.0], "all weights are zero"),
+        ([1e308, 1e308], "too large to add up"),
         ([1.0], r"shape \(1,\) for 2 rules"),
     ],
 )

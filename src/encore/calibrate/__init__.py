@@ -2,11 +2,12 @@
 
 from encore.calibrate.calibrate import calibrate, calibrate_batches
 from encore.calibrate.calibration import Calibration, Source
-from encore.calibrate.diagnose import Diagnosis, Finding, diagnose
+from encore.calibrate.diagnose import KINDS, Diagnosis, Finding, diagnose
 from encore.calibrate.entropy import entropy_interval, rating_entropy
 from encore.calibrate.statistics import Statistics
 
 __all__ = [
+    "KINDS",
     "Calibration",
     "Diagnosis",
     "Finding",

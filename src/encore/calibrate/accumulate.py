@@ -16,15 +16,15 @@ from encore.calibrate.statistics import (
 )
 from encore.ratings import RatingsTable
 
-# Elements of the largest temporary array, 128 MB of float64.
-_MAX_ELEMENTS = 1 << 24
+# Elements of the largest temporary array, 16 MB of float64: more falls out of the cache.
+_MAX_ELEMENTS = 1 << 21
 
 
 def accumulate(table: RatingsTable) -> Statistics:
     """Statistics of a table in which the rows of each prompt stand together."""
     rules = table.rules
     max_levels = int(rules.n_levels.max())
-    first = table if table.repeats is None else table.take(table.repeats == 0)
+    first = first_ratings(table)
     levels = rules.level_of(first.values)
     starts, names = _prompt_runs(first)
     sizes = np.diff(np.append(starts, first.n_rows))
@@ -48,15 +48,17 @@ def accumulate(table: RatingsTable) -> Statistics:
     )
 
 
+def first_ratings(table: RatingsTable) -> RatingsTable:
+    """The table without repeats."""
+    return table if table.repeats is None else table.take(table.repeats == 0)
+
+
 def _prompt_runs(table: RatingsTable) -> tuple[NDArray[np.int64], list[Any]]:
     """First row and name of each run of one prompt; a response without one is its own run."""
     if table.prompts is None:
         return np.arange(table.n_rows), []
-    codes = table.prompts.codes
-    new = np.ones(len(codes), dtype=bool)
-    new[1:] = codes[1:] != codes[:-1]
-    starts = np.flatnonzero(new)
-    return starts, [table.prompts.names[code] for code in codes[starts].tolist()]
+    starts = table.prompts.run_starts()
+    return starts, [table.prompts.names[code] for code in table.prompts.codes[starts].tolist()]
 
 
 def _hashes(names: list[Any]) -> NDArray[np.uint64]:
@@ -135,6 +137,11 @@ def _moment_of_gappy_prompts(
     For rules k, l only responses rated under both count: with m = m_k m_l,
     Σ_{i<j} = (Σ m)(Σ m x_k x_l) - (Σ m x_k)(Σ m x_l).
     """
+    if unit.shape[1] == 2:  # one pair a prompt, which is what preference data are
+        margin = unit[:, 0] - unit[:, 1]
+        met = (~np.isnan(margin)).astype(np.float64)
+        margin = np.nan_to_num(margin)
+        return margin.T @ margin, (met.T @ met).astype(np.int64)
     mask = ~np.isnan(unit)
     rated = mask.astype(np.float64)
     known = np.maximum(mask.sum(axis=1, keepdims=True), 1)

@@ -78,7 +78,10 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
             part = accumulate(table)
             total = part if total is None else total + part
     if total is None or not total.n_responses:
-        raise InputError("there are no ratings to calibrate on; expected at least one response.")
+        raise InputError(
+            "there are no ratings to calibrate on; expected at least one response (of repeats, the "
+            "first is number 0)."
+        )
     return Calibration(rules, total)
 
 
@@ -114,7 +117,7 @@ class _Runs:
         for table in tables:
             groups = table.groups
             if groups is not None and self._n_runs < self.MAX:
-                codes = groups.codes[np.append(True, groups.codes[1:] != groups.codes[:-1])]
+                codes = groups.codes[groups.run_starts()]
                 hashes = np.fromiter(map(hash, groups.names), np.int64, len(groups.names))
                 self._parts.append(hashes[codes])
                 self._n_runs += len(codes)
@@ -129,11 +132,9 @@ def _together(table: RatingsTable) -> RatingsTable:
     groups = table.groups
     if groups is None:
         return table
-    codes = groups.codes
-    n_runs = 1 + int((codes[1:] != codes[:-1]).sum())
-    if n_runs <= len(np.unique(codes)):
+    if len(groups.run_starts()) == len(np.unique(groups.codes)):
         return table
-    return table.take(np.argsort(codes, kind="stable"))
+    return table.take(np.argsort(groups.codes, kind="stable"))
 
 
 def _blocks(table: RatingsTable) -> Iterable[RatingsTable]:
@@ -141,10 +142,8 @@ def _blocks(table: RatingsTable) -> Iterable[RatingsTable]:
     if table.n_rows <= _BLOCK_ROWS:
         yield table
         return
-    ends = np.arange(1, table.n_rows + 1)
-    if table.groups is not None:
-        codes = table.groups.codes
-        ends = ends[np.append(codes[1:] != codes[:-1], True)]
+    starts = np.arange(table.n_rows) if table.groups is None else table.groups.run_starts()
+    ends = np.append(starts[1:], table.n_rows)
     start = 0
     while start < table.n_rows:
         end = int(ends[min(int(np.searchsorted(ends, start + _BLOCK_ROWS)), len(ends) - 1)])

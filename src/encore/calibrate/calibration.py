@@ -1,4 +1,4 @@
-"""A calibration: what a set of ratings says about each rule, in a few kilobytes."""
+"""A calibration: what a set of ratings says about each rule, in kilobytes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.calibrate.entropy import Estimator, rating_entropy
+from encore.calibrate.factor import common_factor
 from encore.calibrate.statistics import Statistics
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, digest, read_document, write_document
@@ -18,6 +19,8 @@ from encore.rules import Rulebook
 
 KIND = "encore.calibration"
 VERSION = 1
+# A variance of unit margins below this is rounding: the rule never resolves a pair.
+ZERO_VARIANCE = 1e-15
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +86,10 @@ class Calibration:
         self.rules.same_as(other.rules, self._name, other._name)
         sources = tuple(sorted(self.sources + other.sources))
         return Calibration(self.rules, self.statistics + other.statistics, sources)
+
+    def __radd__(self, start: int) -> Calibration:
+        """So that ``sum(calibrations)`` works, which starts from 0."""
+        return self if start == 0 else NotImplemented
 
     @property
     def _name(self) -> str:
@@ -183,6 +190,17 @@ class Calibration:
                 f"Use a scheme that does not need it, or fewer rules."
             )
         return _ratio(self.statistics.margin_sum, self.statistics.margin_prompts)
+
+    @cached_property
+    def common_factor(self) -> NDArray[np.float64]:
+        """Loadings of the factor that the rules' margins share; see ``factor.common_factor``.
+
+        Raises
+        ------
+        InputError
+            If there are more rules than a covariance is kept for.
+        """
+        return common_factor(self.margin_covariance)
 
     @cached_property
     def digest(self) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibrate.calibration import Calibration
-from encore.calibrate.factor import common_factor
+from encore.calibrate.calibration import ZERO_VARIANCE, Calibration
+from encore.calibrate.factor import is_determined
 
 # Each threshold is the issue that a user would act on, not a matter of taste alone.
 SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule tells apart
@@ -23,8 +23,9 @@ INVERTED_BELOW = -0.10  # correlation of a rule's margin with the common factor
 EMPTY_BELOW = 0.10  # mean information over the rules
 
 KINDS: dict[str, str] = {
-    "constant": "gives every response the same level: it cannot rank anything",
-    "silent": f"tells apart fewer than {SILENT_BELOW:.0%} of within-prompt pairs",
+    "constant": "gives every response the same rating: it cannot rank anything",
+    "coarse": "puts all ratings in one bin, though they differ: narrow its range or raise its bins",
+    "silent": f"tells apart fewer than {SILENT_BELOW:.0%} of within-prompt pairs, by level or bin",
     "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on both ends of the scale",
     "outside": f"has over {OUTSIDE_ABOVE:.0%} of its ratings beyond its scale, clipped to it",
     "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses",
@@ -92,7 +93,7 @@ def diagnose(calibration: Calibration) -> Diagnosis:
     Returns
     -------
     Diagnosis
-        Kinds of finding: see ``encore.calibrate.diagnose.KINDS``. What the ratings cannot show
+        Kinds of finding: see ``KINDS`` of :mod:`encore.calibrate`. What the ratings cannot show
         (silence without prompts, emptiness without a spread) is not reported.
 
     Examples
@@ -105,12 +106,16 @@ def diagnose(calibration: Calibration) -> Diagnosis:
     """
     ids, twins = calibration.rules.ids, [""] * len(calibration.rules)
     entropy = calibration.entropy()
-    constant = entropy == 0
-    silent = ~constant & (calibration.resolved_share < SILENT_BELOW)
+    one_level = entropy == 0
+    # Ratings of a range may differ within one bin; on levels the two are the same.
+    moves = calibration.margin_variance > ZERO_VARIANCE
+    constant, coarse = one_level & ~moves, one_level & moves
+    silent = ~one_level & (calibration.resolved_share < SILENT_BELOW)
     per_level = calibration.n_ratings / calibration.rules.n_levels
     ends = _share_on_ends(calibration)
     checks = [
         ("constant", constant, entropy),
+        ("coarse", coarse, entropy),
         ("silent", silent, calibration.resolved_share),
         ("saturated", ends > SATURATED_ABOVE, ends),
         ("outside", calibration.outside_share > OUTSIDE_ABOVE, calibration.outside_share),
@@ -118,13 +123,16 @@ def diagnose(calibration: Calibration) -> Diagnosis:
         ("small", per_level < RATINGS_PER_LEVEL, per_level),
     ]
     if calibration.statistics.margin_sum.ndim == 2:
-        earlier = np.abs(np.tril(_correlation(calibration.margin_covariance), -1))
+        earlier = np.abs(np.tril(_correlation(calibration), -1))
         redundant = earlier.max(axis=1, initial=0.0)
         twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
+        # A correlation of nothing strays by about 1 / sqrt(n); what strays further is meant.
+        n_prompts = np.maximum(np.diagonal(calibration.statistics.margin_prompts), 1)
+        against = along < np.minimum(INVERTED_BELOW, -3 / np.sqrt(n_prompts))
         checks += [
             ("redundant", redundant > REDUNDANT_ABOVE, redundant),
-            ("inverted", along < INVERTED_BELOW, along),
+            ("inverted", against, along),
         ]
     findings = _empty(calibration, bool((constant | silent).all()))
     for kind, marks, values in checks:
@@ -166,14 +174,28 @@ def _share_on_ends(calibration: Calibration) -> NDArray[np.float64]:
     return shares
 
 
-def _correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    deviation = np.sqrt(np.diagonal(covariance))
+def _correlation(calibration: Calibration) -> NDArray[np.float64]:
+    """Correlation of two rules' margins, 0 where they share too few prompts to say."""
+    deviation = np.sqrt(calibration.margin_variance)
+    prompts = calibration.statistics.margin_prompts
+    own = np.diagonal(prompts)
+    # The variances are over each rule's own prompts: they must be nearly those in common.
+    comparable = prompts >= 0.9 * np.maximum(own[:, None], own)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nan_to_num(covariance / np.outer(deviation, deviation)))
+        correlation = calibration.margin_covariance / np.outer(deviation, deviation)
+    known = np.nan_to_num(np.where(comparable, correlation, 0.0))
+    return np.asarray(np.clip(known, -1.0, 1.0))
 
 
 def _along_factor(calibration: Calibration) -> NDArray[np.float64]:
-    """Correlation of each rule's margin with the factor that the rules share."""
+    """Correlation of each rule's margin with the factor that the rules share; 0 if none."""
+    loadings = calibration.common_factor
     deviation = np.sqrt(calibration.margin_variance)
+    varying = int((deviation > 0).sum())
+    determined = is_determined(calibration.margin_covariance, loadings)
+    # Which side is the wrong way round is known only where one clearly outweighs the other.
+    one_side = abs(loadings.sum()) > np.abs(loadings).sum() / 3
+    if varying < 3 or not determined or not one_side:
+        return np.zeros(len(loadings))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nan_to_num(common_factor(calibration.margin_covariance) / deviation))
+        return np.asarray(np.nan_to_num(loadings / deviation))

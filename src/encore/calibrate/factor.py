@@ -20,7 +20,7 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
     .. math:: \min_v \sum_{k < l} (\Sigma_{kl} - v_k v_l)^2
 
-    by damped Gauss-Newton steps from the leading eigenvector, with :math:`|v_k|` at most the
+    by damped Newton steps from the leading eigenvector, with :math:`|v_k|` at most the
     margin's standard deviation: a factor cannot explain more than all of a rule.
 
     Parameters
@@ -63,7 +63,9 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
         free = (np.abs(v) < deviation) | (gradient * v > 0)
         if np.abs(gradient[free]).max(initial=0.0) <= _TOLERANCE * scale:
             break
-        curvature = (np.outer(v, v) + np.diag(squares - 2 * v**2))[np.ix_(free, free)]
+        hessian = 2 * np.outer(v, v) - off
+        np.fill_diagonal(hessian, squares - v**2)
+        curvature = hessian[np.ix_(free, free)]
         curvature += (damping * squares + 1e-300) * np.eye(len(curvature))
         tried = v.copy()
         tried[free] -= np.linalg.solve(curvature, gradient[free])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import click
@@ -39,7 +37,8 @@ def calibrate(ratings: tuple[Path, ...], rules_source: str, out: Path, as_json: 
     refuse_overwrite(out, *ratings)
     rules = Rulebook.load(rules_source)
     with working("calibrating"):
-        calibration = reduce(add, (calibrate_ratings(path, rules) for path in ratings))
+        first, *others = (calibrate_ratings(path, rules) for path in ratings)
+        calibration = sum(others, first)
     calibration.save(out)
     _report(calibration, out, as_json)
 
@@ -55,7 +54,8 @@ def merge(calibrations: tuple[Path, ...], out: Path, as_json: bool) -> None:
     Example:
       encore merge monday.json tuesday.json -o week.json
     """
-    calibration = reduce(add, map(Calibration.load, calibrations))
+    first, *others = map(Calibration.load, calibrations)
+    calibration = sum(others, first)
     calibration.save(out)
     _report(calibration, out, as_json)
 

@@ -19,6 +19,7 @@ from encore.cli.options import (
 )
 from encore.cli.tables import evaluation_table
 from encore.compose import Reward
+from encore.evaluate import FEW_PROMPTS
 from encore.evaluate import evaluate as evaluate_reward
 
 
@@ -38,6 +39,9 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
         evaluation = evaluate_reward(pairs, Reward.load(weights), rng=seed)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out: a reward is unknown.")
+    few = [n for n, found in evaluation.subsets.items() if found.n_prompts < FEW_PROMPTS]
+    if few:
+        note(f"Note: fewer than {FEW_PROMPTS} prompts, so intervals too narrow: {', '.join(few)}.")
     if as_json:
         return print_json(evaluation.to_dict())
     console().print(evaluation_table(evaluation))

@@ -102,7 +102,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         "accuracy %, with 95 % intervals that resample prompts",
         *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied %"),
     )
-    for name, found in {"all": evaluation.overall, **evaluation.subsets}.items():
+    for name, found in [("all", evaluation.overall), *evaluation.subsets.items()]:
         cells = [percent(found.accuracy[c].value) for c in ("strict", "half")]
         cells += [_range(found.accuracy["half"]), percent(found.accuracy["resolved"].value)]
         table.add_row(escape(name), str(found.n_pairs), *cells, percent(found.tie_rate))

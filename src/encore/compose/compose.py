@@ -25,10 +25,14 @@ def compose(
     over the rules that are rated. If rules that hold more than *max_missing* of the shares are
     unrated, the reward is unknown.
 
+    Leaving a rule out is not neutral: without a harsh rule the same response gets a higher reward.
+    If what makes a rule's rater fail depends on the response, set *max_missing* to 0 in training.
+
     Parameters
     ----------
     ratings : array_like, frame, path, RatingsTable
-        Ratings of shape (n_responses, n_rules), or with a column per rule.
+        Ratings of shape (n_responses, n_rules), or with a column per rule. Pairs count as two
+        responses a row, chosen first.
     weights : Weights
         Their rules name the columns and hold the scales.
     max_missing : float, default 0.2
@@ -57,9 +61,14 @@ def compose(
     >>> compose([[5, nan]], weights).tolist()
     [nan]
     """
+    check_max_missing(max_missing)
+    return _compose(as_ratings(ratings, weights.rules), weights.shares, max_missing)
+
+
+def check_max_missing(max_missing: float) -> None:
+    """Refuse a share that means nothing."""
     if not 0 <= max_missing < 1:
         raise InputError(f"max_missing is {max_missing}; expected 0 or more and less than 1.")
-    return _compose(as_ratings(ratings, weights.rules), weights.shares, max_missing)
 
 
 def _compose(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.compose.compose import MAX_MISSING, compose
+from encore.compose.compose import MAX_MISSING, check_max_missing, compose
 from encore.errors import DocumentError
 from encore.files import StrPath, document_kind, read_document, write_document
 from encore.weights import Weights
@@ -42,6 +42,9 @@ class Reward:
 
     weights: Weights
     max_missing: float = MAX_MISSING
+
+    def __post_init__(self) -> None:
+        check_max_missing(self.max_missing)
 
     def __call__(self, ratings: Any) -> NDArray[np.float64]:
         """Rewards of shape (n_responses,); see :func:`encore.compose`."""

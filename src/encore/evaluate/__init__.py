@@ -11,12 +11,13 @@ from encore.evaluate.accuracy import (
 )
 from encore.evaluate.compare import Comparison, Row, compare
 from encore.evaluate.evaluation import Evaluation, evaluate
-from encore.evaluate.intervals import Interval
+from encore.evaluate.intervals import FEW_PROMPTS, Interval
 from encore.evaluate.law import Law, RuleAccuracy
 from encore.evaluate.rewardbench import SAFETY_COUNTS, safety_score
 
 __all__ = [
     "CONVENTIONS",
+    "FEW_PROMPTS",
     "SAFETY_COUNTS",
     "TIE_TOLERANCE",
     "Comparison",

@@ -41,7 +41,17 @@ def candidates_of(
     pairs: PreferencePairs, calibration: Calibration, n_folds: int, rng: np.random.Generator
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """Every scheme's verdicts, uniform first; and the schemes left out, with the reason."""
-    candidates = {"uniform": _averaged(pairs, [Uniform()(calibration)], "the mean of the rules")}
+    uniform = _averaged(pairs, [Uniform()(calibration)], "the mean of the rules")
+    if not uniform.verdicts.known.any():
+        rated = pairs.ratings.rated.mean(axis=0).tolist()
+        coverage = dict(zip(pairs.rules.ids, rated, strict=True))
+        sparse = sorted(coverage, key=coverage.__getitem__)[:5]
+        raise InputError(
+            f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "
+            f"{', '.join(f'{name} ({coverage[name]:.0%})' for name in sparse)}. Rate these rules, "
+            f"or leave them out."
+        )
+    candidates = {"uniform": uniform}
     skipped: dict[str, str] = {}
     for name in [name for name in SCHEMES if name not in ("uniform", "random", "single")]:
         try:
@@ -60,6 +70,9 @@ def candidates_of(
             candidates[name] = _cross_validated(pairs, learned(), n_folds, rng)
         except InputError as error:
             skipped[name] = str(error)
+    for name in [n for n, found in candidates.items() if not found.verdicts.known.any()]:
+        del candidates[name]
+        skipped[name] = "it knows the reward of no pair: too much of its weight is unrated."
     return candidates, skipped
 
 

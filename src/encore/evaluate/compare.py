@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encore.calibrate import Calibration, calibrate, diagnose
-from encore.errors import InputError
+from encore.errors import InputError, UnknownNameError
 from encore.evaluate.accuracy import CONVENTIONS
 from encore.evaluate.candidates import Candidate, candidates_of
 from encore.evaluate.evaluation import safety_intervals, sums_by_subset
 from encore.evaluate.intervals import (
+    FEW_PROMPTS,
     ClusterBootstrap,
     Interval,
+    accuracy_interval,
     holm,
     percentile_interval,
-    sign_flip_p_value,
+    sign_flip_p_values,
 )
-from encore.evaluate.law import Law, RuleAccuracy, entropy_accuracy_law
+from encore.evaluate.law import Law, RuleAccuracy, entropy_accuracy_law, law_columns
 from encore.evaluate.rewardbench import SAFETY_COUNTS
 from encore.ratings import PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
 SIGNIFICANT = 0.05
-FEW_PROMPTS = 30
 TIE_RATES_DIFFER = 0.01
 BASELINES = ("random", "single")  # averages to compare with, not weights to use
 
@@ -103,8 +104,17 @@ class Comparison:
     n_folds: int
 
     def row(self, scheme: str) -> Row:
-        """The row of one scheme."""
-        return next(row for row in self.rows if row.scheme == scheme)
+        """The row of one scheme.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none: see *skipped* for the reason.
+        """
+        rows = {row.scheme: row for row in self.rows}
+        if scheme not in rows:
+            raise UnknownNameError("scheme in this comparison", scheme, rows)
+        return rows[scheme]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -144,7 +154,7 @@ def compare(
     MismatchError
         If the ratings were made with other rules.
     InputError
-        If the pairs are unusable or there are fewer prompts than folds.
+        If the pairs are unusable, uniform knows the reward of none, or *n_folds* is below 2.
 
     Examples
     --------
@@ -153,15 +163,18 @@ def compare(
     >>> comparison.n_pairs, comparison.row("uniform").difference.value
     (458, 0.0)
     """
+    if n_folds < 2:
+        raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
     rng = np.random.default_rng(rng)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(labelled, calibration, n_folds, rng)
-    rows = _rows(labelled, candidates, bootstrap, rng)
-    rule_accuracies, laws = entropy_accuracy_law(
-        labelled, calibration, bootstrap, calibrated_on_pairs=calibration_set is None
-    )
+    columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
+    of_rules = law_columns(labelled, calibrated_on_pairs=calibration_set is None)
+    drawn = bootstrap.sums_of([*columns, *of_rules])
+    rows = _rows(labelled, candidates, columns, drawn, rng)
+    rule_accuracies, laws = entropy_accuracy_law(calibration, of_rules, drawn[len(columns) :])
     return Comparison(
         rows=tuple(rows),
         rules=tuple(rule_accuracies),
@@ -183,54 +196,58 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
     return calibrate(calibration_set, rules)
 
 
+def _columns(
+    pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
+) -> NDArray[np.float64]:
+    """What to resample: verdicts by subset, the difference to uniform, and where both are known."""
+    verdicts = candidates[scheme].verdicts
+    difference = verdicts.half - candidates["uniform"].verdicts.half
+    both = ~np.isnan(difference)
+    by_subset = sums_by_subset(verdicts, pairs.subsets)
+    return np.column_stack([by_subset, np.where(both, difference, 0.0), both])
+
+
 def _rows(
     pairs: PreferencePairs,
     candidates: Mapping[str, Candidate],
-    bootstrap: ClusterBootstrap,
+    columns: Sequence[NDArray[np.float64]],
+    drawn: Sequence[NDArray[np.float64]],
     rng: np.random.Generator,
 ) -> list[Row]:
-    uniform = candidates["uniform"].verdicts
+    halves = np.column_stack([candidate.verdicts.half for candidate in candidates.values()])
+    p_values = sign_flip_p_values(halves - halves[:, :1], pairs.prompts, rng)
+    # Uniform, the first, is not compared with itself.
+    adjusted = holm(np.append(np.nan, p_values[1:]))
     names = [str(name) for name in pairs.subsets.names]
+    n_prompts = len(np.unique(pairs.prompts.codes))
     rows = []
-    for scheme, candidate in candidates.items():
-        verdicts = candidate.verdicts
-        if not verdicts.known.any():
-            raise InputError(
-                f"scheme {scheme!r} knows the reward of no pair: too much of its weight is unrated."
-            )
-        difference = verdicts.half - uniform.half
-        both = ~np.isnan(difference)
-        columns = np.column_stack(
-            [sums_by_subset(verdicts, pairs.subsets), np.where(both, difference, 0.0), both]
-        )
-        total, resampled = columns.sum(axis=0), bootstrap.sums(columns)
-        sums, drawn = total[:-2].reshape(-1, 3), resampled[:, :-2].reshape(-1, len(names), 3)
-        overall, overall_drawn = sums.sum(axis=0), drawn.sum(axis=1)
+    for i, (scheme, candidate) in enumerate(candidates.items()):
+        total = columns[i].sum(axis=0)
+        sums, resampled = total[:-2].reshape(-1, 3), drawn[i][:, :-2].reshape(-1, len(names), 3)
+        overall, overall_drawn = sums.sum(axis=0), resampled.sum(axis=1)
         of_section = not set(names).isdisjoint(SAFETY_COUNTS)
         rows.append(
             Row(
                 scheme=scheme,
                 how=candidate.how,
                 accuracy={
-                    name: percentile_interval(float(of(overall)), of(overall_drawn))
+                    name: accuracy_interval(float(of(overall)), of(overall_drawn), n_prompts)
                     for name, of in CONVENTIONS.items()
                 },
                 tie_rate=float(overall[1] / overall[2]),
-                safety=safety_intervals(sums, drawn, names) if of_section else None,
+                safety=safety_intervals(sums, resampled, names) if of_section else None,
                 subsets={
-                    subset: {name: float(of(sums[i])) for name, of in CONVENTIONS.items()}
-                    for i, subset in enumerate(names)
+                    subset: {name: float(of(sums[k])) for name, of in CONVENTIONS.items()}
+                    for k, subset in enumerate(names)
                 },
                 separation=candidate.separation,
-                difference=_mean_interval(total[-2:], resampled[:, -2:]),
-                p_value=sign_flip_p_value(difference, pairs.prompts, rng),
-                p_holm=float("nan"),
-                n_unknown=int((~verdicts.known).sum()),
+                difference=_mean_interval(total[-2:], drawn[i][:, -2:]),
+                p_value=float(p_values[i]),
+                p_holm=float(adjusted[i]),
+                n_unknown=int((~candidate.verdicts.known).sum()),
             )
         )
-    # Uniform is not compared with itself.
-    adjusted = holm(np.array([np.nan] + [row.p_value for row in rows[1:]]))
-    return [replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True)]
+    return rows
 
 
 def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -> Interval:

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from encore.compose import Reward
 from encore.errors import InputError
 from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes, separation
-from encore.evaluate.intervals import ClusterBootstrap, Interval, percentile_interval
+from encore.evaluate.intervals import (
+    ClusterBootstrap,
+    Interval,
+    accuracy_interval,
+    percentile_interval,
+)
 from encore.evaluate.rewardbench import SAFETY_COUNTS, safety_score
-from encore.ratings import Ids, as_pairs
+from encore.ratings import Ids, PreferencePairs, as_pairs
 from encore.weights import Weights
 
 
@@ -30,11 +35,14 @@ class PairAccuracy:
         By tie convention, see ``encore.evaluate.CONVENTIONS``.
     tie_rate : float
         Share of pairs tied.
+    n_prompts : int
+        Prompts of these pairs, which the intervals resample; under 30 they are too narrow.
     """
 
     n_pairs: int
     accuracy: Mapping[str, Interval]
     tie_rate: float
+    n_prompts: int
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,11 @@ def evaluate(
     names = [str(name) for name in labelled.subsets.names]
     present = tuple(name for name in SAFETY_COUNTS if name in names)
     return Evaluation(
-        overall=_pair_accuracy(total.sum(axis=0), resampled.sum(axis=1)),
-        subsets={n: _pair_accuracy(total[i], resampled[:, i]) for i, n in enumerate(names)},
+        overall=_pair_accuracy(total.sum(axis=0), resampled.sum(axis=1), bootstrap.n_prompts),
+        subsets={
+            name: _pair_accuracy(total[i], resampled[:, i], _n_prompts(labelled, i))
+            for i, name in enumerate(names)
+        },
         safety=safety_intervals(total, resampled, names) if present else None,
         safety_subsets=present,
         separation=separation(chosen, rejected),
@@ -149,12 +160,19 @@ def safety_intervals(
     return intervals
 
 
-def _pair_accuracy(total: NDArray[np.float64], resampled: NDArray[np.float64]) -> PairAccuracy:
+def _n_prompts(pairs: PreferencePairs, subset: int) -> int:
+    return len(np.unique(pairs.prompts.codes[pairs.subsets.codes == subset]))
+
+
+def _pair_accuracy(
+    total: NDArray[np.float64], resampled: NDArray[np.float64], n_prompts: int
+) -> PairAccuracy:
     return PairAccuracy(
         n_pairs=int(total[2]),
         accuracy={
-            convention: percentile_interval(float(of(total)), of(resampled))
+            convention: accuracy_interval(float(of(total)), of(resampled), n_prompts)
             for convention, of in CONVENTIONS.items()
         },
         tie_rate=float(total[1] / total[2]) if total[2] else float("nan"),
+        n_prompts=n_prompts,
     )

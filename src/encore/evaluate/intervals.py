@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,9 @@ from encore.ratings import Ids
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
+FEW_PROMPTS = 30  # a bootstrap of fewer reads too sure
 N_FLIPS = 9_999
+_MAX_ENUMERATED = 12
 # Elements of the largest temporary array: 64 MB.
 _MAX_ELEMENTS = 1 << 23
 
@@ -72,9 +74,13 @@ class ClusterBootstrap:
 
     def sums(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Column sums of each resample, shape (n_resamples, n_columns)."""
-        totals = self.totals(rows)
+        return self.sums_of([rows])[0]
+
+    def sums_of(self, tables: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+        """The same for several tables at the price of one: drawing is what costs."""
+        totals = [self.totals(rows) for rows in tables]
         rng = np.random.default_rng(self._seed)
-        result = np.empty((self.n_resamples, rows.shape[1]))
+        results = [np.empty((self.n_resamples, total.shape[1])) for total in totals]
         step = max(1, _MAX_ELEMENTS // self.n_prompts)
         for start in range(0, self.n_resamples, step):
             size = min(step, self.n_resamples - start)
@@ -82,8 +88,9 @@ class ClusterBootstrap:
             for row in range(size):
                 drawn = rng.integers(self.n_prompts, size=self.n_prompts)
                 times[row] = np.bincount(drawn, minlength=self.n_prompts)
-            result[start : start + size] = times @ totals
-        return result
+            for result, total in zip(results, totals, strict=True):
+                result[start : start + size] = times @ total
+        return results
 
     def interval(
         self,
@@ -93,6 +100,27 @@ class ClusterBootstrap:
         """A statistic of the column sums with its percentile interval."""
         value = float(statistic(rows.sum(axis=0)))
         return percentile_interval(value, statistic(self.sums(rows)))
+
+
+def accuracy_interval(value: float, resampled: NDArray[np.float64], n_prompts: int) -> Interval:
+    """The percentile interval of an accuracy, exact where every pair is ranked alike.
+
+    If all are right, every resample is all right too, and the bootstrap would claim certainty.
+    There the end is the Clopper-Pearson bound for as many independent trials as prompts:
+    ``(alpha / 2) ** (1 / n_prompts)`` below 1, or as far above 0.
+
+    Examples
+    --------
+    >>> accuracy_interval(1.0, np.ones(9), n_prompts=5).low.__round__(4)
+    0.4782
+    """
+    found = percentile_interval(value, resampled)
+    reach = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n_prompts) if n_prompts else 1.0
+    if value == 1.0 and found.low == 1.0:
+        return Interval(value, 1 - reach, 1.0)
+    if value == 0.0 and found.high == 0.0:
+        return Interval(value, 0.0, reach)
+    return found
 
 
 def percentile_interval(value: float, resampled: NDArray[np.float64]) -> Interval:
@@ -105,19 +133,19 @@ def percentile_interval(value: float, resampled: NDArray[np.float64]) -> Interva
     return Interval(value, float(low), float(high))
 
 
-def sign_flip_p_value(
+def sign_flip_p_values(
     differences: NDArray[np.float64], prompts: Ids, rng: np.random.Generator
-) -> float:
-    r"""Two-sided p-value that paired differences are centred on zero, by prompt.
+) -> NDArray[np.float64]:
+    r"""Two-sided p-values that paired differences are centred on zero, by prompt.
 
     If two rewards are equally good, swapping them on all pairs of a prompt changes nothing, so the
     sum of the prompts' differences may have any of its signs flipped. All flips are enumerated
-    for up to 12 prompts that differ; otherwise 9,999 are drawn and
+    for up to 12 prompts that differ; otherwise 9,999 are drawn, the same for every column, and
     :math:`p = (1 + \#\{|T^*| \ge |T|\}) / (1 + 9999)`.
 
     Parameters
     ----------
-    differences : ndarray of float, shape (n_pairs,)
+    differences : ndarray of float, shape (n_pairs, n_columns)
         One reward's verdict less the other's; NaN, where either is unknown, is left out.
     prompts : Ids
         The prompt of each pair.
@@ -126,8 +154,8 @@ def sign_flip_p_value(
 
     Returns
     -------
-    float
-        In (0, 1]; 1 if nothing differs.
+    ndarray of float, shape (n_columns,)
+        In (0, 1]; 1 where nothing differs.
 
     References
     ----------
@@ -135,26 +163,27 @@ def sign_flip_p_value(
 
     Examples
     --------
-    >>> sign_flip_p_value(np.ones(3), Ids.distinct(3), np.random.default_rng(0))
-    0.25
+    >>> sign_flip_p_values(np.ones((3, 1)), Ids.distinct(3), np.random.default_rng(0))
+    array([0.25])
     """
-    sums = np.zeros(int(prompts.codes.max()) + 1)
+    sums = np.zeros((int(prompts.codes.max()) + 1, differences.shape[1]))
     np.add.at(sums, prompts.codes, np.nan_to_num(differences))
-    sums = sums[np.abs(sums) > 1e-9]
-    if not sums.size:
-        return 1.0
+    sums[np.abs(sums) < 1e-9] = 0.0
+    sums = sums[sums.any(axis=1)]
     # Sums equal in exact arithmetic must count as reached.
-    observed = abs(sums.sum()) - 1e-9
-    if sums.size <= 12:
-        every = np.arange(2**sums.size)[:, None] >> np.arange(sums.size) & 1
-        return float((np.abs((1 - 2 * every) @ sums) >= observed).mean())
-    reached = 0
-    step = max(1, _MAX_ELEMENTS // sums.size)
+    observed = np.abs(sums.sum(axis=0)) - 1e-9
+    reached = np.ones(sums.shape[1])  # the data itself is one of the flips
+    step = max(1, _MAX_ELEMENTS // max(len(sums), 1))
     for start in range(0, N_FLIPS, step):
-        shape = (min(step, N_FLIPS - start), sums.size)
-        signs = 1 - 2 * rng.integers(2, size=shape, dtype=np.int8)
-        reached += int((np.abs(signs @ sums) >= observed).sum())
-    return (1 + reached) / (1 + N_FLIPS)
+        shape = (min(step, N_FLIPS - start), len(sums))
+        signs = 1.0 - 2.0 * rng.integers(2, size=shape, dtype=np.int8)
+        reached += (np.abs(signs @ sums) >= observed).sum(axis=0)
+    p_values = reached / (1 + N_FLIPS)
+    for column in np.flatnonzero((sums != 0).sum(axis=0) <= _MAX_ENUMERATED).tolist():
+        moved = sums[sums[:, column] != 0, column]
+        flips = 1 - 2 * (np.arange(2**moved.size)[:, None] >> np.arange(moved.size) & 1)
+        p_values[column] = (np.abs(flips @ moved) >= observed[column]).mean()
+    return np.asarray(p_values)
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,8 @@ from numpy.typing import NDArray
 
 from encore.calibrate import Calibration, rating_entropy
 from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes
-from encore.evaluate.intervals import ClusterBootstrap, Interval, percentile_interval
+from encore.evaluate.intervals import Interval, percentile_interval
 from encore.ratings import PreferencePairs
-
-# Rules whose bootstrap columns are held at a time.
-_RULES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Law:
     pearson, spearman : Interval
         NaN for fewer than three rules, or where nothing varies.
     n_rules : int
-        Rules whose accuracy is defined.
+        Rules whose entropy and accuracy are both defined.
     """
 
     pearson: Interval
@@ -67,35 +65,49 @@ def rule_outcomes(pairs: PreferencePairs) -> list[Outcomes]:
     ]
 
 
+def law_columns(pairs: PreferencePairs, *, calibrated_on_pairs: bool) -> list[NDArray[np.float64]]:
+    """What to resample: rules' verdicts and, where the pairs calibrate, their level counts."""
+    verdicts = np.concatenate([verdict.sums() for verdict in rule_outcomes(pairs)], axis=1)
+    if not calibrated_on_pairs:
+        return [verdicts]
+    levels = pairs.rules.level_of(pairs.ratings.values)
+    sides = levels[pairs.chosen], levels[pairs.rejected]
+    counts = []
+    for position, n_levels in enumerate(pairs.rules.n_levels.tolist()):
+        each = np.arange(n_levels)
+        counts.append(sum((side[:, position, None] == each).astype(np.float64) for side in sides))
+    return [verdicts, *map(np.asarray, counts)]
+
+
 def entropy_accuracy_law(
-    pairs: PreferencePairs,
     calibration: Calibration,
-    bootstrap: ClusterBootstrap,
-    *,
-    calibrated_on_pairs: bool,
+    columns: Sequence[NDArray[np.float64]],
+    drawn: Sequence[NDArray[np.float64]],
 ) -> tuple[list[RuleAccuracy], dict[str, Law]]:
     """Per-rule accuracies, and their correlation with entropy under every tie convention.
 
-    With *calibrated_on_pairs* the entropies are resampled along with the accuracies; entropies
-    from a separate calibration set are held fixed.
+    *columns* are those of :func:`law_columns` and *drawn* their resampled sums. Entropies are
+    resampled with the accuracies where the columns hold level counts; those from a separate
+    calibration set are held fixed.
     """
-    verdicts = rule_outcomes(pairs)
-    totals = np.stack([verdict.sums().sum(axis=0) for verdict in verdicts])
+    totals = columns[0].sum(axis=0).reshape(-1, 3)
+    resampled = drawn[0].reshape(len(drawn[0]), -1, 3)
     entropy = calibration.normalised_entropy()
-    resampled = _resampled_sums(verdicts, bootstrap)
-    drawn = np.broadcast_to(entropy, resampled.shape[:2])
-    if calibrated_on_pairs:
-        drawn = _resampled_entropy(pairs, bootstrap)
+    entropies = np.broadcast_to(entropy, resampled.shape[:2])
+    if len(drawn) > 1:
+        each = [rating_entropy(counts) / np.log(counts.shape[1]) for counts in drawn[1:]]
+        entropies = np.stack(each, axis=1)
     laws = {}
     for convention, of in CONVENTIONS.items():
         accuracies = of(totals)
         values = correlations(entropy, accuracies)
-        draws = correlations(drawn, of(resampled))
+        draws = correlations(entropies, of(resampled))
         pearson, spearman = (
             percentile_interval(float(value), draw)
             for value, draw in zip(values, draws, strict=True)
         )
-        laws[convention] = Law(pearson, spearman, int((~np.isnan(accuracies)).sum()))
+        both = ~np.isnan(accuracies) & ~np.isnan(entropy)
+        laws[convention] = Law(pearson, spearman, int(both.sum()))
     rules = [
         RuleAccuracy(
             rule_id,
@@ -103,7 +115,7 @@ def entropy_accuracy_law(
             {name: float(of(totals[position])) for name, of in CONVENTIONS.items()},
             float(totals[position, 1] / totals[position, 2]) if totals[position, 2] else np.nan,
         )
-        for position, rule_id in enumerate(pairs.rules.ids)
+        for position, rule_id in enumerate(calibration.rules.ids)
     ]
     return rules, laws
 
@@ -152,25 +164,3 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     ranks = np.empty(rows.shape)
     np.put_along_axis(ranks, order, mean[group], axis=1)
     return np.where(np.isnan(values), np.nan, ranks.reshape(values.shape))
-
-
-def _resampled_sums(verdicts: list[Outcomes], bootstrap: ClusterBootstrap) -> NDArray[np.float64]:
-    """Win, tie and 1 of each rule in each resample, shape (n_resamples, n_rules, 3)."""
-    parts = []
-    for start in range(0, len(verdicts), _RULES_AT_ONCE):
-        block = [verdict.sums() for verdict in verdicts[start : start + _RULES_AT_ONCE]]
-        sums = bootstrap.sums(np.concatenate(block, axis=1))
-        parts.append(sums.reshape(bootstrap.n_resamples, -1, 3))
-    return np.concatenate(parts, axis=1)
-
-
-def _resampled_entropy(pairs: PreferencePairs, bootstrap: ClusterBootstrap) -> NDArray[np.float64]:
-    """Normalised entropy of each rule in each resample, shape (n_resamples, n_rules)."""
-    levels = pairs.rules.level_of(pairs.ratings.values)
-    sides = levels[pairs.chosen], levels[pairs.rejected]
-    parts = []
-    for position, n_levels in enumerate(pairs.rules.n_levels.tolist()):
-        each = np.arange(n_levels)
-        rows = sum((side[:, position, None] == each).astype(np.float64) for side in sides)
-        parts.append(rating_entropy(bootstrap.sums(np.asarray(rows))) / np.log(n_levels))
-    return np.stack(parts, axis=1)

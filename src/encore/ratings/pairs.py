@@ -44,12 +44,31 @@ class PreferencePairs:
 
     def __post_init__(self) -> None:
         if len(self.chosen) == 0:
-            raise RatingsError("there are no pairs.", source=self.ratings.source)
+            raise RatingsError(
+                "there are no pairs (of repeats, the first is number 0).",
+                source=self.ratings.source,
+            )
         if not len(self.chosen) == len(self.rejected) == len(self.subsets):
             raise RatingsError(
                 f"{len(self.chosen)} chosen, {len(self.rejected)} rejected and "
                 f"{len(self.subsets)} subsets; expected one of each per pair.",
                 source=self.ratings.source,
+            )
+        for name in ("chosen", "rejected"):
+            rows = np.asarray(getattr(self, name), dtype=np.int64)
+            if rows.min() < 0 or rows.max() >= self.ratings.n_rows:
+                raise RatingsError(
+                    f"{name} names rows {rows.min()} to {rows.max()} of {self.ratings.n_rows}.",
+                    source=self.ratings.source,
+                )
+            object.__setattr__(self, name, rows)
+        prompts = self.ratings.prompts
+        if (
+            prompts is not None
+            and (prompts.codes[self.chosen] != prompts.codes[self.rejected]).any()
+        ):
+            raise RatingsError(
+                "a pair joins responses to different prompts.", source=self.ratings.source
             )
 
     @classmethod

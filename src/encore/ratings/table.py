@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,14 +33,24 @@ class Ids:
     def of(cls, values: Sequence[Any] | NDArray[Any]) -> Ids:
         """Codes in order of first appearance; what cannot be hashed goes by its text."""
         index: dict[Any, int] = {}
-        keys = (value if isinstance(value, Hashable) else str(value) for value in values)
-        codes = [index.setdefault(key, len(index)) for key in keys]
+        codes = []
+        for value in values:
+            try:
+                codes.append(index.setdefault(value, len(index)))
+            except TypeError:
+                codes.append(index.setdefault(str(value), len(index)))
         return cls(np.array(codes, dtype=np.int64), list(index))
 
     @classmethod
     def distinct(cls, n_rows: int) -> Ids:
         """An id of its own for every row."""
         return cls(np.arange(n_rows), range(n_rows))
+
+    def run_starts(self) -> NDArray[np.int64]:
+        """First row of each run of one id."""
+        new = np.ones(len(self.codes), dtype=bool)
+        new[1:] = self.codes[1:] != self.codes[:-1]
+        return np.flatnonzero(new)
 
     def take(self, rows: NDArray[Any] | slice) -> Ids:
         """These rows only; the names stay."""

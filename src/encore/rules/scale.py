@@ -16,6 +16,7 @@ from encore.errors import InputError
 # A value this close to a level, as a share of the scale's span, is that level: ratings often
 # arrive as float32, where 0.1 is not 0.1.
 LEVEL_TOLERANCE = 1e-6
+MAX_LEVELS = 32_767  # levels are counted as 16-bit integers
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LevelScale:
         object.__setattr__(self, "levels", levels)
         steps = np.diff(levels)
         ordered = (steps > 0).all() or (steps < 0).all()
-        if len(levels) < 2 or not np.isfinite(levels).all() or not ordered:
+        if not 2 <= len(levels) <= MAX_LEVELS or not np.isfinite(levels).all() or not ordered:
             raise InputError(
                 f"a scale's levels must be two or more finite numbers in order, worst to best; "
                 f"got {list(self.levels)}."
@@ -134,7 +135,11 @@ class RangeScale:
         ends = (float(self.worst), float(self.best))
         if not all(math.isfinite(end) for end in ends) or ends[0] == ends[1]:
             raise InputError(f"a scale needs two different finite ends; got {ends}.")
-        if isinstance(self.bins, bool) or int(self.bins) != self.bins or self.bins < 2:
+        if (
+            isinstance(self.bins, bool)
+            or int(self.bins) != self.bins
+            or not 2 <= self.bins <= MAX_LEVELS
+        ):
             raise InputError(f"a scale needs two or more bins, a whole number; got {self.bins!r}.")
         object.__setattr__(self, "worst", ends[0])
         object.__setattr__(self, "best", ends[1])
@@ -153,7 +158,8 @@ class RangeScale:
         """Index of the value's bin, 0 at the worst end; -1 where the value is NaN."""
         unit = self.unit(values)
         unknown = np.isnan(unit)
-        index = (np.where(unknown, 0, unit) * self.bins).astype(np.int16)
+        # A value on the border of two bins belongs to the better one, in float32 too.
+        index = (np.where(unknown, 0, unit) * self.bins + LEVEL_TOLERANCE).astype(np.int16)
         np.minimum(index, self.bins - 1, out=index)
         index[unknown] = -1
         return index

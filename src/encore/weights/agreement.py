@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encore.calibrate import Calibration
-from encore.calibrate.factor import common_factor, is_determined
+from encore.calibrate.factor import is_determined
 from encore.errors import InputError
 from encore.weights.scheme import NO_MARGINS, known, weights_by
 from encore.weights.weights import Weights
@@ -50,7 +50,7 @@ class Agreement:
                 f"{len(variance)} do. Use another scheme."
             )
         covariance = calibration.margin_covariance
-        loadings = common_factor(covariance)
+        loadings = calibration.common_factor.copy()
         if (loadings > 0).sum() < 2 or not is_determined(covariance, loadings):
             raise InputError(
                 "the rules' margins do not say what the rules agree on: no two agree, or they "

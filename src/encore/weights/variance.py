@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from encore.calibrate import Calibration
+from encore.calibrate.calibration import ZERO_VARIANCE
 from encore.weights.scheme import NO_MARGINS, known, weights_by
 from encore.weights.weights import Weights
-
-# A variance of unit margins below this is rounding: the rule never resolves a pair.
-_ZERO_VARIANCE = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class InverseVariance:
     def __call__(self, calibration: Calibration) -> Weights:
         """Weigh; raises :class:`~encore.InputError` where there are no margins."""
         variance = known(calibration.margin_variance, calibration, NO_MARGINS)
-        never = variance < _ZERO_VARIANCE
+        never = variance < ZERO_VARIANCE
         values = np.where(never, 0.0, 1 / np.where(never, 1.0, variance))
         notes = tuple(
             f"rule {rule_id!r} never resolves a pair and gets 0"

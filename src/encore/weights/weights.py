@@ -18,6 +18,7 @@ from encore.rules import Rulebook
 
 KIND = "encore.weights"
 VERSION = 1
+_LARGEST = 1e300  # with 32,000 rules of this weight the sum is still finite
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ class Weights:
                     f"rule {rule_id!r}: weight {value:g} is not a finite number of 0 or more. "
                     f"For a rule that counts against, turn its scale round (worst > best)."
                 )
+        if values.max() > _LARGEST:
+            raise InputError(
+                f"weight {values.max():g} is too large to add up; scale all weights down."
+            )
         if values.sum() <= 0:
             raise InputError(
                 "all weights are zero: nothing would be left of the reward. Give at least one "
