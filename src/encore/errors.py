@@ -16,7 +16,6 @@ that a program may want are attributes, so that nobody has to parse the sentence
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -45,6 +44,8 @@ class UnknownNameError(InputError):
         self.kind = kind
         self.name = name
         self.known = tuple(known)
+        import difflib  # only a mistake pays for it
+
         near = difflib.get_close_matches(name, self.known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listed = ", ".join(self.known[:20]) + (", …" if len(self.known) > 20 else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -66,12 +65,16 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
 
 def digest(value: object) -> str:
     """SHA-256 (hex) of *value* as canonical JSON: sorted keys, no spaces, no NaN."""
+    import hashlib  # it loads OpenSSL: only who makes a digest pays for it
+
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: StrPath) -> str:
     """SHA-256 (hex) of a file's bytes, read in blocks."""
+    import hashlib
+
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -57,3 +57,14 @@ def test_no_known_reward_is_refused() -> None:
     unknown = PreferencePairs.from_arrays([[NAN]], [[1]], RULES)
     with pytest.raises(InputError, match="no pair has a known reward"):
         evaluate(unknown, REWARD)
+
+
+def test_pairs_that_do_not_compare_like_with_like_are_counted() -> None:
+    # Without its harsh rule b, the rejected response of the first pair overtakes the chosen one.
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3)))
+    found = evaluate(
+        PreferencePairs.from_arrays([[3, 1], [3, 1]], np.array([[3, NAN], [1, 1]]), rules),
+        Reward(Weights(rules, np.array([1.0, 1.0])), max_missing=0.5),
+    )
+    assert (found.n_uneven, found.n_unknown) == (1, 0)
+    assert found.overall.accuracy["strict"].value == 1 / 2

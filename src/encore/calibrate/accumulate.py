@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -63,7 +62,9 @@ def _prompt_runs(table: RatingsTable) -> tuple[NDArray[np.int64], list[Any]]:
 
 def _hashes(names: list[Any]) -> NDArray[np.uint64]:
     """A 64-bit hash of each prompt, the same on every machine."""
-    digests = [hashlib.blake2b(str(name).encode(), digest_size=8).digest() for name in names]
+    from hashlib import blake2b
+
+    digests = [blake2b(str(name).encode(), digest_size=8).digest() for name in names]
     return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 

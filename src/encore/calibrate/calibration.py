@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ VERSION = 1
 ZERO_VARIANCE = 1e-15
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Source:
     """One thing that a calibration was made from.
 
@@ -84,7 +84,7 @@ class Calibration:
             If the two are of different rules.
         """
         self.rules.same_as(other.rules, self._name, other._name)
-        sources = tuple(sorted(self.sources + other.sources))
+        sources = tuple(sorted(self.sources + other.sources, key=astuple))
         return Calibration(self.rules, self.statistics + other.statistics, sources)
 
     def __radd__(self, start: int) -> Calibration:

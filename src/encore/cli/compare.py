@@ -13,6 +13,7 @@ from encore.cli.options import (
     existing,
     json_option,
     note,
+    note_uneven,
     print_json,
     rules_option,
     seed_option,
@@ -66,6 +67,7 @@ def print_comparison(comparison: Comparison) -> None:
         if row.n_unknown:
             left_out = counted(row.n_unknown, "pair")
             note(f"Note: {row.scheme}: {left_out} left out, for a reward is unknown.")
+    note_uneven(comparison.n_uneven)
     for scheme, reason in comparison.skipped.items():
         note(f"Note: {scheme} is left out: {reason}")
     screen.print(accuracy_by_rule_table(comparison))

@@ -13,6 +13,7 @@ from encore.cli.options import (
     existing,
     json_option,
     note,
+    note_uneven,
     print_json,
     seed_option,
     working,
@@ -39,6 +40,7 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
         evaluation = evaluate_reward(pairs, Reward.load(weights), rng=seed)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out: a reward is unknown.")
+    note_uneven(evaluation.n_uneven)
     few = [n for n, found in evaluation.subsets.items() if found.n_prompts < FEW_PROMPTS]
     if few:
         note(f"Note: fewer than {FEW_PROMPTS} prompts, so intervals too narrow: {', '.join(few)}.")

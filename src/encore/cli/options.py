@@ -80,6 +80,15 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
+def note_uneven(n_uneven: int) -> None:
+    """Say that pairs do not compare like with like, if some do not."""
+    if n_uneven:
+        note(
+            f"Note: the two sides of {counted(n_uneven, 'pair')} are rated under different rules; "
+            f"leaving a rule out shifts a reward."
+        )
+
+
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """A spinner on standard error, where that is a terminal."""

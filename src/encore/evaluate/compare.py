@@ -92,6 +92,8 @@ class Comparison:
         What the numbers support.
     n_pairs, n_prompts, n_folds : int
         Sizes; the folds are of the learned schemes.
+    n_uneven : int
+        Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
     """
 
     rows: tuple[Row, ...]
@@ -102,6 +104,7 @@ class Comparison:
     n_pairs: int
     n_prompts: int
     n_folds: int
+    n_uneven: int
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme.
@@ -184,6 +187,7 @@ def compare(
         n_pairs=labelled.n_pairs,
         n_prompts=bootstrap.n_prompts,
         n_folds=n_folds,
+        n_uneven=labelled.n_uneven,
     )
 
 

@@ -65,6 +65,8 @@ class Evaluation:
         Prompts, which the intervals resample.
     n_unknown : int
         Pairs left out because a reward is unknown.
+    n_uneven : int
+        Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
     """
 
     overall: PairAccuracy
@@ -74,6 +76,7 @@ class Evaluation:
     separation: float
     n_prompts: int
     n_unknown: int
+    n_uneven: int
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -136,6 +139,7 @@ def evaluate(
         separation=separation(chosen, rejected),
         n_prompts=bootstrap.n_prompts,
         n_unknown=int((~verdicts.known).sum()),
+        n_uneven=labelled.n_uneven,
     )
 
 

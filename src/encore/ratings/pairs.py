@@ -140,3 +140,12 @@ class PreferencePairs:
         """
         unit = self.ratings.unit
         return unit[self.chosen] - unit[self.rejected]
+
+    @property
+    def n_uneven(self) -> int:
+        """Pairs whose two responses are rated under different rules.
+
+        Rewards leave unrated rules out, which shifts them: these do not compare like with like.
+        """
+        rated = self.ratings.rated
+        return int((rated[self.chosen] != rated[self.rejected]).any(axis=1).sum())
