@@ -20,7 +20,7 @@ from encore.weights import Linear
 def main(path: Path) -> None:
     calibration = calibrate(examples.ratings_path(), examples.rules())
     comparison = compare(examples.ratings_path(), examples.rules())
-    console = Console(record=True, width=98, file=io.StringIO(), highlight=False)
+    console = Console(record=True, width=84, file=io.StringIO(), highlight=False)
     console.print(calibration_table(calibration, diagnose(calibration), Linear()(calibration)))
     console.print(comparison_table(comparison))
     console.print(f"[bold]{escape(comparison.sentence)}[/bold]")

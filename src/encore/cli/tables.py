@@ -7,6 +7,7 @@ import math
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from encore.calibrate import Calibration, Diagnosis
 from encore.cli.options import counted
@@ -41,11 +42,19 @@ def _range(interval: Interval, *, signed: bool = False) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    """A table whose first column names what the row is about; numbers are on the right."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    """A table whose first column names what the row is about; numbers are on the right.
+
+    All fit a terminal of 80 columns; on a narrower one names fold, numbers never do.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    # A title may be wider than its table, and must not be broken for that.
+    table.title = Text(title, style="italic", no_wrap=True, overflow="ignore", justify="left")
     for position, name in enumerate(columns):
         left = position == 0 or name in ("ratings", "flags")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
+        folds = position == 0 or name == "flags"
+        table.add_column(
+            name, justify="left" if left else "right", overflow="fold", no_wrap=not folds
+        )
     return table
 
 
@@ -63,7 +72,7 @@ def calibration_table(
     calibration: Calibration, diagnosis: Diagnosis, weights: Weights | None = None
 ) -> Table:
     """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags."""
-    weighed = ["weight", "share %"] if weights else []
+    weighed = ["weight", "share"] if weights else []
     title = (
         f"{counted(calibration.n_responses, 'response')} to "
         f"{counted(calibration.n_prompts, 'prompt')} under "
@@ -71,7 +80,7 @@ def calibration_table(
     )
     table = _table(
         f"{title}, weighed by {weights.scheme}" if weights else title,
-        *("rule", "ratings", "H nats", "H norm", *weighed, "rated %", "resolved %", "flags"),
+        *("rule", "ratings", "H nats", "H norm", *weighed, "rated", "resolved", "flags"),
     )
     entropy, normalised = calibration.entropy(), calibration.normalised_entropy()
     for i, rule in enumerate(calibration.rules):
@@ -100,7 +109,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Accuracy of one reward, per subset."""
     table = _table(
         "accuracy %, with 95 % intervals that resample prompts",
-        *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied %"),
+        *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied"),
     )
     for name, found in [("all", evaluation.overall), *evaluation.subsets.items()]:
         cells = [percent(found.accuracy[c].value) for c in ("strict", "half")]
@@ -118,9 +127,8 @@ def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
     table = _table(
         f"accuracy % on {counted(comparison.n_pairs, 'pair')} of "
-        f"{counted(comparison.n_prompts, 'prompt')}",
-        *("scheme", "strict", "half", "95 %", "resolved", "tied %"),
-        *("- uniform", "95 %", "p Holm"),
+        f"{counted(comparison.n_prompts, 'prompt')}; diff: half less that of uniform",
+        *("scheme", "strict", "half", "95 %", "resolved", "tied", "diff", "95 %", "p Holm"),
     )
     for row in comparison.rows:
         accuracy, difference = row.accuracy, row.difference
@@ -160,8 +168,8 @@ def law_table(comparison: Comparison) -> Table:
 def accuracy_by_rule_table(comparison: Comparison) -> Table:
     """Each rule alone."""
     table = _table(
-        "each rule alone",
-        *("rule", "H norm", "strict %", "half %", "resolved %", "ties right %", "tied %"),
+        "accuracy % of each rule alone",
+        *("rule", "H norm", "strict", "half", "resolved", "ties right", "tied"),
     )
     for rule in comparison.rules:
         cells = [percent(rule.accuracy[c]) for c in ("strict", "half", "resolved", "right")]
