@@ -84,3 +84,10 @@ def test_the_interval_stays_within_what_entropy_can_be() -> None:
 def test_the_same_seed_gives_the_same_bits() -> None:
     first, second = (entropy_interval([9, 4, 2], np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_the_interval_takes_the_bias_out_instead_of_doubling_it() -> None:
+    # 20 ratings on each of five levels: the estimate is ln 5, the most there is, and every other
+    # resample reads lower. Percentiles alone would end below the estimate itself.
+    _, high = entropy_interval([20] * 5, np.random.default_rng(0))
+    assert high == np.log(5)
