@@ -11,7 +11,10 @@ import hypothesis
 import pytest
 
 # Two cores that others share: a slow example is not a failure.
-hypothesis.settings.register_profile("encore", deadline=None)
+# In CI the examples are the same every time, so that what fails there can be repeated.
+hypothesis.settings.register_profile(
+    "encore", deadline=None, derandomize=bool(os.environ.get("CI"))
+)
 hypothesis.settings.load_profile("encore")
 
 

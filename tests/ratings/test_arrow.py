@@ -309,9 +309,12 @@ def test_a_pair_rated_again_makes_no_second_pair() -> None:
     assert pairs.ratings.n_rows == 6
 
 
-def test_pairs_that_are_all_repeats_are_no_pairs() -> None:
-    with pytest.raises(RatingsError, match="there are no pairs"):
-        pairs_from(pa.table({**PAIRED, "repeat": [1, 1, 1]}), FIVE, "here")
+def test_repeats_may_be_numbered_from_one() -> None:
+    # The lowest repeat of a response is its rating, whatever its number: nothing gets lost.
+    pairs = pairs_from(pa.table({**PAIRED, "repeat": [1, 1, 1]}), FIVE, "here")
+    assert pairs.n_pairs == 3
+    table = RatingsTable(FIVE, [[5, 5], [4, 4], [1, 1]], None, ["x", "x", "y"], [2, 1, 1])
+    assert table.is_first.tolist() == [False, True, True]
 
 
 # --- pairs ----------------------------------------------------------------------------------

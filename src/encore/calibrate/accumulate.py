@@ -23,7 +23,7 @@ def accumulate(table: RatingsTable) -> Statistics:
     """Statistics of a table in which the rows of each prompt stand together."""
     rules = table.rules
     max_levels = int(rules.n_levels.max())
-    first = first_ratings(table)
+    first = table if table.repeats is None else table.take(table.is_first)
     levels = rules.level_of(first.values)
     starts, names = _prompt_runs(first)
     sizes = np.diff(np.append(starts, first.n_rows))
@@ -45,11 +45,6 @@ def accumulate(table: RatingsTable) -> Statistics:
         margin_prompts=margin_prompts,
         prompts=PromptSample.of(_hashes(names)),
     )
-
-
-def first_ratings(table: RatingsTable) -> RatingsTable:
-    """The table without repeats."""
-    return table if table.repeats is None else table.take(table.repeats == 0)
 
 
 def _prompt_runs(table: RatingsTable) -> tuple[NDArray[np.int64], list[Any]]:
@@ -176,7 +171,7 @@ def _spread(table: RatingsTable, max_levels: int) -> tuple[NDArray[np.float64], 
     if table.repeats is not None and table.responses is not None:
         total, known = _spread_of_repeats(table, table.responses.codes, max_levels)
     if table.spread is not None:
-        spread = table.spread if table.repeats is None else table.spread[table.repeats == 0]
+        spread = table.spread[table.is_first]
         given = (~np.isnan(spread)).sum(axis=0)
         total = np.where(given > 0, np.nansum(spread, axis=0), total)
         known = np.where(given > 0, given, known)

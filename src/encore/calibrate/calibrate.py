@@ -78,10 +78,7 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
             part = accumulate(table)
             total = part if total is None else total + part
     if total is None or not total.n_responses:
-        raise InputError(
-            "there are no ratings to calibrate on; expected at least one response (of repeats, the "
-            "first is number 0)."
-        )
+        raise InputError("there are no ratings to calibrate on; expected at least one response.")
     return Calibration(rules, total)
 
 

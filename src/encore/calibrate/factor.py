@@ -9,6 +9,7 @@ _MAX_STEPS = 500
 _TOLERANCE = 1e-13
 _MAX_DAMPING = 1e12
 _UNDECIDED = 1e-6
+_DIGITS = 12  # of the covariance, relative to its largest entry
 
 
 def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -45,7 +46,27 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> common_factor(np.outer(v, v) + np.diag([0.1, 0.2, 0.3, 9.0])).round(6)
     array([0.8, 0.5, 0.2, 0. ])
     """
-    off = np.asarray(np.nan_to_num(covariance))
+    known = np.asarray(np.nan_to_num(covariance))
+    unit = np.abs(known).max(initial=0.0)
+    if unit == 0.0:
+        return np.zeros(len(known))
+    # Where few pairs leave the answer nearly open, the last bits of the input or the order of the
+    # rules would choose between fits. Neither must: round the bits away, and take a fixed order.
+    rounded = np.round(known / unit, _DIGITS)
+    order = _own_order(rounded)
+    loadings = np.empty(len(known))
+    loadings[order] = _fit(rounded[np.ix_(order, order)])
+    return np.asarray(loadings * np.sqrt(unit))
+
+
+def _own_order(covariance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """An order of the rules that depends on their variances and covariances alone."""
+    keys = np.column_stack([np.diagonal(covariance), np.sort(covariance, axis=1)])
+    return np.lexsort(keys.T[::-1])
+
+
+def _fit(off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Projected, damped Newton steps on the off-diagonal entries."""
     deviation = np.sqrt(np.maximum(np.diagonal(off), 0.0))
     off = off - np.diag(np.diagonal(off))
     values, vectors = np.linalg.eigh(off)

@@ -178,8 +178,7 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
         )
     ratings = ratings_from(table, rules, source)
     first = np.arange(table.num_rows) * 2
-    if ratings.repeats is not None:
-        first = first[ratings.repeats[first] == 0]
+    first = first[ratings.is_first[first]]
     subsets = Ids.of(["all"] * table.num_rows)
     if "subset" in names:
         subsets = _ids(_id_column(table, "subset", Origin(source)))

@@ -45,7 +45,7 @@ class PreferencePairs:
     def __post_init__(self) -> None:
         if len(self.chosen) == 0:
             raise RatingsError(
-                "there are no pairs (of repeats, the first is number 0).",
+                "there are no pairs.",
                 source=self.ratings.source,
             )
         if not len(self.chosen) == len(self.rejected) == len(self.subsets):

@@ -153,6 +153,18 @@ class RatingsTable:
         """Ratings mapped to [0, 1], worst to best, shape (n_rows, n_rules); NaN where unrated."""
         return self.rules.unit(self.values)
 
+    @cached_property
+    def is_first(self) -> NDArray[np.bool_]:
+        """Where a row holds a response's rating and no repeat of it: its lowest repeat."""
+        if self.repeats is None or self.responses is None:
+            return np.ones(self.n_rows, dtype=bool)
+        prompts = np.zeros(self.n_rows) if self.prompts is None else self.prompts.codes
+        order = np.lexsort((self.repeats, self.responses.codes, prompts))
+        keys = np.column_stack([prompts, self.responses.codes])[order]
+        first = np.ones(self.n_rows, dtype=bool)
+        first[order[1:]] = (keys[1:] != keys[:-1]).any(axis=1)
+        return first
+
     def take(self, rows: NDArray[Any] | slice) -> RatingsTable:
         """A table of these rows, in this order."""
         part = object.__new__(RatingsTable)  # checked already: a part of it needs no check
