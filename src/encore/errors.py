@@ -8,6 +8,9 @@
     │   ├── RatingsError        a ratings table breaks its contract
     │   └── DocumentError       a rules, calibration or weights file breaks its format
     ├── MismatchError           two things that do not belong together
+    ├── StoppedError            a rating run ended early; what it rated is stored
+    │   ├── EndpointError       the endpoint refuses, is not there, or fails every time
+    │   └── BudgetError         the run's budget is spent
     └── MissingExtraError       an optional dependency is not installed   (also an ImportError)
 
 ``except EncoreError`` catches all of them. What went wrong is in the message; the parts of it
@@ -88,6 +91,18 @@ class DocumentError(InputError):
 
 class MismatchError(EncoreError):
     """Two things that do not belong together, such as weights and ratings of different rules."""
+
+
+class StoppedError(EncoreError):
+    """A rating run ended before everything was rated. What it rated is in the store."""
+
+
+class EndpointError(StoppedError):
+    """The judge's endpoint refuses the run, is not there, or fails every time."""
+
+
+class BudgetError(StoppedError):
+    """The budget of a rating run is spent."""
 
 
 class MissingExtraError(EncoreError, ImportError):

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from encore import Rulebook, Weights, calibrate, examples
 from encore.cli.main import main
+from encore.rate import Answer, Identity, Store
 
 RULES = """
 [[rule]]
@@ -37,18 +38,30 @@ b,q,donotanswer,4,5,1,5
 c,r,chat,3,3,3,3
 d,s,chat,2,5,4,5
 """
+# The texts of the pairs that have ratings, and of one that has none.
+TEXTS = """\
+id,prompt_id,subset,prompt,chosen,rejected
+a,p,donotanswer,Hi,Hello,Shoo
+b,q,donotanswer,Hi?,Hello,Shoo
+x,z,chat,Hi!,Hello,Shoo
+"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: rules.toml, ratings.csv, pairs.csv, calibration.json, weights.json."""
+    """The current folder: rules, ratings, pairs, texts, a calibration, weights and a store."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.toml").write_text(RULES)
     (tmp_path / "ratings.csv").write_text(RATINGS)
     (tmp_path / "pairs.csv").write_text(PAIRS)
+    (tmp_path / "texts.csv").write_text(TEXTS)
     rules = Rulebook.load("rules.toml")
     calibrate("ratings.csv", rules).save("calibration.json")
     Weights.by_hand(rules, {"harm": 3, "privacy": 1}).save("weights.json")
+    who = Identity({"kind": "judge", "model": "m"})
+    with Store("store.sqlite") as store:
+        numbers = store.rule_ids(rules, who)
+        store.put(b"k" * 16, store.rater_id(who), numbers[0], 0, Answer(value=5.0))
     return tmp_path
 
 

@@ -31,8 +31,15 @@ VERBS: dict[str, list[str]] = {
     "score": ["score", "ratings.csv", "--weights", "weights.json", "-o", "out"],
     "evaluate": ["evaluate", "pairs.csv", "--weights", "weights.json"],
     "compare": ["compare", "pairs.csv", "--rules", "rules.toml"],
+    "rate": [
+        *("rate", "texts.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv"),
+        *("--store", "store.sqlite", "-o", "out"),
+    ],
+    "store info": ["store", "info", "store.sqlite"],
+    "store gc": ["store", "gc", "store.sqlite", "--unrated"],
+    "store export": ["store", "export", "store.sqlite", "-o", "out.csv"],
 }
-WRITERS = ["calibrate", "merge", "weigh", "score"]
+WRITERS = ["calibrate", "merge", "weigh", "score", "rate"]
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -45,7 +52,10 @@ def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.
 
 def broken(verb: str) -> list[str]:
     """The verb's command line on an input that it refuses."""
-    bad = {"calibrate": "ratings.csv", "merge": "calibration.json", "weigh": "calibration.json"}
+    bad = {
+        **{"calibrate": "ratings.csv", "merge": "calibration.json", "weigh": "calibration.json"},
+        **{"rate": "texts.csv"},
+    }
     Path(bad.get(verb, "ratings.csv")).write_text("this is not what it should be")
     return VERBS[verb]
 
@@ -162,11 +172,11 @@ def test_rules_that_are_not_there_are_named_with_those_that_are(verb: str, run: 
     line = [argument.replace("rules.toml", "safety-21") for argument in VERBS[verb]]
     assert one_line(run(*line)) == (
         "Error: no rules file or catalogue is called 'safety-21'. Did you mean 'safety-12'? "
-        "Known: safety-12.\n"
+        "Known: helpfulness, safety, safety-12.\n"
     )
 
 
-@pytest.mark.parametrize("verb", WRITERS)
+@pytest.mark.parametrize("verb", [verb for verb in WRITERS if verb != "rate"])
 def test_an_output_must_be_named(verb: str, run: Run) -> None:
     result = run(*VERBS[verb][:-2])
     assert result.exit_code == 2

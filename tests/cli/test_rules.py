@@ -14,11 +14,37 @@ Run = Callable[..., Result]
 
 def test_the_catalogues_are_listed_with_their_sizes(run: Run) -> None:
     result = run("rules", "list")
-    assert (result.exit_code, result.stdout) == (0, "safety-12  12 rules\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "helpfulness  13 rules in 4 groups\n"
+        "safety       105 rules in 24 groups\n"
+        "safety-12    12 rules in 12 groups\n",
+    )
 
 
-def test_the_list_in_json_is_sizes_by_name(run: Run) -> None:
-    assert json.loads(run("rules", "list", "--json").stdout) == {"safety-12": 12}
+def test_the_list_in_json_is_sizes_by_name_and_group(run: Run) -> None:
+    shown = json.loads(run("rules", "list", "--json").stdout)
+    assert {name: catalogue["n_rules"] for name, catalogue in shown.items()} == {
+        **{"helpfulness": 13, "safety": 105, "safety-12": 12}
+    }
+    assert shown["helpfulness"]["groups"] == {"task": 4, "content": 4, "form": 3, "manner": 2}
+
+
+def test_one_group_of_a_catalogue_is_shown(run: Run) -> None:
+    result = run("rules", "show", "helpfulness", "--group", "manner")
+    assert "helpfulness, group manner: 2 rules" in result.stdout
+    assert "clarifies" in result.stdout and "concise" not in result.stdout
+    shown = json.loads(run("rules", "show", "helpfulness", "--group", "manner", "--json").stdout)
+    assert [rule["id"] for rule in shown["rules"]] == ["clarifies", "shows_reasons"]
+
+
+def test_a_group_that_is_not_there_is_named_with_those_that_are(run: Run) -> None:
+    result = run("rules", "show", "helpfulness", "--group", "manners")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: no group is called 'manners'. Did you mean 'manner'? "
+        "Known: task, content, form, manner.\n"
+    )
 
 
 def test_rules_are_shown_with_scale_and_text(run: Run) -> None:
@@ -47,11 +73,11 @@ def test_rules_in_json_are_the_file_they_came_from(run: Run) -> None:
 
 
 def test_a_catalogue_that_is_nearly_named_is_suggested(run: Run) -> None:
-    result = run("rules", "show", "safety")
+    result = run("rules", "show", "safety-21")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: no rules file or catalogue is called 'safety'. Did you mean 'safety-12'? "
-        "Known: safety-12.\n"
+        "Error: no rules file or catalogue is called 'safety-21'. Did you mean 'safety-12'? "
+        "Known: helpfulness, safety, safety-12.\n"
     )
 
 

@@ -12,8 +12,10 @@ from encore.cli.compare import compare
 from encore.cli.demo import demo
 from encore.cli.diagnose import diagnose
 from encore.cli.evaluate import evaluate
+from encore.cli.rate import rate
 from encore.cli.rules import rules
 from encore.cli.score import score
+from encore.cli.store import store
 from encore.cli.weigh import weigh
 from encore.errors import EncoreError
 
@@ -48,6 +50,7 @@ def main() -> None:
     Try it on the bundled ratings:
       encore demo
     On your own:
+      encore rate pairs.jsonl --rules safety-12 --rater local -o ratings.parquet
       encore calibrate ratings.parquet --rules rules.toml -o calibration.json
       encore weigh calibration.json -o weights.json
       encore score ratings.parquet --weights weights.json -o rewards.parquet
@@ -59,5 +62,6 @@ def main() -> None:
     """
 
 
-for verb in (demo, rules, calibrate, merge, diagnose, weigh, score, evaluate, compare):
+_VERBS = (demo, rules, rate, store, calibrate, merge, diagnose, weigh, score, evaluate, compare)
+for verb in _VERBS:
     main.add_command(verb)

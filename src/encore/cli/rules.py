@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import console, existing, json_option, print_json
+from encore.cli.options import console, counted, existing, json_option, print_json
 from encore.cli.tables import rules_table
+from encore.errors import UnknownNameError
 from encore.rules import Rulebook, catalogues
 
 
@@ -25,27 +26,39 @@ def list_rules(as_json: bool) -> None:
     Example:
       encore rules list
     """
-    sizes = {name: len(rulebook) for name, rulebook in catalogues().items()}
+    listed = {
+        name: {"n_rules": len(rulebook), "groups": rulebook.groups}
+        for name, rulebook in catalogues().items()
+    }
     if as_json:
-        return print_json(sizes)
-    for name, size in sizes.items():
-        click.echo(f"{name}  {size} rules")
+        return print_json(listed)
+    width = max(map(len, listed))
+    for name, rulebook in catalogues().items():
+        click.echo(f"{name:{width}}  {len(rulebook)} rules in {len(rulebook.groups)} groups")
 
 
 @rules.command()
 @click.argument("name")
+@click.option("--group", help="Only the rules of this group.")
 @json_option()
-def show(name: str, as_json: bool) -> None:
+def show(name: str, group: str | None, as_json: bool) -> None:
     """Show the rules of NAME, a catalogue or a rules.toml.
 
     \b
     Example:
       encore rules show safety-12
+      encore rules show safety --group privacy
     """
     rulebook = Rulebook.load(name)
+    title = name
+    if group is not None:
+        if group not in rulebook.groups:
+            raise UnknownNameError("group", group, rulebook.groups)
+        rulebook = Rulebook(tuple(rule for rule in rulebook if rule.group == group))
+        title = f"{name}, group {group}"
     if as_json:
         return print_json({"digest": rulebook.digest, "rules": rulebook.to_dicts()})
-    console().print(rules_table(f"{name}: {len(rulebook)} rules", rulebook))
+    console().print(rules_table(f"{title}: {counted(len(rulebook), 'rule')}", rulebook))
 
 
 @rules.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.text import Text
 from encore.calibrate import Calibration, Diagnosis
 from encore.cli.options import counted
 from encore.evaluate import Comparison, Evaluation, Interval
+from encore.rate import Coverage
 from encore.rules import Rulebook
 from encore.weights import Weights
 
@@ -65,6 +67,18 @@ def rules_table(title: str, rules: Rulebook) -> Table:
         table.add_column(name)
     for rule in rules:
         table.add_row(escape(rule.id), escape(str(rule.scale)), escape(rule.text))
+    return table
+
+
+def coverage_table(coverage: Sequence[Coverage]) -> Table:
+    """Per rule: how much of it is rated, how sure the rater was, and why the rest is unrated."""
+    table = _table("coverage", "rule", "responses", "rated %", "spread nats", "unrated")
+    table.columns[-1].justify = "left"
+    for rule in coverage:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
+        spread = "-" if math.isnan(rule.mean_spread) else f"{rule.mean_spread:.3f}"
+        share = percent(rule.n_rated / rule.n_responses)
+        table.add_row(escape(rule.rule), str(rule.n_responses), share, spread, reasons)
     return table
 
 

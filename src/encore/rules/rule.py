@@ -14,7 +14,9 @@ RESERVED_IDS = frozenset(
     {"id", "prompt_id", "response_id", "prompt", "response", "subset", "model", "repeat"}
     | {"chosen", "rejected", "reward"}
 )
-_KEYS = ("id", "text", "scale", "source")
+_REQUIRED = ("id", "text", "scale")
+# What a rule says about itself: for people, not for the rater, so no rating depends on it.
+NOTES = ("group", "why", "source")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,20 @@ class Rule:
     scale : LevelScale or RangeScale
         The values a rating may take, worst to best.
     source : str, optional
-        Where the rule comes from. Not part of the digest.
+        Where the rule comes from.
+    group : str, optional
+        What it belongs to in a catalogue, such as ``privacy``.
+    why : str, optional
+        Why the rule is there.
 
     Raises
     ------
     InputError
-        If the id or the text is unusable.
+        If the id or the text is unusable, or group, why or source is not text.
+
+    Notes
+    -----
+    Group, why and source are for people: no rater sees them and no digest depends on them.
 
     Examples
     --------
@@ -50,6 +60,8 @@ class Rule:
     text: str
     scale: Scale
     source: str | None = None
+    group: str | None = None
+    why: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id.isprintable() or self.id != self.id.strip():
@@ -66,11 +78,21 @@ class Rule:
             )
         if not isinstance(self.text, str) or not self.text.strip():
             raise InputError(f"rule {self.id!r}: the text is empty; say what is judged.")
+        for key, note in self._notes().items():
+            if not isinstance(note, str):
+                raise InputError(f"rule {self.id!r}: {key} must be text; got {note!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``rules.toml``."""
-        data: dict[str, Any] = {"id": self.id, "text": self.text, "scale": self.scale.to_dict()}
-        return data if self.source is None else {**data, "source": self.source}
+        return {**self.judged(), **self._notes()}
+
+    def judged(self) -> dict[str, Any]:
+        """What a rating depends on: id, text and scale."""
+        return {"id": self.id, "text": self.text, "scale": self.scale.to_dict()}
+
+    def _notes(self) -> dict[str, Any]:
+        notes = {key: getattr(self, key) for key in NOTES}
+        return {key: note for key, note in notes.items() if note is not None}
 
 
 def rule_from_dict(data: Mapping[str, Any]) -> Rule:
@@ -82,12 +104,12 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
         If a key is missing or unknown (a misspelt key is not skipped), or a value is unusable.
     """
     name = data.get("id", "?")
-    missing = [key for key in _KEYS[:3] if key not in data]
-    unknown = [key for key in data if key not in _KEYS]
+    missing = [key for key in _REQUIRED if key not in data]
+    unknown = [key for key in data if key not in (*_REQUIRED, *NOTES)]
     if missing or unknown:
         raise InputError(
             f"rule {name!r}: missing keys {missing}, unknown keys {unknown}; "
-            f"a rule has id, text, scale and, if you like, source."
+            f"a rule has id, text, scale and, if you like, group, why and source."
         )
     if not isinstance(data["scale"], Mapping):
         raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")
@@ -95,4 +117,4 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
         scale = scale_from_dict(data["scale"])
     except InputError as error:
         raise InputError(f"rule {name!r}: {error}") from error
-    return Rule(data["id"], data["text"], scale, data.get("source"))
+    return Rule(data["id"], data["text"], scale, **{key: data.get(key) for key in NOTES})

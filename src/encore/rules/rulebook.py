@@ -108,6 +108,11 @@ class Rulebook:
         return tuple(rule.id for rule in self.rules)
 
     @cached_property
+    def groups(self) -> dict[str, int]:
+        """How many rules each group holds, in order; rules of no group are not counted."""
+        return dict(Counter(rule.group for rule in self.rules if rule.group is not None))
+
+    @cached_property
     def n_levels(self) -> NDArray[np.int64]:
         """Levels (or bins) of each rule, shape (n_rules,)."""
         return np.array([rule.scale.n_levels for rule in self.rules], dtype=np.int64)
@@ -115,7 +120,8 @@ class Rulebook:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of ids, texts and scales in order: what a rating depends on."""
-        return digest([{**rule.to_dict(), "source": None} for rule in self.rules])
+        # "source": None keeps the digests of files written before rules had notes.
+        return digest([{**rule.judged(), "source": None} for rule in self.rules])
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -150,7 +156,7 @@ class Rulebook:
                 f"{mine}: rules {_short(self.ids)}; {theirs}: rules {_short(other.ids)}. "
                 f"Use files made from the same rules, in the same order."
             )
-        differ = [a.id for a, b in zip(self, other, strict=True) if a != b]
+        differ = [a.id for a, b in zip(self, other, strict=True) if a.judged() != b.judged()]
         raise MismatchError(
             f"{mine} and {theirs} hold rules {_short(differ)} with different texts or scales. "
             f"Use files made from the same rules."
@@ -212,7 +218,8 @@ def catalogue_path(name: str) -> Path:
 
 
 def _shipped() -> dict[str, Path]:
-    return {path.stem: path for path in sorted((Path(__file__).parent / "data").glob("*.toml"))}
+    paths = (Path(__file__).parent / "data").glob("*.toml")
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def catalogues() -> dict[str, Rulebook]:

@@ -1,0 +1,191 @@
+"""``encore rate``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from encore.cli.options import console, counted, json_option, note, print_json, rules_option
+from encore.cli.raters import Chosen, rater_options
+from encore.cli.tables import coverage_table
+from encore.errors import InputError, StoppedError
+from encore.rate import Job, Plan, Progress, Rated, Store, Texts, Usage, plan
+from encore.rules import Rulebook
+
+_Price = tuple[float, float]
+
+
+@click.command()
+@click.argument("data")
+@rules_option()
+@rater_options
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
+)
+@click.option(
+    "--store",
+    "store_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("encore-store.sqlite"),
+    show_default=True,
+    help="Where every answer is kept; a run goes on from what is there.",
+)
+@click.option(
+    "--price",
+    type=click.FloatRange(0),
+    nargs=2,
+    metavar="IN OUT",
+    help="USD per million tokens in and out, to show the cost.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be asked and cost; ask nothing.")
+@click.option("--partial", is_flag=True, help="Write what is rated even if the run ends early.")
+@click.option("--retry-unrated", is_flag=True, help="Ask again what gave no rating before.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first rows of DATA.")
+@click.option("--split", help="Of a dataset.")
+@json_option()
+def rate(
+    data: str,
+    rules_source: str,
+    chosen: Chosen,
+    out: Path | None,
+    store_path: Path,
+    price: _Price | None,
+    dry_run: bool,
+    partial: bool,
+    retry_unrated: bool,
+    limit: int | None,
+    split: str | None,
+    as_json: bool,
+) -> None:
+    """Rate every response in DATA under every rule.
+
+    DATA is a .jsonl, .csv or .parquet file, or a Hugging Face dataset, with the columns prompt
+    and response, or prompt, chosen and rejected. Every answer is stored as it comes: run the same
+    command again to go on after an interruption.
+
+    \b
+    Example:
+      encore rate pairs.jsonl --rules safety-12 --rater openai:Qwen/Qwen3-8B \\
+        --base-url http://localhost:8000/v1 -o ratings.parquet
+      encore rate pairs.jsonl --rules safety-12 --rater local -o ratings.parquet
+    """
+    if out is None and not dry_run:
+        raise click.UsageError("Missing option '-o' / '--out'; or only plan with '--dry-run'.")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
+    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
+        raise InputError(f"{out} is the input; write to another file.")
+    rules, texts = Rulebook.load(rules_source), Texts(data, split, limit)
+    # A plan leaves no file behind.
+    with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
+        job = Job(texts, rules, chosen.rater, store, retry_unrated=retry_unrated and not dry_run)
+        if out is None or dry_run:
+            return _print_plan(plan(job, chosen.manner), price, as_json=as_json)
+        try:
+            _run(job, price)
+        except (StoppedError, KeyboardInterrupt) as reason:
+            if partial:
+                job.rated().save(out)
+            _give_up(job, reason, out if partial else None)
+        rated = job.rated()
+        rated.save(out)
+        _print_rated(job, rated, out, price=price, as_json=as_json)
+
+
+def _run(job: Job, price: _Price | None) -> None:
+    if job.n_stored:
+        note(f"{job.n_stored} of {job.n_wanted} answers are in {job.store.path} already.")
+    with _bar(job, price) as update:
+        job.run(update)
+
+
+@contextmanager
+def _bar(job: Job, price: _Price | None) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    columns = (
+        *(TextColumn("rating"), BarColumn(), MofNCompleteColumn()),
+        *(TextColumn("{task.fields[told]}"), TimeRemainingColumn()),
+    )
+    with Bar(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=job.n_wanted - job.n_stored, told="")
+        job.on_note = bar.console.print if sys.stderr.isatty() else note
+
+        def update(now: Progress) -> None:
+            told = f"{now.n_done / max(now.seconds, 1e-9):.1f}/s"
+            if now.n_unrated:
+                told += f", {now.n_unrated / now.n_done:.1%} unrated"
+            if price is not None:
+                told += f", ${_cost(now.usage, price):.2f}"
+            bar.update(task, completed=now.n_done, told=told)
+
+        yield update
+
+
+def _cost(usage: Usage, price: _Price) -> float:
+    return (usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1e6
+
+
+def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
+    """Say how to go on; what is rated is in the store."""
+    stored, command = job.count_stored(), shlex.join(["encore", *sys.argv[1:]])
+    kept = f"{stored} of {job.n_wanted} answers are in {job.store.path}"
+    kept += f", and {written} holds them.\n" if written else "; no file was written.\n"
+    note(f"{kept}Go on with the same command:\n  {command}")
+    if isinstance(reason, KeyboardInterrupt):
+        raise click.exceptions.Exit(130)
+    raise reason
+
+
+def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
+    cost = None if price is None else planned.cost(price)
+    if as_json:
+        return print_json({**asdict(planned), "cost_usd": cost})
+    click.echo(
+        f"{counted(planned.n_responses, 'response')}, {planned.n_distinct} of them distinct: "
+        f"{counted(planned.n_answers, 'answer')}, {planned.n_stored} of them stored."
+    )
+    click.echo(
+        f"Left to ask: {counted(planned.n_requests, 'request')}, about {planned.prompt_tokens:,} "
+        f"tokens in ({planned.shared_tokens:,} of them repeat a prefix that a cache can serve) and "
+        f"{planned.completion_tokens:,} out."
+    )
+    if cost is not None:
+        click.echo(f"About ${cost:,.2f}, at most, with nothing cached.")
+
+
+def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_json: bool) -> None:
+    usage = job.usage
+    if as_json:
+        return print_json(
+            {
+                "out": str(out),
+                "n_responses": job.n_responses,
+                "n_stored_before": job.n_stored,
+                "n_cut": rated.n_cut,
+                "usage": asdict(usage),
+                "cost_usd": None if price is None else _cost(usage, price),
+                "coverage": [asdict(rule) for rule in rated.coverage],
+                "notes": job.notes,
+            }
+        )
+    console().print(coverage_table(rated.coverage))
+    if rated.n_cut:
+        cut = counted(rated.n_cut, "response")
+        note(f"Note: {cut} judged with the middle of an overlong text left out.")
+    spent = "" if price is None else f", ${_cost(usage, price):.2f}"
+    share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
+    click.echo(
+        f"{out}: {counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}; "
+        f"{counted(usage.n_requests, 'request')}, {usage.prompt_tokens:,} tokens in "
+        f"({share:.0%} cached), {usage.completion_tokens:,} out{spent}"
+    )

@@ -1,0 +1,183 @@
+"""``--rater`` and the options that say how it is asked; verbs that rate share them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from encore.errors import InputError, UnknownNameError
+from encore.rate import Judge, Limits, LocalJudge, Manner, Rater, Recorded
+
+_RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "recorded:FILE")
+FENCE_KEY = "ENCORE_FENCE_KEY"
+
+_MANNER = (
+    click.option(
+        "--read",
+        "reading",
+        type=click.Choice(["auto", "probabilities", "text"]),
+        default="auto",
+        show_default=True,
+        help="What ratings are read from; auto: token probabilities where the endpoint gives them.",
+    ),
+    click.option(
+        "--samples",
+        "n_samples",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Answers per rule; their scatter is the spread.",
+    ),
+    click.option(
+        "--temperature", type=click.FloatRange(0), help="Of answers.  [default: 0; 1 for samples]"
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first sample."
+    ),
+    click.option("--batch-rules", is_flag=True, help="Ask all rules in one call."),
+    click.option(
+        "--prefill/--no-prefill",
+        default=None,
+        help="Begin the judge's answer for it (vLLM, SGLang, llama.cpp).  [default: if local]",
+    ),
+    click.option(
+        "--max-input-tokens",
+        type=click.IntRange(64),
+        help="Cut longer prompts in the middle.  [default: the endpoint's limit]",
+    ),
+    click.option(
+        "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
+    ),
+    click.option("--extra", metavar="JSON", help="More for the body of each request."),
+)
+_LIMITS = (
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1),
+        default=32,
+        show_default=True,
+        help="Requests in flight.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=120.0,
+        show_default=True,
+        help="Seconds for one request.",
+    ),
+    click.option(
+        "--attempts",
+        type=click.IntRange(1),
+        default=6,
+        show_default=True,
+        help="Requests for one answer before it is given up.",
+    ),
+    click.option("--max-requests", type=click.IntRange(0), help="Budget of this run."),
+    click.option("--max-tokens", type=click.IntRange(0), help="Budget of this run, in and out."),
+)
+_ENDPOINT = (
+    click.option("--rater", "spec", required=True, help=f"Who rates: {', '.join(_RATERS)}."),
+    click.option("--base-url", help="Of the endpoint, up to and with /v1."),
+    click.option(
+        "--key-env",
+        default="OPENAI_API_KEY",
+        show_default=True,
+        help="The environment variable that holds its key.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rater that the options choose; *manner* is None where it is no judge."""
+
+    rater: Rater
+    manner: Manner | None
+
+
+def rater_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options, and what they choose as ``chosen``."""
+
+    @functools.wraps(verb)
+    def with_rater(
+        spec: str,
+        base_url: str | None,
+        key_env: str,
+        reading: Any,
+        n_samples: int,
+        temperature: float | None,
+        seed: int,
+        batch_rules: bool,
+        prefill: bool | None,
+        max_input_tokens: int | None,
+        max_answer_tokens: int | None,
+        extra: str | None,
+        concurrency: int,
+        timeout: float,
+        attempts: int,
+        max_requests: int | None,
+        max_tokens: int | None,
+        **others: Any,
+    ) -> Any:
+        manner = Manner(
+            reading=reading,
+            n_samples=n_samples,
+            temperature=temperature,
+            seed=seed,
+            batch_rules=batch_rules,
+            prefill=spec.startswith("local") if prefill is None else prefill,
+            max_input_tokens=max_input_tokens,
+            max_answer_tokens=max_answer_tokens,
+            extra=_json_object(extra),
+            **_fence_key(),
+        )
+        limits = Limits(concurrency, timeout, attempts, 120.0, max_requests, max_tokens)
+        chosen = _choose(spec, base_url, manner, limits, os.environ.get(key_env))
+        return verb(chosen=chosen, **others)
+
+    decorated: Callable[..., Any] = with_rater
+    for option in reversed((*_ENDPOINT, *_MANNER, *_LIMITS)):
+        decorated = option(decorated)
+    return decorated
+
+
+def _choose(
+    spec: str, base_url: str | None, manner: Manner, limits: Limits, key: str | None
+) -> Chosen:
+    kind, _, name = spec.partition(":")
+    if kind == "openai" and name:
+        if base_url is None:
+            raise InputError(
+                "an openai rater needs --base-url, as http://localhost:8000/v1 for a server of "
+                "yours or https://api.openai.com/v1."
+            )
+        return Chosen(Judge(name, base_url, manner=manner, limits=limits, api_key=key), manner)
+    if base_url is not None:
+        raise InputError(f"--base-url goes with --rater openai:MODEL; got --rater {spec}.")
+    if kind == "local":
+        return Chosen(LocalJudge(name or None, manner=manner, limits=limits), manner)
+    if kind == "recorded" and name:
+        return Chosen(Recorded(name), None)
+    raise UnknownNameError("rater", spec, _RATERS)
+
+
+def _fence_key() -> dict[str, bytes]:
+    """The secret of the marks around judged text, if the environment holds one."""
+    key = os.environ.get(FENCE_KEY)
+    return {"fence_key": key.encode()} if key else {}
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise InputError(f"--extra is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"--extra must be a JSON object; got {text}.")
+    return value

@@ -1,0 +1,51 @@
+"""The words that an endpoint understands: OpenAI-compatible servers agree on most of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Alternatives per token to ask for: most servers give 20 at most, some 5.
+MOST_ALTERNATIVES, FEWER_ALTERNATIVES = 20, 5
+# An answer in words instead of a token's probabilities.
+_WORD_TOKENS = 8
+
+
+@dataclass
+class Dialect:
+    """What the endpoint was found to understand; it only ever shrinks."""
+
+    n_alternatives: int = MOST_ALTERNATIVES
+    max_tokens: str = "max_tokens"
+    left_out: frozenset[str] = frozenset()
+
+    def adapt(self, trouble: str, body: Mapping[str, Any]) -> str | None:
+        """Leave out what a rejection names, and say what; None if it names nothing of ours."""
+        if "max_completion_tokens" in trouble and self.max_tokens == "max_tokens":
+            self.max_tokens = "max_completion_tokens"
+            return "max_completion_tokens for max_tokens"
+        if "top_logprobs" in trouble and self.n_alternatives == MOST_ALTERNATIVES:
+            self.n_alternatives = FEWER_ALTERNATIVES
+            return f"top_logprobs {self.n_alternatives}"
+        if "logprobs" in trouble and self.n_alternatives:
+            self.n_alternatives = 0
+            return "no logprobs"
+        for name in ("response_format", "seed", "temperature"):
+            if name in trouble and name in body:
+                self.left_out |= {name}
+                return f"no {name}"
+        return None
+
+    def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A body without what the endpoint does not understand."""
+        body = {name: value for name, value in body.items() if name not in self.left_out}
+        if "logprobs" in body and self.n_alternatives:
+            body["top_logprobs"] = self.n_alternatives
+        else:
+            body.pop("logprobs", None)
+            body.pop("top_logprobs", None)
+        limit = body.pop("max_tokens", None) or body.pop("max_completion_tokens")
+        words = limit == 1 and not self.n_alternatives
+        body[self.max_tokens] = _WORD_TOKENS if words else limit
+        return body

@@ -1,0 +1,194 @@
+"""What gives ratings: one Protocol for judges, heads and recorded ratings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol
+
+from encore.rules import Rule, Rulebook
+
+
+class Reason(StrEnum):
+    """Why a response is unrated under a rule."""
+
+    MALFORMED = "malformed"  # the answer is no level, or the reply breaks its format
+    REFUSED = "refused"  # the judge declined, or a filter stopped it
+    TRUNCATED = "truncated"  # the answer was cut off before it gave a level
+    OUT_OF_SCALE = "out of scale"  # a number that is none of the rule's levels
+    REJECTED = "rejected"  # the endpoint cannot take this request (HTTP 400, 413, 422)
+    FAILED = "failed"  # no answer after all attempts; the next run asks again
+    NOT_RECORDED = "not recorded"  # the recorded ratings hold none
+
+
+@dataclass(frozen=True)
+class Item:
+    """One response to rate, with what came before it.
+
+    Parameters
+    ----------
+    messages : tuple of (role, content)
+        The conversation up to the response.
+    response : str
+        What is rated.
+    prompt_id, response_id : str
+        Its ids in the ratings table.
+
+    Examples
+    --------
+    >>> one = Item((("user", "Hi"),), "Hello!", "p1", "a")
+    >>> one.text_key == Item((("user", "Hi"),), "Hello!", "p2", "b").text_key
+    True
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    response: str
+    prompt_id: str
+    response_id: str
+
+    @cached_property
+    def text_key(self) -> bytes:
+        """Digest of conversation and response: the same response to two prompts has two."""
+        return short_digest([self.messages, self.response])
+
+    @cached_property
+    def id_key(self) -> bytes:
+        """Digest of the ids."""
+        return short_digest([self.prompt_id, self.response_id])
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one answer cost.
+
+    Parameters
+    ----------
+    n_requests : int
+        Requests sent, attempts that failed included.
+    prompt_tokens, cached_tokens, completion_tokens : int
+        As the endpoint reports them; cached ones are part of the prompt's.
+    """
+
+    n_requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.n_requests + other.n_requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a rater says of one response under one rule: a rating, or why there is none.
+
+    Parameters
+    ----------
+    value : float, optional
+        The rating; None where unrated.
+    spread : float, optional
+        Entropy (nats) of the rater's own distribution; None where it gave none.
+    reason : Reason, optional
+        Why it is unrated; None where it is rated.
+    probabilities : tuple of float, optional
+        That distribution over the levels, worst to best, sum 1; all on one level where a reply
+        states it and no more is known.
+    reply : str
+        The words of the reply, shortened.
+    usage : Usage
+        What it cost. A call for several rules counts for the first of them.
+    n_cut : int
+        Tokens left out of the middle of an overlong text.
+    """
+
+    value: float | None = None
+    spread: float | None = None
+    reason: Reason | None = None
+    probabilities: tuple[float, ...] | None = None
+    reply: str = ""
+    usage: Usage = field(default_factory=Usage)
+    n_cut: int = 0
+
+
+class Ledger(Protocol):
+    """Where a rater puts its answers, one by one, as soon as it has them."""
+
+    @property
+    def rules(self) -> Rulebook:
+        """All rules of the run."""
+        ...
+
+    def wants(self, item: Item) -> list[tuple[Rule, int]]:
+        """The rules, each with the number of a sample, that *item* is yet to be rated under."""
+        ...
+
+    def keep(self, item: Item, rule: Rule, answer: Answer, sample: int = 0) -> None:
+        """Store an answer before anything else happens with it."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Tell the user something that changes what the ratings mean; said once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What ratings depend on: another identity gives other ratings.
+
+    Parameters
+    ----------
+    rater : mapping
+        Plain data that says who rates and how.
+    n_samples : int, default 1
+        Answers wanted per rule. Not part of who rates: more samples add to those that there are.
+    sees_all_rules : bool, default False
+        Whether a rating under one rule may depend on the other rules of the rulebook.
+    goes_by_ids : bool, default False
+        Whether an item is known by its ids, as in recorded ratings, instead of by its text.
+    """
+
+    rater: Mapping[str, Any]
+    n_samples: int = 1
+    sees_all_rules: bool = False
+    goes_by_ids: bool = False
+
+    def key(self, item: Item) -> bytes:
+        """What two items share if one rating serves both."""
+        return item.id_key if self.goes_by_ids else item.text_key
+
+
+class Rater(Protocol):
+    """Whatever gives ratings: one call, and what the call depends on."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who rates, and how."""
+        ...
+
+    def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
+        """Rate what the ledger wants of each item.
+
+        Raises
+        ------
+        StoppedError
+            If it ends early; all answers that there are have been kept.
+        """
+        ...
+
+
+def short_digest(value: object) -> bytes:
+    """16 bytes of BLAKE2b over *value* as JSON.
+
+    Texts with lone surrogates, which UTF-8 does not know, have one too.
+    """
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
