@@ -24,6 +24,10 @@ VERBS: dict[str, list[str]] = {
     "rules list": ["rules", "list"],
     "rules show": ["rules", "show", "rules.toml"],
     "rules check": ["rules", "check", "rules.toml"],
+    "rules select": [
+        *("rules", "select", "rules.toml", "-k", "1", "--ratings", "calibration.json"),
+        *("-o", "out"),
+    ],
     "calibrate": ["calibrate", "ratings.csv", "--rules", "rules.toml", "-o", "out"],
     "merge": ["merge", "calibration.json", "-o", "out"],
     "diagnose": ["diagnose", "calibration.json"],
@@ -39,7 +43,7 @@ VERBS: dict[str, list[str]] = {
     "store gc": ["store", "gc", "store.sqlite", "--unrated"],
     "store export": ["store", "export", "store.sqlite", "-o", "out.csv"],
 }
-WRITERS = ["calibrate", "merge", "weigh", "score", "rate"]
+WRITERS = ["calibrate", "merge", "weigh", "score", "rate", "rules select"]
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -54,7 +58,7 @@ def broken(verb: str) -> list[str]:
     """The verb's command line on an input that it refuses."""
     bad = {
         **{"calibrate": "ratings.csv", "merge": "calibration.json", "weigh": "calibration.json"},
-        **{"rate": "texts.csv"},
+        **{"rate": "texts.csv", "rules select": "calibration.json"},
     }
     Path(bad.get(verb, "ratings.csv")).write_text("this is not what it should be")
     return VERBS[verb]
@@ -155,7 +159,6 @@ def test_an_unknown_option_is_wrong_usage(verb: str, run: Run) -> None:
         "evaluate pairs.csv --weights none.csv",
         "compare none.csv --rules rules.toml",
         "compare pairs.csv --rules rules.toml --calibration-set none.csv",
-        "rules check none.csv",
     ],
 )
 def test_an_input_that_is_not_there_is_wrong_usage(line: str, run: Run) -> None:

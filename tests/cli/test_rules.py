@@ -86,7 +86,38 @@ def test_a_good_file_is_checked_with_its_digest(run: Run) -> None:
     result = run("rules", "check", "rules.toml")
     assert (result.exit_code, result.stdout) == (0, f"rules.toml: 2 rules, digest {digest[:12]}\n")
     shown = json.loads(run("rules", "check", "rules.toml", "--json").stdout)
-    assert shown == {"n_rules": 2, "digest": digest}
+    assert shown == {"n_rules": 2, "digest": digest, "findings": []}
+
+
+BAD = """
+[[rule]]
+id = "calm"
+text = "Is calm and/or kind."
+scale = { levels = [1, 2, 3] }
+
+[[rule]]
+id = "topic"
+text = "Violence"
+scale = { levels = [1, 2, 3] }
+"""
+
+
+def test_what_is_found_is_said_and_with_strict_an_error(run: Run, folder: Path) -> None:
+    (folder / "bad.toml").write_text(BAD)
+    result = run("rules", "check", "bad.toml")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "  calm: double-barrelled: joins alternatives with a slash. Split it: a response may keep "
+        "one and break the other.",
+        "  topic: no polarity: names a topic. Say what a good response does or does not do.",
+    ]
+    strict = run("rules", "check", "bad.toml", "--strict")
+    assert (strict.exit_code, strict.stdout) == (1, result.stdout)
+    findings = json.loads(run("rules", "check", "bad.toml", "--json").stdout)["findings"]
+    assert [(found["rule"], found["kind"]) for found in findings] == [
+        ("calm", "double-barrelled"),
+        ("topic", "no polarity"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, catalogues
@@ -114,3 +117,60 @@ def test_the_shipped_catalogues_are_whole() -> None:
     assert set(shipped) >= {"safety-12"}
     for name, rulebook in shipped.items():
         assert all(rule.source for rule in rulebook), name
+
+
+def test_a_saved_rulebook_is_the_file_that_people_write(tmp_path: Path) -> None:
+    two().save(tmp_path / "rules.toml", "Two rules.\nOurs.")
+    assert (tmp_path / "rules.toml").read_text() == (
+        "# Two rules.\n# Ours.\n" + TOML.replace(".0", "")
+    )
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+NUMBER = st.floats(-1e6, 1e6)
+
+
+@given(
+    TEXT,
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.one_of(
+        st.lists(NUMBER, min_size=2, max_size=5, unique=True).map(
+            lambda levels: LevelScale(tuple(sorted(levels)))
+        ),
+        st.tuples(NUMBER, NUMBER, st.integers(2, 50))
+        .filter(lambda range_: abs(range_[0] - range_[1]) > 1e-3)
+        .map(lambda range_: RangeScale(*range_)),
+    ),
+)
+def test_any_rulebook_is_read_back_as_it_was(
+    text: str, group: str | None, why: str | None, scale: LevelScale | RangeScale
+) -> None:
+    rules = Rulebook((Rule("a", text, scale, group=group, why=why),))
+    with tempfile.TemporaryDirectory() as folder:
+        rules.save(Path(folder) / "rules.toml")
+        back = Rulebook.load(Path(folder) / "rules.toml")
+    assert back == rules and back.digest == rules.digest
+
+
+def test_a_text_that_no_file_can_hold_is_refused_and_leaves_none(tmp_path: Path) -> None:
+    rules = Rulebook((Rule("a", "half \ud83d of a character", LevelScale((0, 1))),))
+    with pytest.raises(InputError, match="a rule's text is no Unicode text"):
+        rules.save(tmp_path / "rules.toml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_groups_and_reasons_are_for_people_and_change_no_digest() -> None:
+    plain, told = (
+        Rulebook((Rule("a", "text", LevelScale((0, 1)), source, group, why),))
+        for source, group, why in ((None, None, None), ("us", "privacy", "Because."))
+    )
+    assert plain.digest == told.digest
+    assert told.groups == {"privacy": 1} and plain.groups == {}
+    plain.same_as(told, "one", "other")
+
+
+def test_a_note_that_is_no_text_is_refused() -> None:
+    text = b"[[rule]]\nid = 'a'\ntext = 't'\nscale = { levels = [0, 1] }\nwhy = 3\n"
+    with pytest.raises(DocumentError, match="rule 'a': why must be text; got 3"):
+        Rulebook.parse(text, "r.toml")

@@ -4,6 +4,7 @@ from encore.calibrate.calibrate import calibrate, calibrate_batches
 from encore.calibrate.calibration import Calibration, Source
 from encore.calibrate.diagnose import KINDS, Diagnosis, Finding, diagnose
 from encore.calibrate.entropy import entropy_interval, rating_entropy
+from encore.calibrate.select import Pick, Selection, select_rules
 from encore.calibrate.statistics import Statistics
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Calibration",
     "Diagnosis",
     "Finding",
+    "Pick",
+    "Selection",
     "Source",
     "Statistics",
     "calibrate",
@@ -18,4 +21,5 @@ __all__ = [
     "diagnose",
     "entropy_interval",
     "rating_entropy",
+    "select_rules",
 ]

@@ -192,6 +192,25 @@ class Calibration:
         return _ratio(self.statistics.margin_sum, self.statistics.margin_prompts)
 
     @cached_property
+    def margin_correlation(self) -> NDArray[np.float64]:
+        """Correlation of two rules' margins, 0 where they share too few prompts to say.
+
+        Raises
+        ------
+        InputError
+            If there are more rules than a covariance is kept for.
+        """
+        deviation = np.sqrt(self.margin_variance)
+        covariance, prompts = self.margin_covariance, self.statistics.margin_prompts
+        own = np.diagonal(prompts)
+        # The variances are over each rule's own prompts: they must be nearly those in common.
+        comparable = prompts >= 0.9 * np.maximum(own[:, None], own)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlation = covariance / np.outer(deviation, deviation)
+        known = np.nan_to_num(np.where(comparable, correlation, 0.0))
+        return np.asarray(np.clip(known, -1.0, 1.0))
+
+    @cached_property
     def common_factor(self) -> NDArray[np.float64]:
         """Loadings of the factor that the rules' margins share; see ``factor.common_factor``.
 

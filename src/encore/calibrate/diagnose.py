@@ -123,7 +123,7 @@ def diagnose(calibration: Calibration) -> Diagnosis:
         ("small", per_level < RATINGS_PER_LEVEL, per_level),
     ]
     if calibration.statistics.margin_sum.ndim == 2:
-        earlier = np.abs(np.tril(_correlation(calibration), -1))
+        earlier = np.abs(np.tril(calibration.margin_correlation, -1))
         redundant = earlier.max(axis=1, initial=0.0)
         twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
@@ -172,19 +172,6 @@ def _share_on_ends(calibration: Calibration) -> NDArray[np.float64]:
         if min(worst, best) >= SATURATED_EACH:
             shares[position] = worst + best
     return shares
-
-
-def _correlation(calibration: Calibration) -> NDArray[np.float64]:
-    """Correlation of two rules' margins, 0 where they share too few prompts to say."""
-    deviation = np.sqrt(calibration.margin_variance)
-    prompts = calibration.statistics.margin_prompts
-    own = np.diagonal(prompts)
-    # The variances are over each rule's own prompts: they must be nearly those in common.
-    comparable = prompts >= 0.9 * np.maximum(own[:, None], own)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = calibration.margin_covariance / np.outer(deviation, deviation)
-    known = np.nan_to_num(np.where(comparable, correlation, 0.0))
-    return np.asarray(np.clip(known, -1.0, 1.0))
 
 
 def _along_factor(calibration: Calibration) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from encore.cli.evaluate import evaluate
 from encore.cli.rate import rate
 from encore.cli.rules import rules
 from encore.cli.score import score
+from encore.cli.select import select
 from encore.cli.store import store
 from encore.cli.weigh import weigh
 from encore.errors import EncoreError
@@ -63,5 +64,6 @@ def main() -> None:
 
 
 _VERBS = (demo, rules, rate, store, calibrate, merge, diagnose, weigh, score, evaluate, compare)
+rules.add_command(select)
 for verb in _VERBS:
     main.add_command(verb)

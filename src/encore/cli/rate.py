@@ -28,7 +28,7 @@ _Price = tuple[float, float]
 @click.command()
 @click.argument("data")
 @rules_option()
-@rater_options
+@rater_options()
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
 )

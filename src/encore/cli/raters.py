@@ -82,7 +82,6 @@ _LIMITS = (
     click.option("--max-tokens", type=click.IntRange(0), help="Budget of this run, in and out."),
 )
 _ENDPOINT = (
-    click.option("--rater", "spec", required=True, help=f"Who rates: {', '.join(_RATERS)}."),
     click.option("--base-url", help="Of the endpoint, up to and with /v1."),
     click.option(
         "--key-env",
@@ -101,12 +100,27 @@ class Chosen:
     manner: Manner | None
 
 
-def rater_options(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb the options, and what they choose as ``chosen``."""
+def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a verb the options, and what they choose as ``chosen``; None without ``--rater``."""
+    rater = click.option(
+        "--rater", "spec", required=required, help=f"Who rates: {', '.join(_RATERS)}."
+    )
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
+        decorated = _choosing(verb)
+        for option in reversed((rater, *_ENDPOINT, *_MANNER, *_LIMITS)):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb as a function of the options."""
 
     @functools.wraps(verb)
     def with_rater(
-        spec: str,
+        spec: str | None,
         base_url: str | None,
         key_env: str,
         reading: Any,
@@ -125,6 +139,8 @@ def rater_options(verb: Callable[..., Any]) -> Callable[..., Any]:
         max_tokens: int | None,
         **others: Any,
     ) -> Any:
+        if spec is None:
+            return verb(chosen=None, **others)
         manner = Manner(
             reading=reading,
             n_samples=n_samples,
@@ -141,10 +157,7 @@ def rater_options(verb: Callable[..., Any]) -> Callable[..., Any]:
         chosen = _choose(spec, base_url, manner, limits, os.environ.get(key_env))
         return verb(chosen=chosen, **others)
 
-    decorated: Callable[..., Any] = with_rater
-    for option in reversed((*_ENDPOINT, *_MANNER, *_LIMITS)):
-        decorated = option(decorated)
-    return decorated
+    return with_rater
 
 
 def _choose(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import asdict
 
 import click
 
-from encore.cli.options import console, counted, existing, json_option, print_json
+from encore.cli.options import console, counted, json_option, print_json
 from encore.cli.tables import rules_table
 from encore.errors import UnknownNameError
-from encore.rules import Rulebook, catalogues
+from encore.rules import Rulebook, catalogues, check_rules
 
 
 @click.group()
@@ -62,16 +62,27 @@ def show(name: str, group: str | None, as_json: bool) -> None:
 
 
 @rules.command()
-@click.argument("file", type=existing())
+@click.argument("name")
+@click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
 @json_option()
-def check(file: Path, as_json: bool) -> None:
-    """Check that FILE is a rules.toml that ENCORE can read.
+def check(name: str, strict: bool, as_json: bool) -> None:
+    """Check that NAME is rules that ENCORE can read, and look for trouble in their wording.
+
+    NAME is a rules.toml or a catalogue. Found are duplicates, double-barrelled rules ("and/or"),
+    and rules that do not say what is good.
 
     \b
     Example:
       encore rules check rules.toml
     """
-    rulebook = Rulebook.load(file)
+    rulebook = Rulebook.load(name)
+    findings = check_rules(rulebook)
     if as_json:
-        return print_json({"n_rules": len(rulebook), "digest": rulebook.digest})
-    click.echo(f"{file}: {len(rulebook)} rules, digest {rulebook.digest[:12]}")
+        shown = {"n_rules": len(rulebook), "digest": rulebook.digest}
+        print_json({**shown, "findings": [asdict(finding) for finding in findings]})
+    else:
+        click.echo(f"{name}: {len(rulebook)} rules, digest {rulebook.digest[:12]}")
+        for finding in findings:
+            click.echo(f"  {finding.rule}: {finding.kind}: {finding.message}")
+    if strict and findings:
+        raise click.exceptions.Exit(1)

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from encore.calibrate import Calibration, Diagnosis
+from encore.calibrate import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
 from encore.evaluate import Comparison, Evaluation, Interval
-from encore.rate import Coverage
+from encore.rate import Coverage, Election
 from encore.rules import Rulebook
 from encore.weights import Weights
 
@@ -79,6 +79,25 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
         spread = "-" if math.isnan(rule.mean_spread) else f"{rule.mean_spread:.3f}"
         share = percent(rule.n_rated / rule.n_responses)
         table.add_row(escape(rule.rule), str(rule.n_responses), share, spread, reasons)
+    return table
+
+
+def picks_table(picks: Sequence[Pick]) -> Table:
+    """Chosen rules in the order of choice: what they add, and what they are nearest to."""
+    table = _table("picks", "rule", "explained %", "resolved %", "most like", "correlation")
+    for pick in picks:
+        near = ("-", "-") if pick.nearest is None else (pick.nearest, f"{pick.correlation:.2f}")
+        shares = (percent(pick.explained), percent(pick.resolved_share))
+        table.add_row(escape(pick.rule), *shares, escape(near[0]), near[1])
+    return table
+
+
+def votes_table(election: Election) -> Table:
+    """How often each rule was named; the chosen ones are marked."""
+    table = _table("votes", "rule", "votes", "chosen")
+    for vote in election.votes:
+        chosen = "yes" if vote.rule in election.rules.ids else ""
+        table.add_row(escape(vote.rule), str(vote.n_votes), chosen)
     return table
 
 

@@ -11,10 +11,12 @@ from encore.rate.recorded import Recorded
 from encore.rate.run import Job, Progress, rate
 from encore.rate.store import Store
 from encore.rate.texts import Texts
+from encore.rate.vote import Election, Vote, elect_rules
 
 __all__ = [
     "Answer",
     "Coverage",
+    "Election",
     "Identity",
     "Item",
     "Job",
@@ -32,6 +34,8 @@ __all__ = [
     "Store",
     "Texts",
     "Usage",
+    "Vote",
+    "elect_rules",
     "plan",
     "rate",
 ]

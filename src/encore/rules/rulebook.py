@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
-from encore.files import StrPath, digest
+from encore.files import StrPath, atomic_write, digest
 from encore.rules.rule import Rule, rule_from_dict
 from encore.rules.scale import Scale, outside
 
@@ -92,6 +93,25 @@ class Rulebook:
             return cls.from_dicts(tables)
         except InputError as error:
             raise DocumentError(f"{source}: {error}") from error
+
+    def save(self, path: StrPath, heading: str = "") -> None:
+        """Write a ``rules.toml``, atomically; *heading* becomes comment lines at its top.
+
+        Loading it gives the same rules.
+
+        Raises
+        ------
+        InputError
+            If a text holds a lone surrogate, which no UTF-8 file can.
+        """
+        head = "".join(f"# {line}\n" for line in heading.splitlines())
+        text = head + "".join(f"\n[[rule]]\n{_toml(rule.to_dict())}" for rule in self.rules)
+        try:
+            data = text.lstrip("\n").encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path}: a rule's text is no Unicode text ({error}).") from error
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
 
     @classmethod
     def from_dicts(cls, tables: Iterable[Mapping[str, Any]]) -> Rulebook:
@@ -201,6 +221,23 @@ class Rulebook:
 def _short(ids: Sequence[str]) -> str:
     listed = ", ".join(ids[:8])
     return f"[{listed}]" if len(ids) <= 8 else f"[{listed}, … {len(ids)} in all]"
+
+
+def _toml(table: Mapping[str, Any]) -> str:
+    """A rule's keys as they stand in a file that people edit: a key a line, the scale in one."""
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in table.items())
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml_value(held)}' for key, held in value.items())} }}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's; the one character more that TOML wants escaped is DEL.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    number = repr(float(value)).removesuffix(".0")
+    return "-0.0" if number == "-0" else number
 
 
 def catalogue_path(name: str) -> Path:

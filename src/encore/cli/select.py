@@ -1,0 +1,119 @@
+"""``encore rules select``."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from encore.calibrate import Calibration, Selection, calibrate, select_rules
+from encore.cli.options import (
+    console,
+    counted,
+    existing,
+    json_option,
+    note,
+    output,
+    print_json,
+    refuse_overwrite,
+)
+from encore.cli.raters import Chosen, rater_options
+from encore.cli.tables import picks_table, votes_table
+from encore.errors import InputError
+from encore.rate import Election, Judge, LocalJudge, Texts, elect_rules
+from encore.rules import Rulebook
+
+
+@click.command()
+@click.argument("name")
+@click.option("-k", "k", type=click.IntRange(1), required=True, help="How many rules.")
+@click.option(
+    "--ratings",
+    type=existing(),
+    help="Choose by these: a ratings file, or a calibration.json, under the rules of NAME.",
+)
+@click.option("--data", help="Or let the judge --rater choose, on texts as `encore rate` takes.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Responses of --data that the judge looks at.",
+)
+@output("The rules.toml to write.")
+@rater_options(required=False)
+@json_option()
+def select(
+    name: str,
+    k: int,
+    ratings: Path | None,
+    data: str | None,
+    limit: int,
+    out: Path,
+    chosen: Chosen | None,
+    as_json: bool,
+) -> None:
+    """Choose k of the rules of NAME, a catalogue or a rules.toml, for your data.
+
+    With ratings, it takes the rules that tell most of what all of them tell, each something new:
+    no judge and no label is asked. With a judge, it shows responses with all the rules and takes
+    those that the judge most often finds to matter.
+
+    \b
+    Example:
+      encore rules select safety -k 10 --ratings sample.parquet -o rules.toml
+      encore rules select safety -k 10 --data pairs.jsonl --rater openai:Qwen/Qwen3-8B \\
+        --base-url http://localhost:8000/v1 -o rules.toml
+    """
+    if (ratings is None) == (data is None):
+        raise click.UsageError("Give either '--ratings' or '--data' with '--rater'.")
+    refuse_overwrite(out, *(path for path in (Path(name), ratings) if path and path.exists()))
+    catalogue = Rulebook.load(name)
+    if ratings is not None:
+        selection = select_rules(_calibration(ratings, catalogue), k)
+        selection.rules.save(out, f"{len(selection.rules)} of the rules of {name}, by ratings.")
+        return _print_selection(selection, k, out, as_json=as_json)
+    election = _elect(Texts(str(data)), catalogue, chosen, k, limit)
+    election.rules.save(out, f"{k} of the rules of {name}, as a judge chose them.")
+    _print_election(election, out, as_json=as_json)
+
+
+def _calibration(ratings: Path, catalogue: Rulebook) -> Calibration:
+    if ratings.suffix != ".json":
+        return calibrate(ratings, catalogue)
+    calibration = Calibration.load(ratings)
+    calibration.rules.same_as(catalogue, str(ratings), "the catalogue")
+    return calibration
+
+
+def _elect(
+    texts: Texts, catalogue: Rulebook, chosen: Chosen | None, k: int, limit: int
+) -> Election:
+    rater = None if chosen is None else chosen.rater
+    if not isinstance(rater, Judge | LocalJudge):
+        raise InputError("choosing by --data needs a judge: give --rater openai:MODEL or local.")
+    items = [item for row in islice(texts, limit) for item in row.items][:limit]
+    with rater.served() if isinstance(rater, LocalJudge) else nullcontext(rater) as judge:
+        return elect_rules(items, catalogue, judge, k)
+
+
+def _print_selection(selection: Selection, k: int, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        return print_json({"out": str(out), "picks": [asdict(pick) for pick in selection.picks]})
+    console().print(picks_table(selection.picks))
+    if len(selection.picks) < k:
+        note(f"Note: only {len(selection.picks)} rules tell something that the others do not.")
+    click.echo(f"{out}: {counted(len(selection.rules), 'rule')}")
+
+
+def _print_election(election: Election, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        told = {"n_asked": election.n_asked, "n_valid": election.n_valid}
+        votes = [asdict(vote) for vote in election.votes]
+        return print_json({"out": str(out), **told, "votes": votes, "rules": election.rules.ids})
+    console().print(votes_table(election))
+    note(f"{election.n_valid} of {election.n_asked} answers named rules.")
+    click.echo(f"{out}: {counted(len(election.rules), 'rule')}")
