@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -211,3 +213,28 @@ def test_a_rule_that_gc_left_no_answer_of_is_found_again() -> None:
         rater, (kind, _) = store.rater_id(WHO), store.rule_ids(RULES, WHO)
         store.put(KEY, rater, kind, 0, GOOD)
         assert len(list(store.rows())) == 1
+
+
+def test_processes_that_make_one_store_together_all_find_it_made(tmp_path: Path) -> None:
+    # Each child opens the same new files, one after the other, at the same time as its siblings.
+    script = (
+        "import sys; from encore.rate import Store\n"
+        "sys.stdin.readline()\n"
+        "for n in range(40):\n"
+        "    with Store(f'{n}.sqlite') as store: store.info()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "cwd": tmp_path, "text": True}
+    line = [sys.executable, "-c", script]
+    children = [subprocess.Popen(line, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    time.sleep(1.0)  # until all of them wait for the line
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate()
+    assert [child.returncode for child in children] == [0, 0, 0]
+
+
+def test_a_store_in_no_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r"cannot be opened \(unable to open database file\)"):
+        Store(tmp_path / "nowhere" / "s.sqlite").info()

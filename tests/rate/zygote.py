@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from encore import LevelScale, Rulebook
 from encore.rate import Judge, Limits, rate
@@ -36,6 +37,8 @@ def main() -> None:
                 try:
                     job(url, data, first, second)
                     os._exit(0)
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     os._exit(1)
         sys.stdout.write(f"{told}\n")

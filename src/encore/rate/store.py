@@ -98,6 +98,11 @@ class Store:
             except BaseException:
                 database.close()
                 raise
+        except sqlite3.OperationalError as error:
+            raise DocumentError(
+                f"{self.path}: the store cannot be opened ({error}). See that its folder exists "
+                f"and can be written to, or give another file."
+            ) from error
         except sqlite3.DatabaseError as error:
             raise DocumentError(
                 f"{self.path}: not a store of ratings ({error}). Give another file, or none, so "
@@ -290,6 +295,7 @@ class Store:
 
 def _open(database: sqlite3.Connection, path: str) -> None:
     """See that the file is a store, or make it one."""
+    database.execute("BEGIN")  # one look at all three: another process may be making the file
     (application,), (version,), (n_tables,) = (
         database.execute(asked).fetchone()
         for asked in (
@@ -298,6 +304,7 @@ def _open(database: sqlite3.Connection, path: str) -> None:
             "SELECT count(*) FROM sqlite_master",
         )
     )
+    database.execute("COMMIT")
     if application != _APPLICATION and n_tables:
         raise DocumentError(f"{path}: a database, but not a store of ratings.")
     if application == _APPLICATION and version != VERSION:
@@ -306,7 +313,7 @@ def _open(database: sqlite3.Connection, path: str) -> None:
             f"Use the ENCORE that made it, or another file."
         )
     # Write-ahead: readers never wait, and a commit is one write without waiting for the disk.
-    database.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(database)
     database.execute("PRAGMA synchronous = NORMAL")
     if application != _APPLICATION:
         # One transaction, and again without harm: two processes may make the file together.
@@ -314,6 +321,19 @@ def _open(database: sqlite3.Connection, path: str) -> None:
             f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; "
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
+
+
+def _switch_to_wal(database: sqlite3.Connection) -> None:
+    """Wait until no other process holds the file: for this alone SQLite itself does not wait."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
