@@ -49,6 +49,10 @@ _SCALE = (
 
 # Tokenizers read such words as the tokens that separate turns: "[INST]", "[gMASK]", "[|user|]".
 _BRACKETED = re.compile(r"\[(?=/?(?:[A-Z][A-Z_]+|[gs]MASK|(?:control_|unused)\d+|\|\w+\|)\])")
+# Letters and marks that take no room; of the selectors, the two that emoji use stay.
+_NO_ROOM = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
+)
 # An ampersand that would read as one of our own escapes.
 _AMPERSAND = re.compile(r"&(?=(?:lt|amp|#\d+);)")
 _ESCAPED = re.compile(r"&(lt|amp|#\d+);")
@@ -59,8 +63,9 @@ def escape(text: str) -> str:
 
     ``<`` begins every mark of ours and every special token of the ``<|…|>`` and ``<s>`` kinds, so
     it becomes ``&lt;``. Bracketed control words, and characters that are not seen (zero-width,
-    bidirectional, control and tag characters, lone surrogates), become numeric references. All
-    else stays as it is, so that the judge reads what the user would read.
+    bidirectional, control and tag characters, fillers, variation selectors, lone surrogates),
+    become numeric references. All else stays as it is, so that the judge reads what the user
+    would read.
 
     Examples
     --------
@@ -83,7 +88,9 @@ def unescape(text: str) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    return character not in "\n\t\r" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co"):
+        return character not in "\n\t\r"
+    return _NO_ROOM.match(character) is not None
 
 
 @dataclass(frozen=True)
