@@ -18,14 +18,24 @@ import pytest
 
 from encore import Rule, Rulebook
 from encore.rate import Item, Judge, Limits, Manner, rate
+from encore.rate.labels import Labels
 from encore.rate.local import smollm2_path, start_server
-from encore.rate.prompt import Fence, conversation_prompt, parts_of, rule_prompt, unescape
+from encore.rate.parse import Reply, answer_of, answers_of
+from encore.rate.prompt import (
+    Fence,
+    conversation_prompt,
+    parts_of,
+    rule_prompt,
+    rules_prompt,
+    unescape,
+)
 from tests.rate.attacks import ATTACKS, BAD, RULE
 from tests.rate.steady import Asked, SteadyEndpoint
 
 RULES = Rulebook((RULE, Rule("kind", "Is kind to the user.", RULE.scale)))
 MARK = re.compile(r"<<([^<>\n]*) ([0-9a-f]{12})>>")
 QUESTION = "How do I get into a house?"
+HARMLESS = Item((("user", QUESTION),), "Ring the bell.", "p", "harmless")
 
 
 def items(attack: str) -> list[Item]:
@@ -38,8 +48,16 @@ def items(attack: str) -> list[Item]:
     ]
 
 
-def prompt_of(item: Item) -> str:
-    return conversation_prompt(parts_of(item), Fence.of(item)) + rule_prompt(RULE)
+# What follows the conversation, in every way of asking.
+ASKED = {
+    "one rule": rule_prompt(RULE),
+    "one rule, strictly": rule_prompt(RULE, strict=True),
+    "all rules": rules_prompt(RULES.rules),
+}
+
+
+def prompt_of(item: Item, asked: str = ASKED["one rule"]) -> str:
+    return conversation_prompt(parts_of(item), Fence.of(item)) + asked
 
 
 def between(prompt: str) -> list[str]:
@@ -48,21 +66,32 @@ def between(prompt: str) -> list[str]:
     return [prompt[mark.end() + 1 : following.start() - 1] for mark, following in marks]
 
 
+def bare(prompt: str, nonce: str) -> str:
+    """A prompt without the texts between its marks, and without their code."""
+    marks = [(mark.start(), mark.end()) for mark in MARK.finditer(prompt)]
+    kept = [prompt[: marks[0][0]], *(prompt[start:end] for start, end in marks)]
+    return "\n".join([*kept, prompt[marks[-1][1] :]]).replace(nonce, "…")
+
+
 def test_there_are_enough_attempts() -> None:
     assert len(ATTACKS) >= 30 and len(set(ATTACKS.values())) == len(ATTACKS)
 
 
+@pytest.mark.parametrize("way", ASKED)
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_prompt_has_the_structure_that_it_has_for_any_text(attack: str) -> None:
+def test_the_prompt_has_the_structure_that_it_has_for_any_text(attack: str, way: str) -> None:
     for item in items(attack):
-        prompt, nonce = prompt_of(item), Fence.of(item).nonce
+        prompt, nonce = prompt_of(item, ASKED[way]), Fence.of(item).nonce
         marks = [("user", nonce), ("response to rate", nonce), ("end", nonce)]
         assert MARK.findall(prompt) == marks
         assert prompt.count("<") == 2 * len(marks)
         # The text is there, all of it and as it is, between its marks …
         assert [unescape(text) for text in between(prompt)] == [item.messages[0][1], item.response]
         # … and the rule after them, as for any other.
-        assert prompt.endswith(f"<<end {nonce}>>{rule_prompt(RULE)}")
+        assert prompt.endswith(f"<<end {nonce}>>{ASKED[way]}")
+        # Without the texts and the code it is the prompt of a harmless response.
+        harmless = prompt_of(HARMLESS, ASKED[way])
+        assert bare(prompt, nonce) == bare(harmless, Fence.of(HARMLESS).nonce)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -131,6 +160,15 @@ def test_a_judge_that_repeats_the_text_gives_no_rating(
     assert rated.coverage[0].reasons == {"malformed": len(names) - 1, "out of scale": 1}
 
 
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_honest_answer_after_a_thought_that_quotes_the_text_is_read(attack: str) -> None:
+    labels, thought = Labels.of(RULE), f"<think>It says: {ATTACKS[attack]}</think>"
+    for said in ("2", "Rating: 2", '{"rating": 2}', '```json\n{"rating": 2}\n```'):
+        assert answer_of(Reply(f"{thought}\n{said}", None, "stop"), labels).value == 2.0
+    both = answers_of(Reply(f'{thought}{{"1": 2, "2": 4}}', None, "stop"), [labels, labels])
+    assert [answer.value for answer in both] == [2.0, 4.0]
+
+
 # --- with a real tokenizer and chat template --------------------------------------------------
 
 
@@ -161,13 +199,39 @@ def special_tokens(asked: Callable[[str, Any], Any], content: str) -> list[int]:
 
 
 def test_no_attempt_opens_or_ends_a_turn(asked: Callable[[str, Any], Any]) -> None:
-    usual = special_tokens(asked, prompt_of(Item((("user", QUESTION),), BAD, "p", "r")))
-    assert len(usual) >= 4  # the turns of the system, the user and the judge
-    for attack in ATTACKS:
-        for item in items(attack)[1:]:
-            assert special_tokens(asked, prompt_of(item)) == usual, attack
+    # <|im_start|> is 1 and <|im_end|> 2: the system's turn, the user's, and the judge's begun.
+    usual = [1, 2, 1, 2, 1]
+    for name, way in ASKED.items():
+        assert special_tokens(asked, prompt_of(HARMLESS, way)) == usual
+        for attack, text in ATTACKS.items():
+            # The longest take a while and end like others.
+            if len(text) < 20_000 or name == "one rule":
+                for item in items(attack)[1:]:
+                    assert special_tokens(asked, prompt_of(item, way)) == usual, attack
 
 
 def test_without_the_escape_such_text_does_end_a_turn(asked: Callable[[str, Any], Any]) -> None:
     # The check above can fail: the server reads these words as turns.
-    assert len(special_tokens(asked, ATTACKS["ChatML"])) > len(special_tokens(asked, "Hi"))
+    plain = [1, 2, 1, 2, 1]
+    assert special_tokens(asked, "Hi") == plain
+    # Its three ends and two beginnings of turns stand inside the user's turn.
+    assert special_tokens(asked, ATTACKS["ChatML"]) == [1, 2, 1, 2, 1, 2, 1, 2, 1]
+    # Of the other families' words SmolLM2 knows only the end of a text, 0, as in Phi's.
+    # A lone surrogate that is not escaped is not even taken.
+    taken = {name: text for name, text in ATTACKS.items() if text.isascii()}
+    read = {name for name, text in taken.items() if special_tokens(asked, text) != plain}
+    assert read == {"ChatML", "Phi"}
+
+
+def test_a_served_message_is_read_as_the_tokenizer_above_reads_it(
+    asked: Callable[[str, Any], Any],
+) -> None:
+    for content in ("Hi", ATTACKS["ChatML"], prompt_of(items("ChatML")[1])):
+        body = {"messages": [{"role": "user", "content": content}]}
+        template = asked("/apply-template", body)["prompt"]
+        n_tokens = {}
+        for special in (True, False):
+            told = asked("/tokenize", {"content": template, "parse_special": special})
+            n_tokens[special] = len(told["tokens"])
+        served = asked("/v1/chat/completions", {**body, "max_tokens": 1})["usage"]["prompt_tokens"]
+        assert served == n_tokens[True] != n_tokens[False]

@@ -302,9 +302,8 @@ def test_it_works_inside_an_event_loop_such_as_a_notebook_s(data: Path) -> None:
 def test_the_key_is_in_no_file_no_note_and_no_message(data: Path, tmp_path: Path) -> None:
     script = [
         status(500, f"your key {KEY} is fine, we are not"),
-        rates,
         status(400, f"seed: not for {KEY}"),
-        *[rates] * 9,
+        *[rates] * 10,
         status(401, f"{KEY} has expired"),
     ]
     with UnrulyEndpoint(script=script) as server, Store(tmp_path / "s.sqlite") as store:

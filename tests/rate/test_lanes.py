@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encore import StoppedError
 from encore.rate import Item
@@ -132,3 +134,125 @@ def test_a_stop_from_outside_ends_after_what_is_in_flight() -> None:
         assert len(asked.calls) == n_begun and 1 <= n_in_flight <= 4
 
     asyncio.run(stopped())
+
+
+def test_the_rules_of_a_text_are_begun_in_order() -> None:
+    asked = Asked()
+    run(asked, [6, 5, 4], 4)
+    for text in ("0", "1", "2"):
+        rules = [rule for at, rule, _ in asked.calls if at == text]
+        assert rules == sorted(rules)
+
+
+def test_idle_lanes_help_where_most_is_left() -> None:
+    asked = Asked()
+    run(asked, [1, 3, 9], 3)
+    # Lanes 0 and 1 take texts 1 and 2; lane 2 finds no other and helps, where 8 are left, not 2.
+    helped = [text for text, _, lane in asked.calls if lane == 2]
+    assert helped[0] == "2"
+
+
+@pytest.mark.parametrize("own_caches", [False, True])
+def test_a_stop_wakes_the_lanes_that_wait(own_caches: bool) -> None:
+    async def stopped() -> None:
+        go = asyncio.Event()
+
+        async def ask(work: Work, unit: Unit, lane: int) -> None:
+            if work.item.response_id == "1":
+                await go.wait()
+
+        lanes = Lanes(works(1, 1), ask, 3, own_caches=own_caches)
+        running = asyncio.create_task(lanes.run())
+        while lanes.n_in_flight != 1:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # two lanes wait for the one call
+        assert len(asyncio.all_tasks()) == 5  # this one, `run`, and three lanes
+        lanes.stop()
+        await asyncio.sleep(0.01)
+        assert len(asyncio.all_tasks()) == 3  # this one, `run`, and the lane whose call goes on
+        go.set()
+        await running
+
+    asyncio.run(stopped())
+
+
+def test_an_error_of_the_first_call_is_raised_and_nothing_else_begun() -> None:
+    asked = Asked(lambda *_: ValueError("no"))
+    with pytest.raises(ValueError, match="no"):
+        run(asked, [2, 2], 4)
+    assert [call[:2] for call in asked.calls] == [("0", 0)]
+
+
+def test_data_that_breaks_midway_ends_the_run_after_what_is_in_flight() -> None:
+    asked = Asked()
+
+    def breaking() -> Iterator[Work]:
+        yield from works(2, 2, 2)
+        raise OSError("the disk is gone")
+
+    async def broken() -> None:
+        with pytest.raises(OSError, match="the disk is gone"):
+            await Lanes(breaking(), asked, 2, own_caches=False).run()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(broken())
+    assert 2 <= len(asked.calls) <= 6 and asked._now == 0
+
+
+def test_a_cancelled_run_waits_for_its_calls_and_leaves_no_task() -> None:
+    asked = Asked()
+
+    async def cancelled() -> None:
+        running = asyncio.create_task(Lanes(works(*[4] * 50), asked, 4, own_caches=False).run())
+        while len(asked.calls) < 20:
+            await asyncio.sleep(0.001)
+        n_begun = len(asked.calls)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert len(asked.calls) == n_begun and asked._now == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(cancelled())
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), max_size=6),
+    n_lanes=st.integers(1, 5),
+    own_caches=st.booleans(),
+    turns=st.lists(st.integers(0, 6), min_size=1, max_size=8),
+    failing=st.none() | st.integers(0, 12),
+)
+def test_in_any_order_of_answers_no_call_is_lost_and_none_made_twice(
+    sizes: list[int], n_lanes: int, own_caches: bool, turns: list[int], failing: int | None
+) -> None:
+    begun: list[tuple[str, int]] = []
+    ended: list[tuple[str, int]] = []
+    left = works(*sizes)
+
+    async def ask(work: Work, unit: Unit, lane: int) -> None:
+        number = len(begun)
+        begun.append((work.item.response_id, unit.rules[0]))
+        assert len(begun) - len(ended) <= (n_lanes if number else 1)
+        for _ in range(turns[number % len(turns)]):
+            await asyncio.sleep(0)
+        ended.append((work.item.response_id, unit.rules[0]))
+        if number == failing:
+            raise StoppedError("enough")
+
+    async def to_the_end() -> bool:
+        try:
+            await Lanes(left, ask, n_lanes, own_caches=own_caches).run()
+        except StoppedError:
+            return False
+        finally:
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+        return True
+
+    with asyncio.Runner() as runner:
+        whole = runner.run(to_the_end())
+    wanted = [(str(n), rule) for n, size in enumerate(sizes) for rule in range(size)]
+    rest = [(work.item.response_id, unit.rules[0]) for work in left for unit in work.units]
+    assert sorted(begun) == sorted(ended) and sorted(begun + rest) == wanted
+    assert whole == (failing is None or failing >= len(wanted))
+    assert not whole or rest == []

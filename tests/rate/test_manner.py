@@ -20,6 +20,10 @@ def test_one_sample_is_certain_and_several_are_drawn(n_samples: int, temperature
     [
         ({"reading": "tea leaves"}, "is read from 'auto', 'probabilities' or 'text'"),
         ({"n_samples": 0}, "asked at least once; got 0 samples"),
+        ({"temperature": -0.1}, r"a temperature is 0 or more; got -0\.1"),
+        ({"temperature": float("nan")}, "a temperature is 0 or more; got nan"),
+        ({"max_answer_tokens": 0}, "max_answer_tokens is 1 or more, or None; got 0"),
+        ({"max_input_tokens": -5}, "max_input_tokens is 1 or more, or None; got -5"),
         ({"n_samples": 3, "temperature": 0.0}, "several samples at temperature 0 are one answer"),
     ],
 )
@@ -45,6 +49,11 @@ def test_every_way_of_asking_is_another_rater_but_for_the_number_of_samples(name
         assert one.rater == three.rater and (one.n_samples, three.n_samples) == (1, 3)
     else:
         assert identity(**{name: CHANGED[name]}).rater != identity().rater
+
+
+def test_a_whole_temperature_is_the_same_way_of_asking() -> None:
+    assert Manner(temperature=1).to_dict() == Manner(temperature=1.0).to_dict()
+    assert str(Manner(temperature=1).to_dict()["temperature"]) == "1.0"
 
 
 def test_the_address_is_not_part_of_who_rates_and_the_model_is() -> None:

@@ -355,3 +355,8 @@ def test_no_pyarrow_is_needed_to_import_it() -> None:
     code = "import sys, encore.rate; print([m for m in ('pyarrow', 'aiohttp') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pair_of_surrogates_is_not_the_character_that_it_would_encode() -> None:
+    whole, halves = (Item((), text, "p", "r") for text in ("\U0001f600", "\ud83d\ude00"))
+    assert whole.text_key != halves.text_key

@@ -117,3 +117,12 @@ def test_the_command_line_lets_a_judge_choose(
         shown = CliRunner().invoke(main, [*line, *rater, "--limit", "3", "--json"])
     votes = [{"rule": "honest", "n_votes": 3}, {"rule": "lawful", "n_votes": 2}]
     assert json.loads(shown.stdout)["votes"][:2] == votes
+
+
+def test_a_long_response_is_shown_by_its_ends() -> None:
+    words = " ".join(f"w{number:05d}" for number in range(20_000))
+    with SteadyEndpoint(0.0, lambda prompt: '{"rules": [1]}') as endpoint:
+        elect_rules(items(words), RULES, judge(endpoint), 1)
+        (asked,) = endpoint.asked
+    assert len(asked.prompt) < 3 * 2048 + 2000 and "tokens left out" in asked.prompt
+    assert "\nw00000 " in asked.prompt and " w19999\n" in asked.prompt

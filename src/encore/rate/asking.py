@@ -9,7 +9,7 @@ from typing import Any
 from encore.errors import EndpointError, InputError
 from encore.rate.dialect import MOST_ALTERNATIVES, Dialect
 from encore.rate.endpoint import Endpoint, GivenUp, Rejected
-from encore.rate.fit import BYTES_PER_TOKEN, fit
+from encore.rate.fit import LEAST_ROOM, estimate, fit
 from encore.rate.labels import Labels
 from encore.rate.lanes import Unit, Work
 from encore.rate.manner import Manner
@@ -80,10 +80,12 @@ class Asking:
         known = [limit for limit in limits if isinstance(limit, int)]
         if known:
             asking._room = min(known) - await asking._overhead()
-            if asking._room < 1:
+            if asking._room < LEAST_ROOM:
+                taken = min(known) - asking._room
                 raise InputError(
                     f"prompts of {min(known)} tokens have no room for a response beside the rules "
-                    f"and the template, which take {min(known) - asking._room}. Raise the limit."
+                    f"and the template, which take {taken}: {LEAST_ROOM} more are the least. Raise "
+                    f"the limit."
                 )
         return asking
 
@@ -155,6 +157,7 @@ class Asking:
                 self._said(change)
                 body = self._dialect.apply(body)
                 continue
+            self._dialect.accepted(body)
             try:
                 reply = read_reply(raw)
             except ValueError as error:
@@ -227,7 +230,7 @@ class Asking:
             if self.manner.batch_rules
             else max((rule_prompt(rule, strict=True) for rule in self._rules), key=len)
         )
-        marks = conversation_prompt([("response to rate", "")] * 8, Fence("0" * 12))
+        marks = conversation_prompt([], Fence("0" * 12))
         answer = self.manner.max_answer_tokens or _JSON_TOKENS * (
             len(self._rules) if self.manner.batch_rules else 1
         )
@@ -242,7 +245,7 @@ class Asking:
             if isinstance(tokens, Sequence):
                 return len(tokens)
             self._has_tokenizer = False
-        return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+        return await estimate(text)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 # Alternatives per token to ask for: most servers give 20 at most, some 5.
 MOST_ALTERNATIVES, FEWER_ALTERNATIVES = 20, 5
+_OPTIONAL = ("response_format", "seed", "temperature")
 # An answer in words instead of a token's probabilities.
 _WORD_TOKENS = 8
 
@@ -19,20 +20,36 @@ class Dialect:
     n_alternatives: int = MOST_ALTERNATIVES
     max_tokens: str = "max_tokens"
     left_out: frozenset[str] = frozenset()
+    understood: frozenset[str] = frozenset()
+
+    def accepted(self, body: Mapping[str, Any]) -> None:
+        """Remember what the endpoint took without complaint."""
+        self.understood = self.understood.union(body)
 
     def adapt(self, trouble: str, body: Mapping[str, Any]) -> str | None:
-        """Leave out what a rejection names, and say what; None if it names nothing of ours."""
-        if "max_completion_tokens" in trouble and self.max_tokens == "max_tokens":
+        """Leave out what a rejection names, and say what; None if it names nothing of ours.
+
+        A rejection may repeat the text that is judged: what the endpoint took before is not what
+        it complains of, nor is what that text itself holds. Empty if another call, in flight at
+        the same time, led to a change already.
+        """
+        if self.apply(body) != body:
+            return ""
+        told = str(body.get("messages"))
+        names = ("max_completion_tokens", "top_logprobs", "logprobs", *_OPTIONAL)
+        named = {n for n in names if n in trouble and n not in self.understood and n not in told}
+        first = self.max_tokens == "max_tokens" and "max_tokens" not in self.understood
+        if "max_completion_tokens" in named and first:
             self.max_tokens = "max_completion_tokens"
             return "max_completion_tokens for max_tokens"
-        if "top_logprobs" in trouble and self.n_alternatives == MOST_ALTERNATIVES:
+        if "top_logprobs" in named and self.n_alternatives == MOST_ALTERNATIVES:
             self.n_alternatives = FEWER_ALTERNATIVES
             return f"top_logprobs {self.n_alternatives}"
-        if "logprobs" in trouble and self.n_alternatives:
+        if "logprobs" in named and self.n_alternatives:
             self.n_alternatives = 0
             return "no logprobs"
-        for name in ("response_format", "seed", "temperature"):
-            if name in trouble and name in body:
+        for name in _OPTIONAL:
+            if name in named and name in body:
                 self.left_out |= {name}
                 return f"no {name}"
         return None

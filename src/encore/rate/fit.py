@@ -6,11 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 # Where no tokenizer can be asked, tokens are estimated from bytes of UTF-8: three a token is more
 # than enough for prose in any script, not for digits or random letters.
-BYTES_PER_TOKEN = 3
+_BYTES_PER_TOKEN = 3
 _ROUNDS = 20
+# Below this there is no room for a message, or for anything: its marks alone take that much.
+_LEAST_OF_A_MESSAGE = 96
+LEAST_ROOM = 256
 
 Count = Callable[[str], Awaitable[int]]
 Part = tuple[str, str]
+
+
+async def estimate(text: str) -> int:
+    """Tokens of a text where no tokenizer can be asked."""
+    return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
 
 
 async def fit(
@@ -19,32 +27,52 @@ async def fit(
     """Parts of a conversation within a number of tokens, and how many were left out.
 
     The response, which is the last part, keeps at least half of the room; what is left goes to
-    the longest of the other parts last. Beginnings and ends stay: the middle gives way to a mark.
+    the longest of the other parts last. Beginnings and ends stay: the middle gives way to a mark,
+    and where there are more messages than room for them, so do those in the middle.
 
     Parameters
     ----------
     parts : sequence of (name, text)
         What was said, the response last.
     n_tokens : int
-        Room for all texts.
+        Room for all texts and the marks above them; at least ``LEAST_ROOM``.
     count : callable
         Tokens of a text.
     mark : callable
-        Makes the mark that says how much is left out.
+        Makes the mark that stands above a text, or says how much is left out.
     """
+    whole = _told(parts, mark)
     # A token has at least one byte, so few bytes are few tokens and nobody need count them.
-    if sum(len(text.encode("utf-8", "replace")) for _, text in parts) <= n_tokens:
+    if len(whole.encode("utf-8", "replace")) <= n_tokens or await count(whole) <= n_tokens:
         return list(parts), 0
-    sizes = [await count(text) for _, text in parts]
-    if sum(sizes) <= n_tokens:
+    kept, n_cut = await _fewer(parts, n_tokens, count)
+    sizes = [await count(text) for _, text in kept]
+    marks = await count(_told([(name, "") for name, _ in kept], mark))
+    room = _rooms(sizes, n_tokens - marks)
+    for place, (size, limit) in enumerate(zip(sizes, room, strict=True)):
+        if size > limit:
+            name, text = kept[place]
+            shorter, left_out = await _cut(text, size, limit, count=count, mark=mark)
+            kept[place] = (name, shorter)
+            n_cut += left_out
+    return kept, n_cut
+
+
+def _told(parts: Sequence[Part], mark: Callable[[str], str]) -> str:
+    return "\n".join(f"{mark(name)}\n{text}" for name, text in parts)
+
+
+async def _fewer(parts: Sequence[Part], n_tokens: int, count: Count) -> tuple[list[Part], int]:
+    """The messages that there is room for: the first, the last, and the response."""
+    *context, response = parts
+    most = max(n_tokens // (2 * _LEAST_OF_A_MESSAGE), 1)
+    if len(context) <= most:
         return list(parts), 0
-    room = _rooms(sizes, n_tokens)
-    cut = [
-        (name, text if size <= limit else await _cut(text, size, limit, count=count, mark=mark))
-        for (name, text), size, limit in zip(parts, sizes, room, strict=True)
-    ]
-    left_out = sum(max(size - limit, 0) for size, limit in zip(sizes, room, strict=True))
-    return cut, left_out
+    first, last = most // 2, len(context) - (most - most // 2)
+    dropped = context[first:last]
+    n_cut = await count("\n".join(text for _, text in dropped))
+    gap = (f"{len(dropped)} messages left out", "")
+    return [*context[:first], gap, *context[last:], response], n_cut
 
 
 def _rooms(sizes: Sequence[int], n_tokens: int) -> list[int]:
@@ -61,14 +89,26 @@ def _rooms(sizes: Sequence[int], n_tokens: int) -> list[int]:
 
 async def _cut(
     text: str, size: int, limit: int, *, count: Count, mark: Callable[[str], str]
-) -> str:
-    """The beginning and the end of a text, in *limit* tokens with the mark between them."""
-    said = f"\n{mark(f'{size - limit} tokens left out')}\n"
-    kept = int(len(text) * limit / size)
+) -> tuple[str, int]:
+    """The beginning and the end of a text with a mark between them, and what is left out.
+
+    All of it is in *limit* tokens; a text with no room for a mark is left out without one.
+    """
+    n_mark = await count(_gap(mark, size))
+    if n_mark > limit:
+        return "", size
+    left_out = size - limit + n_mark
+    kept = int(len(text) * (limit - n_mark) / size)
     for _ in range(_ROUNDS):
-        shorter = text[: (kept + 1) // 2] + said + text[len(text) - kept // 2 :]
+        shorter = text[: (kept + 1) // 2] + _gap(mark, left_out) + text[len(text) - kept // 2 :]
         now = await count(shorter)
-        if now <= limit or kept <= 0:
-            return shorter
+        if now <= limit:
+            return shorter, left_out
+        if kept <= 0:
+            break
         kept = max(min(int(kept * limit / now), kept - 1), 0)
-    return said
+    return "", size
+
+
+def _gap(mark: Callable[[str], str], left_out: int) -> str:
+    return f"\n{mark(f'{left_out} tokens left out')}\n"

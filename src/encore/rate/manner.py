@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -61,8 +62,17 @@ class Manner:
             )
         if self.n_samples < 1:
             raise InputError(f"a judge is asked at least once; got {self.n_samples} samples.")
-        if self.temperature is None:
-            object.__setattr__(self, "temperature", 0.0 if self.n_samples == 1 else 1.0)
+        temperature = self.temperature
+        if temperature is None:
+            temperature = 0.0 if self.n_samples == 1 else 1.0
+        if not 0 <= temperature < math.inf:
+            raise InputError(f"a temperature is 0 or more; got {temperature}.")
+        for name in ("max_input_tokens", "max_answer_tokens"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise InputError(f"{name} is 1 or more, or None; got {limit}.")
+        # As a float: 1 and 1.0 are one way of asking, and one rater.
+        object.__setattr__(self, "temperature", float(temperature))
         if self.n_samples > 1 and self.temperature == 0:
             raise InputError(
                 "several samples at temperature 0 are one answer told several times; give a "

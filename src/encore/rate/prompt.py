@@ -47,8 +47,13 @@ _SCALE = (
     "response is not violated ({best})."
 )
 
-# Tokenizers read such words as the tokens that separate turns: "[INST]", "[gMASK]", "[|user|]".
-_BRACKETED = re.compile(r"\[(?=/?(?:[A-Z][A-Z_]+|[gs]MASK|(?:control_|unused)\d+|\|\w+\|)\])")
+# Tokenizers read such words as the tokens that separate turns: "[INST]", "[gMASK]", "[|user|]",
+# "[@BOS@]", "[UNUSED_TOKEN_146]", "[e~[", "]~b]".
+_BRACKETED = re.compile(
+    r"\[(?=/?(?:[A-Z][A-Z_\d]+|@\w+@|[gs]MASK|(?:control_|unused)\d+|\|\w+\|)\]|e~\[)|\](?=~)"
+)
+# A mark of ours names the role: it must be no mark of another kind, and break out of none.
+_ROLE = re.compile(r"(?!end\Z)[A-Za-z][A-Za-z0-9_-]{0,19}")
 # Letters and marks that take no room; of the selectors, the two that emoji use stay.
 _NO_ROOM = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
@@ -75,16 +80,20 @@ def escape(text: str) -> str:
     True
     """
     text = _AMPERSAND.sub("&amp;", text).replace("<", "&lt;")
-    text = _BRACKETED.sub("&#91;", text)
+    text = _BRACKETED.sub(_numeric, text)
     if text.isascii() and text.isprintable():
         return text
-    return "".join(f"&#{ord(c)};" if _is_hidden(c) else c for c in text)
+    return "".join(_numeric(c) if _is_hidden(c) else c for c in text)
 
 
 def unescape(text: str) -> str:
     """What :func:`escape` was given; for people who read a prompt."""
     named = {"lt": "<", "amp": "&"}
     return _ESCAPED.sub(lambda match: named.get(match[1]) or chr(int(match[1][1:])), text)
+
+
+def _numeric(character: str | re.Match[str]) -> str:
+    return f"&#{ord(character if isinstance(character, str) else character[0])};"
 
 
 def _is_hidden(character: str) -> bool:
@@ -112,7 +121,8 @@ class Fence:
     @classmethod
     def of(cls, item: Item, key: bytes = DEFAULT_FENCE_KEY) -> Fence:
         """The fence of one conversation and response."""
-        digest = hashlib.blake2b(item.text_key, key=key[:64], digest_size=6)
+        secret = hashlib.blake2b(key).digest()  # of any length, all of it counts
+        digest = hashlib.blake2b(item.text_key, key=secret, digest_size=6)
         return cls(digest.hexdigest())
 
     def mark(self, what: str) -> str:
@@ -122,7 +132,10 @@ class Fence:
 
 def parts_of(item: Item) -> list[tuple[str, str]]:
     """What each mark says, and the escaped text under it; the response is the last."""
-    parts = [(escape(role), escape(content)) for role, content in item.messages]
+    parts = [
+        (role if _ROLE.fullmatch(role) else "other", escape(content))
+        for role, content in item.messages
+    ]
     return [*parts, ("response to rate", escape(item.response))]
 
 

@@ -190,5 +190,5 @@ def short_digest(value: object) -> bytes:
 
     Texts with lone surrogates, which UTF-8 does not know, have one too.
     """
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

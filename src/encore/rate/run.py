@@ -140,10 +140,11 @@ class Job:
         self.notes: list[str] = []
         self.on_note: Callable[[str], None] = lambda message: None
         self.usage = Usage()
+        self._identity = rater.identity
         self._failed: Counter[tuple[bytes, int]] = Counter()
         self._scan()
-        self._rater_id = store.rater_id(rater.identity)
-        self._rule_ids = store.rule_ids(rules, rater.identity)
+        self._rater_id = store.rater_id(self._identity)
+        self._rule_ids = store.rule_ids(rules, self._identity)
         if retry_unrated:
             store.drop_unrated(list(self._keys), self._rater_id)
         self.n_stored = self.count_stored()
@@ -165,7 +166,7 @@ class Job:
                         source=str(self.texts.source),
                         row=number,
                     )
-                key = self.rater.identity.key(item)
+                key = self._identity.key(item)
                 places.append(self._keys.setdefault(key, len(self._keys)))
         self._places = np.array(places, dtype=np.int64)
 
@@ -182,11 +183,11 @@ class Job:
     @property
     def n_wanted(self) -> int:
         """Answers that make the table whole."""
-        return self.n_distinct * len(self.rules) * self.rater.identity.n_samples
+        return self.n_distinct * len(self.rules) * self._identity.n_samples
 
     def count_stored(self) -> int:
         """Answers to this job that the store holds now."""
-        ours, n_samples = set(self._rule_ids), self.rater.identity.n_samples
+        ours, n_samples = set(self._rule_ids), self._identity.n_samples
         stored = self.store.answered(list(self._keys), self._rater_id)
         return sum(rule in ours and sample < n_samples for _, rule, sample, _ in stored)
 
@@ -196,13 +197,12 @@ class Job:
 
     def wants(self, item: Item) -> list[tuple[Rule, int]]:
         """The rules, each with the number of a sample, that an item has no answer for."""
-        identity = self.rater.identity
-        stored = self.store.answered([identity.key(item)], self._rater_id)
+        stored = self.store.answered([self._identity.key(item)], self._rater_id)
         answered = {(rule, sample) for _, rule, sample, _ in stored}
         return [
             (rule, sample)
             for rule, number in zip(self.rules, self._rule_ids, strict=True)
-            for sample in range(identity.n_samples)
+            for sample in range(self._identity.n_samples)
             if (number, sample) not in answered
         ]
 
@@ -227,7 +227,7 @@ class Job:
         window: dict[bytes, Item] = {}
         for row in self.texts:
             for item in row.items:
-                key = self.rater.identity.key(item)
+                key = self._identity.key(item)
                 place = self._keys.get(key)
                 if place is not None and place not in seen:
                     seen.add(place)
@@ -239,7 +239,7 @@ class Job:
 
     def _open(self, window: Mapping[bytes, Item]) -> list[Item]:
         """The items of a window that are not wholly answered."""
-        ours, n_samples = set(self._rule_ids), self.rater.identity.n_samples
+        ours, n_samples = set(self._rule_ids), self._identity.n_samples
         answered: Counter[bytes] = Counter()
         for key, rule, sample, _ in self.store.answered(list(window), self._rater_id):
             answered[key] += rule in ours and sample < n_samples
@@ -267,7 +267,7 @@ class Job:
             ratings_table(self._ids, self.rules, values, spread),
             coverage_of(self.rules, values, spread, reasons),
             int(cut[self._places].sum()),
-            {**self.texts.provenance(), "rater": dict(self.rater.identity.rater)},
+            {**self.texts.provenance(), "rater": dict(self._identity.rater)},
         )
 
     def _answers(self) -> Iterator[tuple[bytes, int, list[Answer]]]:
@@ -276,7 +276,7 @@ class Job:
         at: tuple[bytes, int] | None = None
         held: list[Answer] = []
         for key, rule, sample, answer in self.store.answers(list(self._keys), self._rater_id):
-            if rule not in position or sample >= self.rater.identity.n_samples:
+            if rule not in position or sample >= self._identity.n_samples:
                 continue
             if at is not None and at != (key, rule):
                 yield at[0], position[at[1]], held
@@ -298,6 +298,9 @@ class _Ledger:
     n_unrated: int = 0
     collided: bool = False
     began: float = field(default_factory=time.monotonic)
+    # What is wanted of the items under way, as long as no other process writes to the store.
+    _wanted: dict[bytes, list[tuple[Rule, int]]] = field(default_factory=dict)
+    _version: int = -1
 
     @property
     def rules(self) -> Rulebook:
@@ -313,15 +316,24 @@ class _Ledger:
                 yield window.pop(random.randrange(len(window)) if self.collided else 0)
 
     def wants(self, item: Item) -> list[tuple[Rule, int]]:
-        return self.job.wants(item)
+        job = self.job
+        if (version := job.store.version_of_others()) != self._version:
+            self._wanted.clear()
+            self._version = version
+        key = job._identity.key(item)
+        if key not in self._wanted:
+            self._wanted[key] = job.wants(item)
+        return self._wanted[key]
 
     def keep(self, item: Item, rule: Rule, answer: Answer, sample: int = 0) -> None:
         job = self.job
-        key, position = job.rater.identity.key(item), job.rules.position(rule.id)
+        key, position = job._identity.key(item), job.rules.position(rule.id)
         if answer.reason is Reason.FAILED:
             job._failed[key, position] += 1
         elif not job.store.put(key, job._rater_id, job._rule_ids[position], sample, answer):
             self.collided = True
+        if left := [want for want in self._wanted.pop(key, ()) if want != (rule, sample)]:
+            self._wanted[key] = left
         self.usage += answer.usage
         self.n_done += 1
         self.n_unrated += answer.reason is not None

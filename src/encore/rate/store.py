@@ -162,6 +162,10 @@ class Store:
         )
         return done == 1
 
+    def version_of_others(self) -> int:
+        """A number that changes when another process, and not this one, writes to the file."""
+        return int(self._one("PRAGMA data_version"))
+
     def answered(self, keys: Sequence[bytes], rater: int) -> Iterator[tuple[bytes, int, int, bool]]:
         """Conversation, rule, sample, and whether it is rated, of each answer about *keys*."""
         for part in _parts(keys):
