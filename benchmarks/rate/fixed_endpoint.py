@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import sys
+from typing import cast
 
 _TOP = [{"token": str(level), "logprob": math.log(0.2)} for level in range(1, 6)]
 _CHOICE = {
@@ -19,7 +20,9 @@ _CHOICE = {
 }
 _USAGE = {"prompt_tokens": 300, "completion_tokens": 1, "total_tokens": 301}
 _BODY = json.dumps({"choices": [_CHOICE], "usage": _USAGE}).encode()
-_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
+    _BODY
+)
 _MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -31,8 +34,7 @@ class _Connection(asyncio.Protocol):
         self._held = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._held += data

@@ -91,7 +91,9 @@ def main() -> None:
     wall, floor_wall = (min(r[who][0] for r in rounds) for who in (0, 1))
     cpu, floor_cpu = (min(r[who][1] for r in rounds) / N_CALLS * 1e3 for who in (0, 1))
     print(f"{N_CALLS} calls of {SECONDS * 1e3:.0f} ms, {CONCURRENCY} at once: ideal {IDEAL:.2f} s")
-    print(f"wall: {wall / IDEAL:.3f} x ideal (target 1.05); bare aiohttp {floor_wall / IDEAL:.3f} x")
+    print(
+        f"wall: {wall / IDEAL:.3f} x ideal (target 1.05); bare aiohttp {floor_wall / IDEAL:.3f} x"
+    )
     print(f"client CPU: {cpu:.3f} ms a call (target 0.5); bare aiohttp {floor_cpu:.3f} ms")
 
 
