@@ -33,7 +33,7 @@ from encore.rate.local import smollm2_path, start_server
 from encore.rules import Rulebook
 
 RULES = Rulebook.load("safety-12")
-N_RESPONSES, LONGEST = 3, 128
+N_RESPONSES, LONGEST = 2, 128
 SENTENCE = "You could ask your neighbours kindly, or look for it in the garden behind the house. "
 
 

@@ -27,9 +27,8 @@ async def autorubric(told: dict, llm_calls: str) -> int:
     for row in told["rows"]:
         try:
             report = await rubric.grade(row["response"], grader=grader, query=row["prompt"])
-            parts = report.report or ()
-            rated = sum("error" not in str(part).lower() for part in parts)
-            unrated += len(told["rules"]) - (rated if report.error is None else 0)
+            rated = sum(part.error is None for part in report.report or ())
+            unrated += len(told["rules"]) - rated
         except Exception as error:
             print(repr(error)[:300], file=sys.stderr)
             unrated += len(told["rules"])

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow.parquet as pq
 import pytest
@@ -131,8 +132,9 @@ def test_no_output_is_an_error_unless_it_is_a_plan(texts: Path, run: Run) -> Non
 
 
 def test_a_run_that_stops_says_how_to_go_on_and_writes_only_if_told_to(
-    texts: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    texts: Path, run: Run, monkeypatch: pytest.MonkeyPatch, peer: Callable[[str], ModuleType]
 ) -> None:
+    peer("aiohttp")
     monkeypatch.setattr("sys.argv", ["encore", "rate", "my texts.csv", "--rater", "openai:m"])
     options = ("--rater", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "--max-requests", "0")
     result = rate(run, *options)

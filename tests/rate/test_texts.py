@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -225,3 +226,11 @@ def test_without_datasets_a_name_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'encore-reward\[hub\]'"):
         list(Texts("allenai/reward-bench"))
+
+
+def test_long_responses_are_read_and_the_limit_of_other_readers_stays(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    (tmp_path / "t.csv").write_text(f"prompt,response\nHi,{'x' * 300_000}\nHi,short\n")
+    rows = iter(Texts(tmp_path / "t.csv"))
+    assert len(next(rows).items[0].response) == 300_000
+    assert csv.field_size_limit() == before  # while the file is open too

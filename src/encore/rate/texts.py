@@ -207,11 +207,12 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a response may be longer than 128 kB
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, strict=True)
+        number = 0
         try:
-            for number, row in enumerate(rows, start=1):
+            while (row := _next_row(rows)) is not None:
+                number += 1
                 if None in row or None in row.values():
                     raise RatingsError(
                         "too few or too many cells. Quote text that holds commas or line breaks.",
@@ -221,6 +222,15 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield row
         except (csv.Error, UnicodeDecodeError) as error:
             raise RatingsError(f"cannot be read: {error}.", source=str(path)) from error
+
+
+def _next_row(rows: csv.DictReader[str]) -> dict[str, Any] | None:
+    """The next row; a response may be longer than the 128 kB that all CSV readers share."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        return next(rows, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
