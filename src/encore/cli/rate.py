@@ -112,13 +112,17 @@ def _run(job: Job, price: _Price | None) -> None:
 @contextmanager
 def _bar(job: Job, price: _Price | None) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        job.on_note = note
+        yield lambda now: None
+        return
     columns = (
         *(TextColumn("rating"), BarColumn(), MofNCompleteColumn()),
         *(TextColumn("{task.fields[told]}"), TimeRemainingColumn()),
     )
-    with Bar(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=job.n_wanted - job.n_stored, told="")
-        job.on_note = bar.console.print if sys.stderr.isatty() else note
+        job.on_note = bar.console.print
 
         def update(now: Progress) -> None:
             told = f"{now.n_done / max(now.seconds, 1e-9):.1f}/s"
