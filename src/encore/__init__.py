@@ -12,6 +12,7 @@ from encore.calibrate import Calibration, Diagnosis, calibrate, diagnose, rating
 from encore.compose import Reward, compose
 from encore.errors import (
     BudgetError,
+    CheckpointError,
     DocumentError,
     EncoreError,
     EndpointError,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BudgetError",
     "Calibration",
+    "CheckpointError",
     "Comparison",
     "Diagnosis",
     "DocumentError",

@@ -6,7 +6,8 @@
     ├── InputError              the caller's data or arguments      (also a ValueError)
     │   ├── UnknownNameError    a name nothing is registered under
     │   ├── RatingsError        a ratings table breaks its contract
-    │   └── DocumentError       a rules, calibration or weights file breaks its format
+    │   ├── DocumentError       a rules, calibration or weights file breaks its format
+    │   └── CheckpointError     a model's folder is not whole, or not of a kind that can be read
     ├── MismatchError           two things that do not belong together
     ├── StoppedError            a rating run ended early; what it rated is stored
     │   ├── EndpointError       the endpoint refuses, is not there, or fails every time
@@ -87,6 +88,10 @@ class RatingsError(InputError):
 
 class DocumentError(InputError):
     """A rules, calibration, weights or reward file is not what it should be."""
+
+
+class CheckpointError(InputError):
+    """A model's folder is not whole, or not of a kind that ENCORE can read."""
 
 
 class MismatchError(EncoreError):

@@ -12,11 +12,13 @@ from encore.cli.compare import compare
 from encore.cli.demo import demo
 from encore.cli.diagnose import diagnose
 from encore.cli.evaluate import evaluate
+from encore.cli.fold import fold
 from encore.cli.rate import rate
 from encore.cli.rules import rules
 from encore.cli.score import score
 from encore.cli.select import select
 from encore.cli.store import store
+from encore.cli.train import train
 from encore.cli.weigh import weigh
 from encore.errors import EncoreError
 
@@ -63,7 +65,10 @@ def main() -> None:
     """
 
 
-_VERBS = (demo, rules, rate, store, calibrate, merge, diagnose, weigh, score, evaluate, compare)
+_VERBS = (
+    *(demo, rules, rate, store, train, calibrate, merge, diagnose, weigh, score),
+    *(evaluate, compare, fold),
+)
 rules.add_command(select)
 for verb in _VERBS:
     main.add_command(verb)

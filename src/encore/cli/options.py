@@ -59,6 +59,26 @@ def json_option() -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
+def on_device(verb: F) -> F:
+    """Where and how a model with heads runs: ``--device``, ``--dtype``, ``--batch-tokens``."""
+    options = (
+        click.option("--device", help="For heads, as PyTorch names it.  [default: a GPU, if any]"),
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16"]),
+            help="For heads.  [default: bfloat16 on a GPU, float32 on a CPU]",
+        ),
+        click.option(
+            "--batch-tokens",
+            type=click.IntRange(1),
+            help="For heads: tokens in a batch.  [default: 32768 on a GPU, 2048 on a CPU]",
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
 def console() -> Console:
     """Where results go: standard output."""
     return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)

@@ -19,7 +19,7 @@ from encore.cli.options import console, counted, json_option, note, print_json, 
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import coverage_table
 from encore.errors import InputError, StoppedError
-from encore.rate import Job, Plan, Progress, Rated, Store, Texts, Usage, plan
+from encore.rate import Heads, Job, Plan, Progress, Rated, Store, Texts, Usage, plan
 from encore.rules import Rulebook
 
 _Price = tuple[float, float]
@@ -27,7 +27,7 @@ _Price = tuple[float, float]
 
 @click.command()
 @click.argument("data")
-@rules_option()
+@rules_option(required=False)
 @rater_options()
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
@@ -55,7 +55,7 @@ _Price = tuple[float, float]
 @json_option()
 def rate(
     data: str,
-    rules_source: str,
+    rules_source: str | None,
     chosen: Chosen,
     out: Path | None,
     store_path: Path,
@@ -78,6 +78,7 @@ def rate(
       encore rate pairs.jsonl --rules safety-12 --rater openai:Qwen/Qwen3-8B \\
         --base-url http://localhost:8000/v1 -o ratings.parquet
       encore rate pairs.jsonl --rules safety-12 --rater local -o ratings.parquet
+      encore rate pairs.jsonl --rater heads:encore:mini -o ratings.parquet
     """
     if out is None and not dry_run:
         raise click.UsageError("Missing option '-o' / '--out'; or only plan with '--dry-run'.")
@@ -85,7 +86,7 @@ def rate(
         raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"{out} is the input; write to another file.")
-    rules, texts = Rulebook.load(rules_source), Texts(data, split, limit)
+    rules, texts = _rules(rules_source, chosen), Texts(data, split, limit)
     # A plan leaves no file behind.
     with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
         job = Job(texts, rules, chosen.rater, store, retry_unrated=retry_unrated and not dry_run)
@@ -100,6 +101,20 @@ def rate(
         rated = job.rated()
         rated.save(out)
         _print_rated(job, rated, out, price=price, as_json=as_json)
+
+
+def _rules(source: str | None, chosen: Chosen) -> Rulebook:
+    if source is not None:
+        return Rulebook.load(source)
+    if chosen.rules is not None:
+        return chosen.rules
+    if isinstance(chosen.rater, Heads):
+        raise InputError(
+            "the model does not state the ranges of its heads' values. Have them measured "
+            "(encore rules heads MODEL --on DATA -o rules.toml), see that worst and best are the "
+            "right way round, and give --rules rules.toml."
+        )
+    raise click.UsageError("Missing option '--rules'.")
 
 
 def _run(job: Job, price: _Price | None) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import click
 
+from encore.cli.options import on_device
 from encore.errors import InputError, UnknownNameError
-from encore.rate import Judge, Limits, LocalJudge, Manner, Rater, Recorded
+from encore.rate import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
+from encore.rules import Rulebook
 
-_RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "recorded:FILE")
+_RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "heads:MODEL", "recorded:FILE")
 FENCE_KEY = "ENCORE_FENCE_KEY"
 
 _MANNER = (
@@ -94,10 +96,14 @@ _ENDPOINT = (
 
 @dataclass(frozen=True)
 class Chosen:
-    """The rater that the options choose; *manner* is None where it is no judge."""
+    """The rater that the options choose.
+
+    *manner* is None where it is no judge, *rules* where it has none of its own.
+    """
 
     rater: Rater
-    manner: Manner | None
+    manner: Manner | None = None
+    rules: Rulebook | None = None
 
 
 def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -107,7 +113,7 @@ def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Ca
     )
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
-        decorated = _choosing(verb)
+        decorated = on_device(_choosing(verb))
         for option in reversed((rater, *_ENDPOINT, *_MANNER, *_LIMITS)):
             decorated = option(decorated)
         return decorated
@@ -137,10 +143,17 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         attempts: int,
         max_requests: int | None,
         max_tokens: int | None,
+        device: str | None,
+        dtype: str | None,
+        batch_tokens: int | None,
         **others: Any,
     ) -> Any:
         if spec is None:
             return verb(chosen=None, **others)
+        if spec.startswith("heads:"):
+            running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
+            options = {**running, "max_tokens": max_input_tokens}
+            return verb(chosen=_heads(spec.removeprefix("heads:"), options), **others)
         manner = Manner(
             reading=reading,
             n_samples=n_samples,
@@ -176,8 +189,17 @@ def _choose(
     if kind == "local":
         return Chosen(LocalJudge(name or None, manner=manner, limits=limits), manner)
     if kind == "recorded" and name:
-        return Chosen(Recorded(name), None)
+        return Chosen(Recorded(name))
     raise UnknownNameError("rater", spec, _RATERS)
+
+
+def _heads(names: str, options: dict[str, Any]) -> Chosen:
+    """Models with heads, several side by side with commas between their names."""
+    from encore.heads import HeadModel, SideBySide
+
+    models = [HeadModel(name, **options) for name in names.split(",")]
+    model = models[0] if len(models) == 1 else SideBySide(models)
+    return Chosen(Heads(model), rules=model.rules)
 
 
 def _fence_key() -> dict[str, bytes]:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 
 import click
 
-from encore.cli.options import console, counted, json_option, print_json
+from encore.cli.options import (
+    console,
+    counted,
+    json_option,
+    on_device,
+    output,
+    print_json,
+    refuse_overwrite,
+    working,
+)
 from encore.cli.tables import rules_table
 from encore.errors import UnknownNameError
 from encore.rules import Rulebook, catalogues, check_rules
@@ -86,3 +97,46 @@ def check(name: str, strict: bool, as_json: bool) -> None:
             click.echo(f"  {finding.rule}: {finding.kind}: {finding.message}")
     if strict and findings:
         raise click.exceptions.Exit(1)
+
+
+@rules.command()
+@click.argument("model")
+@click.option("--on", "data", required=True, help="Texts, as `encore rate` takes them.")
+@click.option(
+    "--limit",
+    type=click.IntRange(10),
+    default=1000,
+    show_default=True,
+    help="Responses that are scored.",
+)
+@output("The rules.toml to write.")
+@on_device
+def heads(
+    model: str,
+    data: str,
+    limit: int,
+    out: Path,
+    device: str | None,
+    dtype: str | None,
+    batch_tokens: int | None,
+) -> None:
+    """Write rules for the heads of MODEL, with the ranges that their values take on DATA.
+
+    For models that state no ranges. Higher is taken to be better: where a head counts a cost, swap
+    worst and best in the file; give each rule a text.
+
+    \b
+    Example:
+      encore rules heads MODEL --on pairs.jsonl -o rules.toml
+    """
+    from encore.heads import HeadModel, ranged
+    from encore.rate import Texts
+
+    refuse_overwrite(out, *(path for path in [Path(data)] if path.exists()))
+    running = HeadModel(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    items = [item for row in islice(Texts(data), limit) for item in row.items][:limit]
+    talks = [(*item.messages, ("assistant", item.response)) for item in items]
+    with working("scoring"):
+        found = ranged(running.names, running.score_heads(talks))
+    found.save(out, f"The heads of {model}, with the ranges of {len(talks)} responses.")
+    click.echo(f"{out}: {counted(len(found), 'rule')}; see that worst and best are right")

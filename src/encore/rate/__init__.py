@@ -1,6 +1,7 @@
-"""Rating: judges that score responses against rules, and never lose a rating."""
+"""Rating: judges and heads that score responses against rules, and never lose a rating."""
 
 from encore.rate.endpoint import Limits
+from encore.rate.heads import Heads
 from encore.rate.judge import Judge
 from encore.rate.local import LocalJudge
 from encore.rate.manner import Manner
@@ -17,6 +18,7 @@ __all__ = [
     "Answer",
     "Coverage",
     "Election",
+    "Heads",
     "Identity",
     "Item",
     "Job",

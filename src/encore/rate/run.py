@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from encore.rate.rater import Answer, Item, Rater, Reason, Usage
 from encore.rate.store import Store
 from encore.rate.texts import Texts
 from encore.rules import Rule, Rulebook
-
-if TYPE_CHECKING:
-    pass
 
 # Items read ahead: the room in which two processes on one store can keep out of each other's way.
 _WINDOW = 1024

@@ -105,13 +105,16 @@ class Rulebook:
             If a text holds a lone surrogate, which no UTF-8 file can.
         """
         head = "".join(f"# {line}\n" for line in heading.splitlines())
-        text = head + "".join(f"\n[[rule]]\n{_toml(rule.to_dict())}" for rule in self.rules)
         try:
-            data = text.lstrip("\n").encode("utf-8")
+            data = (head + "\n" * bool(head) + self.to_toml()).encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(f"{path}: a rule's text is no Unicode text ({error}).") from error
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
+
+    def to_toml(self) -> str:
+        """The text of a ``rules.toml``."""
+        return "\n".join(f"[[rule]]\n{_toml(rule.to_dict())}" for rule in self.rules)
 
     @classmethod
     def from_dicts(cls, tables: Iterable[Mapping[str, Any]]) -> Rulebook:

@@ -1,0 +1,105 @@
+"""``encore fold``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from encore.cli.options import (
+    counted,
+    existing,
+    json_option,
+    note,
+    on_device,
+    print_json,
+    working,
+)
+from encore.heads import FoldCheck, HeadModel, check_fold
+from encore.heads import fold as fold_model
+from encore.rate import Texts
+from encore.weights import Weights
+
+_EXACT = 1e-5
+
+
+@click.command()
+@click.argument("model")
+@click.option("--weights", "weights_path", type=existing(), required=True, help="weights.json.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder to write.",
+)
+@click.option("--check", "texts", help="Score these texts both ways, and say how they differ.")
+@click.option(
+    "--limit",
+    type=click.IntRange(2),
+    default=1000,
+    show_default=True,
+    help="Responses of --check that are scored.",
+)
+@on_device
+@json_option()
+def fold(
+    model: str,
+    weights_path: Path,
+    out: Path,
+    texts: str | None,
+    limit: int,
+    device: str | None,
+    dtype: str | None,
+    batch_tokens: int | None,
+    as_json: bool,
+) -> None:
+    """Fold the heads of MODEL and their weights into a model with one head.
+
+    The backbone's files are linked, not copied, where they need no change. The folded head costs
+    what one head costs and gives the weighted reward; it cannot clip values that lie beyond the
+    ends of their scales, as composing does: --check says how many do, and what that changes.
+
+    \b
+    Example:
+      encore fold heads --weights weights.json -o folded --check pairs.jsonl
+    """
+    weights = Weights.load(weights_path)
+    folded = fold_model(model, weights, out)
+    told = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
+    found = None
+    if texts is not None:
+        running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
+        items = [item for row in islice(Texts(texts), limit) for item in row.items][:limit]
+        talks = [(*item.messages, ("assistant", item.response)) for item in items]
+        with working("scoring both ways"):
+            models = HeadModel(model, **running), HeadModel(out, **running)
+            found = check_fold(models[0], weights, models[1], talks)
+    if as_json:
+        print_json({**told, "check": None if found is None else asdict(found)})
+    else:
+        click.echo(f"{out}: {counted(len(weights.rules), 'head')} folded into one")
+        if found is not None:
+            _print_check(found)
+    if found is not None and (found.largest_difference > _EXACT or found.rank_agreement < 1):
+        note(
+            "The folded rewards differ from the weighted heads by more than rounding in float32; "
+            "in bfloat16 that is to be expected (--dtype float32 tells)."
+        )
+        raise click.exceptions.Exit(1)
+
+
+def _print_check(found: FoldCheck) -> None:
+    click.echo(
+        f"{counted(found.n_responses, 'response')} scored both ways: largest difference "
+        f"{found.largest_difference:.1e} of the largest reward, "
+        f"{found.rank_agreement:.2%} of pairs in the same order."
+    )
+    if found.clipped_share:
+        click.echo(
+            f"{found.clipped_share:.2%} of the heads' values lie beyond their scales. Composing "
+            f"clips them and a folded head cannot: {found.clipped_rank_agreement:.2%} of pairs are "
+            f"in the order of the composed rewards."
+        )

@@ -1,0 +1,72 @@
+"""Texts and ratings brought together, for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from encore.errors import RatingsError
+from encore.files import file_digest
+from encore.heads.conversation import Conversation
+from encore.heads.train import PREFERRED, Labelled
+from encore.rate import Item, Recorded, Texts, rate
+from encore.ratings import as_ratings
+from encore.rules import LevelScale, Rulebook
+
+
+@dataclass(frozen=True)
+class _Talks:
+    """The conversations of a file of texts, read anew each time."""
+
+    texts: Texts
+
+    def items(self) -> Iterator[Item]:
+        for row in self.texts:
+            yield from row.items
+
+    def __iter__(self) -> Iterator[Conversation]:
+        for item in self.items():
+            yield (*item.messages, ("assistant", item.response))
+
+
+def labelled(ratings: Path, texts: str | None, rules_source: str | None) -> Labelled:
+    """Ratings with their texts, which are in the same file or are found by their ids.
+
+    Raises
+    ------
+    RatingsError
+        If none of the texts has a rating.
+    """
+    if rules_source is None:
+        raise click.UsageError("Missing option '--rules'.")
+    rules = Rulebook.load(rules_source)
+    talks = _Talks(Texts(texts or ratings))
+    table = rate(talks.texts, rules, Recorded(ratings)).table if texts else ratings
+    labels = as_ratings(table, rules).values
+    if np.isnan(labels).all():
+        raise RatingsError(
+            f"it rates none of {talks.texts.source}; see the ids.", source=str(ratings)
+        )
+    made_of = {"ratings": ratings.name, "ratings_sha256": file_digest(ratings)}
+    told = {**made_of, **talks.texts.provenance(), "rules_digest": rules.digest}
+    return Labelled(talks, labels, [item.prompt_id for item in talks.items()], rules, told)
+
+
+def preferences(texts: str) -> Labelled:
+    """Pairs of texts, for what learns from preferences alone.
+
+    Raises
+    ------
+    RatingsError
+        If the texts are no pairs.
+    """
+    talks = _Talks(Texts(texts))
+    if len(next(iter(talks.texts)).items) != 2:
+        raise RatingsError("expected pairs, with the columns chosen and rejected.", source=texts)
+    prompts = [item.prompt_id for item in talks.items()]
+    rules = Rulebook.from_ids([PREFERRED], LevelScale((0, 1)))
+    return Labelled(talks, np.empty((0, 1)), prompts, rules, talks.texts.provenance())

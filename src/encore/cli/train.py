@@ -1,0 +1,230 @@
+"""``encore train``."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from encore.cli.labelled import labelled, preferences
+from encore.cli.options import (
+    console,
+    counted,
+    existing,
+    json_option,
+    note,
+    on_device,
+    print_json,
+    rules_option,
+)
+from encore.errors import InputError
+from encore.heads import open_checkpoint
+from encore.heads.backbone import Backbone
+from encore.heads.checkpoint import Checkpoint
+from encore.heads.classifier import as_classifier
+from encore.heads.finetune import Tuning
+from encore.heads.preference import save_gate
+from encore.heads.shape import first_layers, mean_over_tokens
+from encore.heads.train import (
+    Labelled,
+    TrainedGate,
+    train_bradley_terry,
+    train_finetune,
+    train_gate,
+    train_preference,
+    train_ridge,
+)
+from encore.heads.trained import Trained, save_trained
+from encore.heads.write import check_free
+
+
+@click.command()
+@click.argument("ratings", type=existing())
+@click.option("--backbone", "source", required=True, help="A model: a folder, of the hub, minilm.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder to write; for a gate, the file.",
+)
+@rules_option(required=False)
+@click.option("--texts", help="The texts of RATINGS, if they are not in it, found by their ids.")
+@click.option(
+    "--method",
+    type=click.Choice(["ridge", "finetune", "bradley-terry", "gating"]),
+    default="ridge",
+    show_default=True,
+    help="How: see below.",
+)
+@click.option(
+    "--tune",
+    type=click.Choice(["heads", "lora", "full"]),
+    help="What of the model is trained.  [default: full for finetune, heads for the others]",
+)
+@click.option("--layers", type=click.IntRange(1), help="Only the first layers of the backbone.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["auto", "own", "mean"]),
+    default="auto",
+    show_default=True,
+    help="What heads read: what the architecture gives them, or the mean over tokens (BERT).",
+)
+@click.option(
+    "--states", "states_path", type=click.Path(path_type=Path), help="Keep the states in this file."
+)
+@click.option("--epochs", "n_epochs", type=float, default=1.0, show_default=True)
+@click.option("--learning-rate", type=float, default=2e-5, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--max-input-tokens", type=click.IntRange(16), help="Cut longer conversations.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@on_device
+@json_option()
+def train(
+    ratings: Path,
+    source: str,
+    out: Path,
+    rules_source: str | None,
+    texts: str | None,
+    method: str,
+    tune: str | None,
+    layers: int | None,
+    pooling: str,
+    states_path: Path | None,
+    as_json: bool,
+    device: str | None,
+    dtype: str | None,
+    batch_tokens: int | None,
+    max_input_tokens: int | None,
+    **how: Any,
+) -> None:
+    """Train a head per rule on RATINGS, or one head on preferences.
+
+    \b
+    ridge          a linear head per rule on the frozen backbone; minutes on a CPU
+    finetune       heads and backbone, by regression on the ratings (extra finetune)
+    bradley-terry  one head on pairs, chosen against rejected; the baseline
+    gating         weights of the rules by prompt, on rated pairs; the other baseline
+
+    The result is an ordinary sequence classifier with rules.toml and a model card. Several GPUs:
+    torchrun --nproc-per-node 8 --no-python encore train … --method finetune.
+
+    \b
+    Example:
+      encore train ratings.parquet --rules rules.toml --texts pairs.jsonl --backbone minilm -o heads
+    """
+    check_free(out)
+    tune = tune or ("full" if method == "finetune" else "heads")
+    if (method == "finetune") == (tune == "heads") or (method == "gating" and tune != "heads"):
+        raise click.UsageError(f"--method {method} cannot go with --tune {tune}.")
+    checkpoint = _shaped(open_checkpoint(source), layers, pooling)
+    data = (
+        preferences(texts or str(ratings))
+        if method == "bradley-terry"
+        else labelled(ratings, texts, rules_source)
+    )
+    if tune != "heads":
+        tuning = Tuning(lora=tune == "lora", max_tokens=max_input_tokens, **how)
+        return _tuned(data, checkpoint, tuning, out, as_json=as_json)
+    backbone = Backbone(
+        checkpoint,
+        device=device,
+        dtype=dtype,
+        max_tokens=max_input_tokens,
+        batch_tokens=batch_tokens,
+    )
+    if method == "gating":
+        trained_gate = train_gate(data, backbone)
+        save_gate(trained_gate.gate, out)
+        return _print_gate(trained_gate, out, as_json=as_json)
+    fit = train_ridge if method == "ridge" else train_bradley_terry
+    with _states_file(states_path) as path, _bar(len(data.prompts)) as update:
+        trained = fit(data, backbone, path, on_progress=update)
+    save_trained(trained, checkpoint, backbone.head_place, out)
+    _print_trained(trained, out, as_json=as_json)
+
+
+def _shaped(checkpoint: Checkpoint, layers: int | None, pooling: str) -> Checkpoint:
+    if layers is not None:
+        checkpoint = first_layers(checkpoint, layers)
+    is_bert = checkpoint.config["model_type"] == "bert"
+    if pooling == "mean" or (pooling == "auto" and is_bert):
+        checkpoint = mean_over_tokens(as_classifier(checkpoint))
+    return checkpoint
+
+
+def _tuned(
+    data: Labelled, checkpoint: Checkpoint, how: Tuning, out: Path, *, as_json: bool
+) -> None:
+    is_preference = not len(data.labels)
+    done = (train_preference if is_preference else train_finetune)(data, checkpoint, how)
+    if done is None:
+        return  # the first process writes
+    trained, backbone, place = done
+    folder = backbone.folder
+    try:
+        save_trained(trained, backbone, place, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _print_trained(trained, out, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _states_file(wanted: Path | None) -> Iterator[Path]:
+    if wanted is not None:
+        if wanted.suffix != ".npy":
+            raise InputError(f"--states {wanted}: expected a file that ends in .npy.")
+        yield wanted
+        return
+    with tempfile.TemporaryDirectory(prefix="encore-states-") as folder:
+        yield Path(folder) / "states.npy"
+
+
+@contextlib.contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    columns = (*(TextColumn("states"), BarColumn(), MofNCompleteColumn()), TimeRemainingColumn())
+    with Bar(
+        *columns, console=Console(stderr=True), disable=not Console(stderr=True).is_terminal
+    ) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda n_done: bar.update(task, completed=n_done)
+
+
+def _print_trained(trained: Trained, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        quality = [asdict(found) for found in trained.quality]
+        told = {"method": trained.method, "validated": trained.validated, "n_cut": trained.n_cut}
+        return print_json({"out": str(out), **told, "quality": quality})
+    table = Table(title=f"{trained.validated}", box=None)
+    for name in ("rule", "labels", "penalty", "R²", "AUC"):
+        table.add_column(name, justify="left" if name == "rule" else "right")
+    for found in trained.quality:
+        penalty = "" if found.alpha is None else f"{found.alpha:.3g}"
+        r2 = "" if np.isnan(found.r2) else f"{found.r2:.3f}"
+        table.add_row(found.rule, str(found.n_labels), penalty, r2, f"{found.auc:.3f}")
+    console().print(table)
+    if trained.n_cut:
+        note(f"Note: {counted(trained.n_cut, 'text')} cut in the middle.")
+    click.echo(f"{out}: {counted(len(trained.rules), 'head')}, see its README.md")
+
+
+def _print_gate(trained: TrainedGate, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        told = {**asdict(replace(trained, gate=None))}  # type: ignore[arg-type]
+        return print_json({"out": str(out), **told})
+    click.echo(
+        f"{out}: a gate; strict accuracy on {counted(trained.n_pairs, 'pair')} by gates that did "
+        f"not see their prompts: {trained.accuracy:.1%}; by uniform weights: "
+        f"{trained.uniform_accuracy:.1%}"
+    )

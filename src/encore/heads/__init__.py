@@ -1,0 +1,30 @@
+"""Multi-head reward models: score with them, train them, fold them into one head."""
+
+from encore.heads.backbone import Backbone
+from encore.heads.bundled import open_checkpoint
+from encore.heads.checkpoint import Checkpoint
+from encore.heads.fold import FoldCheck, Folded, check_fold, fold, fold_heads, folded_rewards
+from encore.heads.gate import Gate, gated_rewards, read_gate
+from encore.heads.linear import LinearHeads, ranged, read_heads
+from encore.heads.model import HeadModel, MultiHead, SideBySide
+
+__all__ = [
+    "Backbone",
+    "Checkpoint",
+    "FoldCheck",
+    "Folded",
+    "Gate",
+    "HeadModel",
+    "LinearHeads",
+    "MultiHead",
+    "SideBySide",
+    "check_fold",
+    "fold",
+    "fold_heads",
+    "folded_rewards",
+    "gated_rewards",
+    "open_checkpoint",
+    "ranged",
+    "read_gate",
+    "read_heads",
+]

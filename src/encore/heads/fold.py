@@ -1,0 +1,252 @@
+"""Several linear heads and their weights as one head: the same reward for the price of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.errors import InputError
+from encore.files import StrPath, read_document
+from encore.heads.bundled import open_checkpoint
+from encore.heads.checkpoint import Checkpoint
+from encore.heads.classifier import as_classifier, for_rules
+from encore.heads.conversation import Conversation
+from encore.heads.linear import GATED, HeadPlace, LinearHeads, check_names, read_heads
+from encore.heads.model import HeadModel
+from encore.heads.write import write_checkpoint
+from encore.rules import LevelScale, Rulebook
+
+KIND = "encore.fold"
+VERSION = 1
+SIDECAR = "encore_fold.json"
+_TIE = 1e-6  # rewards nearer than that are ties; float32 sums differ by less
+
+
+class Weighted(Protocol):
+    """What :class:`encore.Weights` is to folding."""
+
+    @property
+    def rules(self) -> Rulebook:
+        """The rules with their scales."""
+        ...
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The share of each rule, sum 1."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folded:
+    r"""One head that gives the weighted reward: :math:`r = w h + b`.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (hidden_size,)
+        w, :math:`\sum_k s_k W_k / (best_k - worst_k)`.
+    offset : float
+        b, :math:`\sum_k s_k (b_k - worst_k) / (best_k - worst_k)`.
+    """
+
+    weight: NDArray[np.float64]
+    offset: float
+
+
+def fold_heads(heads: LinearHeads, weights: Weighted) -> Folded:
+    """Fold heads under weights; nothing is read or written.
+
+    Raises
+    ------
+    InputError
+        If a rule has levels: a head gives values between them, which composing does not round.
+    MismatchError
+        If a rule has no head.
+    """
+    check_names(weights.rules, heads.names, "the model")
+    weight, offset = np.zeros(heads.weight.shape[1]), 0.0
+    for rule, share in zip(weights.rules, weights.shares.tolist(), strict=True):
+        scale = rule.scale
+        if isinstance(scale, LevelScale):
+            raise InputError(
+                f"rule {rule.id!r} has the levels {scale}; a head gives any value, so its rule "
+                f"needs a range (worst, best). Rate, calibrate and weigh with the model's own "
+                f"rules, or serve all heads and compose what they give."
+            )
+        head = heads.names.index(rule.id)
+        span = scale.best - scale.worst
+        weight += share / span * heads.weight[head].astype(np.float64)
+        offset += share * (float(heads.bias[head]) - scale.worst) / span
+    return Folded(weight, offset)
+
+
+def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
+    """Write a model whose one head gives the weighted reward of a multi-head model.
+
+    The backbone's files are linked or copied as they are. Where the architecture's head has a
+    bias, the offset is that bias; elsewhere it is in ``config.json`` as OpenRLHF reads it
+    (``mean`` = -offset, ``std`` = 1) and in the sidecar, and the head gives the reward less the
+    offset: a constant, which no comparison of responses sees.
+
+    Parameters
+    ----------
+    source : path-like
+        The multi-head model: a folder, a model of the hub, or ``encore:mini``.
+    weights : Weights
+        Shares and scales.
+    out : path-like
+        The folder to write; it must not exist, or be empty.
+
+    Returns
+    -------
+    Folded
+        The head that was written.
+
+    Raises
+    ------
+    CheckpointError
+        If the model cannot be read, or its heads are not linear.
+    InputError
+        If a rule has levels, or there is something at *out*.
+    MismatchError
+        If a rule has no head.
+    """
+    checkpoint = open_checkpoint(source)
+    heads = read_heads(checkpoint)
+    folded = fold_heads(heads, weights)
+    backbone = for_rules(as_classifier(checkpoint), ("reward",))
+    module, has_bias = _place(checkpoint, heads)
+    tensors = {f"{module}.weight": folded.weight[None].astype(np.float32)}
+    if has_bias:
+        tensors[f"{module}.bias"] = np.array([folded.offset], np.float32)
+    else:
+        backbone = backbone.with_config(mean=-folded.offset, std=1.0, value_head_prefix=module)
+    write_checkpoint(
+        out,
+        backbone,
+        tensors,
+        {
+            SIDECAR: _sidecar(checkpoint, weights, 0.0 if has_bias else folded.offset),
+            "README.md": _card(checkpoint, weights, folded, has_bias=has_bias),
+        },
+    )
+    return folded
+
+
+def _place(checkpoint: Checkpoint, heads: LinearHeads) -> HeadPlace:
+    if heads.module == GATED:
+        return HeadPlace("score", False)  # ArmoRM and QRM are Llamas
+    return HeadPlace(heads.module, f"{heads.module}.bias" in checkpoint.tensors)
+
+
+def _sidecar(checkpoint: Checkpoint, weights: Weighted, offset: float) -> str:
+    made_of = {"model": checkpoint.name, "sha256": checkpoint.digest}
+    body = {"offset": offset, "folded_from": made_of, "weights": weights.to_dict()}
+    document = {"kind": KIND, "schema_version": VERSION, **body}
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _card(checkpoint: Checkpoint, weights: Weighted, folded: Folded, *, has_bias: bool) -> str:
+    rows = "\n".join(
+        f"| {rule.id} | {share:.4f} | {rule.scale.worst:g} | {rule.scale.best:g} |"
+        for rule, share in zip(weights.rules, weights.shares.tolist(), strict=True)
+    )
+    offset = (
+        "The reward is the one logit."
+        if has_bias
+        else f"The reward is the one logit plus {folded.offset:.9g}; OpenRLHF adds it by itself "
+        f"(config.json: mean, std)."
+    )
+    return (
+        f"# One head folded from {len(weights.rules)}\n\n"
+        f"Made by `encore fold` from {checkpoint.name}. {offset} It is the weighted mean of the "
+        f"heads below, each brought to [0, 1] by its worst and best value; values beyond those "
+        f"ends are not clipped.\n\n"
+        f"| rule | share | worst | best |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+@dataclass(frozen=True)
+class FoldCheck:
+    """The same texts scored both ways.
+
+    Parameters
+    ----------
+    n_responses : int
+        How many.
+    largest_difference : float
+        Between the folded reward and the weighted mean of the heads, relative to the largest
+        reward.
+    rank_agreement : float
+        Share of pairs of responses that both put in the same order, those left out that either
+        holds for equal (nearer than 1e-6).
+    clipped_share : float
+        Share of the values beyond the ends of their scales, which composing clips and a linear
+        head cannot.
+    clipped_rank_agreement : float
+        Rank agreement of the folded reward with the composed one, clipping included.
+    """
+
+    n_responses: int
+    largest_difference: float
+    rank_agreement: float
+    clipped_share: float
+    clipped_rank_agreement: float
+
+
+def check_fold(
+    source: HeadModel, weights: Weighted, folded: HeadModel, conversations: Sequence[Conversation]
+) -> FoldCheck:
+    """Score conversations with the multi-head model and with the folded one, loaded anew.
+
+    Parameters
+    ----------
+    source : HeadModel
+        The multi-head model.
+    weights : Weights
+        What it was folded under.
+    folded : HeadModel
+        The folded model.
+    conversations : sequence of sequence of (role, content)
+        Each ends in the response.
+    """
+    places = [source.names.index(name) for name in weights.rules.ids]
+    values = source.score_heads(conversations)[:, places].astype(np.float64)
+    scales = [rule.scale for rule in weights.rules]
+    worst = np.array([scale.worst for scale in scales])
+    span = np.array([scale.best for scale in scales]) - worst
+    unfolded = ((values - worst) / span) @ weights.shares
+    composed = weights.rules.unit(values) @ weights.shares
+    rewards = folded_rewards(folded, conversations)
+    return FoldCheck(
+        len(conversations),
+        float(np.abs(rewards - unfolded).max() / np.abs(unfolded).max()),
+        rank_agreement(rewards, unfolded),
+        float(weights.rules.outside(values).mean()),
+        rank_agreement(rewards, composed),
+    )
+
+
+def folded_rewards(model: HeadModel, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+    """The rewards of a folded model, its offset added, shape (n_responses,)."""
+    sidecar = read_document(model.checkpoint.folder / SIDECAR, KIND, VERSION)
+    return np.asarray(model.score_heads(conversations)[:, 0] + float(sidecar["offset"]))
+
+
+def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Share of the pairs that both tell apart which they order alike; 1.0 if there are none."""
+    alike = told = 0
+    for row in range(len(one) - 1):
+        a, b = one[row] - one[row + 1 :], other[row] - other[row + 1 :]
+        apart = (np.abs(a) > _TIE) & (np.abs(b) > _TIE)
+        told += int(apart.sum())
+        alike += int((np.sign(a[apart]) == np.sign(b[apart])).sum())
+    return alike / told if told else 1.0
