@@ -1,9 +1,9 @@
 """Train the heads that ship as `encore:mini`, and write their card.
 
-Usage: python tools/train_mini.py DATA (the folder with the human labels) [--out FOLDER]
+Usage: python tools/train_mini.py DATA [--out FOLDER] [--pairs FILE]
 
-Prompts are divided by a digest of their text: three fifths to train on, two fifths to evaluate on.
-`tools/mini_pairs.py` makes the pairs of the latter.
+DATA is the folder with the human labels. Prompts are divided by a digest of their text: three fifths
+to train on, two fifths to evaluate on. With --pairs it only writes the safety pairs of the latter.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from encore import RangeScale, Rule, Rulebook
@@ -149,7 +150,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=MINI_FOLDER)
+    parser.add_argument("--pairs", type=Path)
     given = parser.parse_args()
+    if given.pairs is not None:
+        kept = [row for row in _read(given.data, "safety_pairs") if is_evaluated(row["prompt"])]
+        return pq.write_table(pa.Table.from_pylist(kept), given.pairs)
     given.out.mkdir(exist_ok=True)
     backbone = Backbone(mini_backbone())
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +173,9 @@ def main() -> None:
 def _card(trained: Trained) -> str:
     backbone = f"the first {MINI_LAYERS} layers of sentence-transformers/all-MiniLM-L6-v2"
     text = card(trained, trained.rules, backbone)
-    return text.replace(f"base_model: {backbone}", "base_model: sentence-transformers/all-MiniLM-L6-v2")
+    return text.replace(
+        f"base_model: {backbone}", "base_model: sentence-transformers/all-MiniLM-L6-v2"
+    )
 
 
 if __name__ == "__main__":

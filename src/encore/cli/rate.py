@@ -110,9 +110,9 @@ def _rules(source: str | None, chosen: Chosen) -> Rulebook:
         return chosen.rules
     if isinstance(chosen.rater, Heads):
         raise InputError(
-            "the model does not state the ranges of its heads' values. Have them measured "
-            "(encore rules heads MODEL --on DATA -o rules.toml), see that worst and best are the "
-            "right way round, and give --rules rules.toml."
+            "the model does not state the ranges of its heads' values. Have them measured: encore "
+            "rules heads MODEL --on DATA -o rules.toml; see that worst and best are the right way "
+            "round, and give --rules rules.toml."
         )
     raise click.UsageError("Missing option '--rules'.")
 
@@ -203,8 +203,10 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
         note(f"Note: {cut} judged with the middle of an overlong text left out.")
     spent = "" if price is None else f", ${_cost(usage, price):.2f}"
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
+    done = f"{counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}"
+    if isinstance(job.rater, Heads):
+        return click.echo(f"{out}: {done}; {usage.prompt_tokens:,} tokens read")
     click.echo(
-        f"{out}: {counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}; "
-        f"{counted(usage.n_requests, 'request')}, {usage.prompt_tokens:,} tokens in "
+        f"{out}: {done}; {counted(usage.n_requests, 'request')}, {usage.prompt_tokens:,} tokens in "
         f"({share:.0%} cached), {usage.completion_tokens:,} out{spent}"
     )

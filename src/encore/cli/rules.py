@@ -19,7 +19,7 @@ from encore.cli.options import (
     working,
 )
 from encore.cli.tables import rules_table
-from encore.errors import UnknownNameError
+from encore.errors import InputError, UnknownNameError
 from encore.rules import Rulebook, catalogues, check_rules
 
 
@@ -101,7 +101,7 @@ def check(name: str, strict: bool, as_json: bool) -> None:
 
 @rules.command()
 @click.argument("model")
-@click.option("--on", "data", required=True, help="Texts, as `encore rate` takes them.")
+@click.option("--on", "data", help="Texts to measure ranges on, as `encore rate` takes them.")
 @click.option(
     "--limit",
     type=click.IntRange(10),
@@ -113,27 +113,34 @@ def check(name: str, strict: bool, as_json: bool) -> None:
 @on_device
 def heads(
     model: str,
-    data: str,
+    data: str | None,
     limit: int,
     out: Path,
     device: str | None,
     dtype: str | None,
     batch_tokens: int | None,
 ) -> None:
-    """Write rules for the heads of MODEL, with the ranges that their values take on DATA.
+    """Write the rules of MODEL, a multi-head reward model, for the verbs that take --rules.
 
-    For models that state no ranges. Higher is taken to be better: where a head counts a cost, swap
-    worst and best in the file; give each rule a text.
+    With --on, their ranges are those of the heads' values on these texts: for models that state
+    none. Higher is then taken to be better: where a head counts a cost, swap worst and best in the
+    file, and give each rule a text.
 
     \b
     Example:
-      encore rules heads MODEL --on pairs.jsonl -o rules.toml
+      encore rules heads encore:mini -o rules.toml
+      encore rules heads reward-model --on pairs.jsonl -o rules.toml
     """
     from encore.heads import HeadModel, ranged
     from encore.rate import Texts
 
-    refuse_overwrite(out, *(path for path in [Path(data)] if path.exists()))
     running = HeadModel(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    if data is None:
+        if running.rules is None:
+            raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
+        running.rules.save(out, f"The rules of {model}.")
+        return click.echo(f"{out}: {counted(len(running.rules), 'rule')}")
+    refuse_overwrite(out, *(path for path in [Path(data)] if path.exists()))
     items = [item for row in islice(Texts(data), limit) for item in row.items][:limit]
     talks = [(*item.messages, ("assistant", item.response)) for item in items]
     with working("scoring"):

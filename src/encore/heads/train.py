@@ -29,6 +29,7 @@ TunedHeads = tuple[Trained, Checkpoint, HeadPlace]
 N_FOLDS = 5
 PREFERRED = "preferred"
 _BINS = 10
+_BEYOND = 0.005  # share of values left beyond a range at each end
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def train_ridge(
     return Trained(
         fit.weight,
         fit.bias,
-        _with_ranges(data.rules),
+        _ranges(data.rules, left_out),
         qualities(data.rules, data.labels, left_out, fit.alphas),
         "ridge",
         data.provenance,
@@ -141,7 +142,7 @@ def train_finetune(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> Tuned
     trained = Trained(
         weight * span[:, None],
         bias * span + mean,
-        _with_ranges(data.rules),
+        _ranges(data.rules, values),
         qualities(data.rules, data.labels, values),
         "finetune --tune lora" if how.lora else "finetune",
         data.provenance,
@@ -280,12 +281,20 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     return TrainedGate(fit_gate(prompts, margins, how), accuracy, uniform, len(margins))
 
 
-def _with_ranges(rules: Rulebook) -> Rulebook:
-    """The same rules on ranges: a head gives values between levels."""
-    told = [
-        Rule(r.id, r.text, RangeScale(r.scale.worst, r.scale.best, _BINS), r.source, r.group, r.why)
-        if not isinstance(r.scale, RangeScale)
-        else r
-        for r in rules
-    ]
-    return Rulebook(tuple(told))
+def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
+    """The same rules on ranges: the labels' ends, moved out to where the heads' values lie.
+
+    A head gives values between levels, and beyond the best and the worst label too. Clipping them
+    there would tie most responses under a rule that is hardly ever broken.
+    """
+    found = []
+    for rule, column in zip(rules, values.T, strict=True):
+        low, high = np.nanquantile(column, [_BEYOND, 1 - _BEYOND]).tolist()
+        rises = rule.scale.best > rule.scale.worst
+        worst, best = (low, high) if rises else (high, low)
+        outer = min if rises else max
+        inner = max if rises else min
+        ends = outer(rule.scale.worst, worst), inner(rule.scale.best, best)
+        scale = RangeScale(*(float(f"{end:.4g}") for end in ends), _BINS)
+        found.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
+    return Rulebook(tuple(found))
