@@ -2,8 +2,9 @@
 
 Usage: python tools/train_mini.py DATA [--out FOLDER] [--pairs FILE]
 
-DATA is the folder with the human labels. Prompts are divided by a digest of their text: three fifths
-to train on, two fifths to evaluate on. With --pairs it only writes the safety pairs of the latter.
+DATA is the folder with the human labels. Prompts are divided by a digest of their text: three
+fifths to train on, two fifths to evaluate on. With --pairs it only writes the safety pairs of the
+latter.
 """
 
 from __future__ import annotations
@@ -154,7 +155,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.pairs is not None:
         kept = [row for row in _read(given.data, "safety_pairs") if is_evaluated(row["prompt"])]
-        return pq.write_table(pa.Table.from_pylist(kept), given.pairs)
+        pq.write_table(pa.Table.from_pylist(kept), given.pairs)
+        return
     given.out.mkdir(exist_ok=True)
     backbone = Backbone(mini_backbone())
     with tempfile.TemporaryDirectory() as folder:

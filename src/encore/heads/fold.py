@@ -122,7 +122,7 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
     checkpoint = open_checkpoint(source)
     heads = read_heads(checkpoint)
     folded = fold_heads(heads, weights)
-    backbone = for_rules(as_classifier(checkpoint), ("reward",))
+    backbone = for_rules(as_classifier(checkpoint), ("composed",))
     module, has_bias = _place(checkpoint, heads)
     tensors = {f"{module}.weight": folded.weight[None].astype(np.float32)}
     if has_bias:

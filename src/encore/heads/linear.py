@@ -14,6 +14,7 @@ from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.tensors import Array
 from encore.rules import RangeScale, Rule, Rulebook
+from encore.rules.rule import RESERVED_IDS
 
 # Where the classes of Transformers keep their last linear layer.
 CLASSIFIERS = ("score", "classifier.out_proj", "classification_head.out_proj", "classifier")
@@ -101,7 +102,8 @@ def head_module(checkpoint: Checkpoint) -> str:
     if heads:
         raise CheckpointError(
             f"{checkpoint.name}: its heads are more than one linear layer "
-            f"({', '.join(heads[:4])}), and such heads are not linear. Rate with the model's own code and bring the ratings."
+            f"({', '.join(heads[:4])}), so they are not linear in its states. Rate with the model's "
+            f"own code and bring the ratings."
         )
     raise CheckpointError(
         f"{checkpoint.name}: it has no heads (no {', '.join(CLASSIFIERS)} or {GATED}): a "
@@ -151,7 +153,8 @@ def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
             f"({', '.join(names[:6])}). Make id2label in config.json, and {'rules.toml'} where "
             f"there is one, name each head once."
         )
-    return tuple(names)
+    # Such a name would read as another column of a ratings table.
+    return tuple(f"{name}_head" if name in RESERVED_IDS else name for name in names)
 
 
 def _is_default(id2label: dict[str, str]) -> bool:

@@ -13,8 +13,9 @@ from encore.heads.checkpoint import Checkpoint
 from encore.heads.tensors import Array
 
 _LAYER = re.compile(r"\.(?:layers?|h|block)\.(\d+)\.")
-# The mean enters the layer beside the state of the first token, and is to drown it.
-_LOUD = 1e4
+# The mean enters the layer beside the state of the first token, and is to drown it; float16, which
+# servers use, ends at 65,504.
+_LOUD = 1e3
 # The pooler's tanh bends what passes through it; this small, it hardly does.
 _SOFT = 0.1
 
@@ -57,7 +58,7 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
 
     .. math:: \tanh(0.1 \cdot \mathrm{LayerNorm}(\tfrac1n \textstyle\sum_t h_t))
 
-    up to one part in 10,000, for any software that runs the class.
+    up to one part in 1,000, for any software that runs the class.
 
     Parameters
     ----------

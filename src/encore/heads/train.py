@@ -294,7 +294,10 @@ def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
         worst, best = (low, high) if rises else (high, low)
         outer = min if rises else max
         inner = max if rises else min
-        ends = outer(rule.scale.worst, worst), inner(rule.scale.best, best)
-        scale = RangeScale(*(float(f"{end:.4g}") for end in ends), _BINS)
+        scale = RangeScale(
+            float(f"{outer(rule.scale.worst, worst):.4g}"),
+            float(f"{inner(rule.scale.best, best):.4g}"),
+            _BINS,
+        )
         found.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
     return Rulebook(tuple(found))
