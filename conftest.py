@@ -14,6 +14,10 @@ from typing import Any
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+# Tests run on all cores as they are. Threads of numerical libraries would only wait for each other,
+# at barriers that take a hundred times as long as the work between them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 _ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

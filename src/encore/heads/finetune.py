@@ -6,8 +6,10 @@ Several GPUs or machines are a matter of how the command is launched (``accelera
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +121,7 @@ def tune_regression(
             return (loss, outputs) if return_outputs else loss
 
     folder = Path(tempfile.mkdtemp(prefix="encore-tune-"))
-    with quiet():
+    with _calm():
         trainer = Regression(
             model=model,
             args=transformers.TrainingArguments(**_arguments(folder, how)),
@@ -164,7 +166,7 @@ def tune_preference(
     columns = {name: [list(text.ids) for text in side] for name, side in pairs.items()}
     folder = Path(tempfile.mkdtemp(prefix="encore-tune-"))
     arguments = {**_arguments(folder, how), "max_length": None}
-    with quiet():
+    with _calm():
         trainer = trl.RewardTrainer(
             model=model,
             args=trl.RewardConfig(**arguments),
@@ -205,8 +207,17 @@ def _trainable(checkpoint: Checkpoint, names: Sequence[str], how: Tuning) -> Any
             target_modules="all-linear",
             modules_to_save=[module],
         )
-        model = peft.get_peft_model(model, described)
+        with _calm():
+            model = peft.get_peft_model(model, described)
     return model
+
+
+@contextlib.contextmanager
+def _calm() -> Iterator[None]:
+    """Keep what the libraries warn each other of from those who cannot change it."""
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _arguments(folder: Path, how: Tuning) -> dict[str, Any]:
@@ -220,6 +231,7 @@ def _arguments(folder: Path, how: Tuning) -> dict[str, Any]:
         "per_device_eval_batch_size": how.batch_size,
         "seed": how.seed,
         "bf16": torch.cuda.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
         "save_strategy": "no",
         "report_to": "none",
         "logging_steps": 10,

@@ -114,7 +114,7 @@ def _logistic(margins: NDArray[np.float64], penalty: float) -> NDArray[np.float6
 
 @dataclass(frozen=True)
 class GateTraining:
-    """How a gate is trained; the defaults are ArmoRM's, but for the steps.
+    """How a gate is trained; the defaults are ArmoRM's, but for a smaller and shorter training.
 
     Parameters
     ----------
@@ -131,10 +131,10 @@ class GateTraining:
     """
 
     n_hidden: int = 3
-    width: int = 1024
+    width: int = 256
     temperature: float = 10.0
     learning_rate: float = 1e-3
-    n_steps: int = 500
+    n_steps: int = 300
     batch_pairs: int = 1024
     seed: int = 0
 

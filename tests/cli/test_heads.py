@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+
+from encore import RangeScale, Rulebook, Weights
+from encore.heads import HeadModel
+
+pytestmark = pytest.mark.skipif(
+    bool(os.environ.get("ENCORE_BARE")), reason="bare install without torch"
+)
+Run = Callable[..., Result]
+RATED = """\
+prompt_id,response_id,prompt,response,kind,calm
+{rows}
+"""
+
+
+@pytest.fixture
+def model(folder: Path) -> Path:
+    """A tiny Llama of two heads that states no ranges."""
+    from tests.heads.tiny import classifier
+
+    classifier(folder / "model", "llama", ("kind", "calm"))
+    return folder / "model"
+
+
+@pytest.fixture
+def rated(folder: Path) -> Path:
+    """Rated responses with their texts: long ones are kind, and half are calm."""
+    from tests.heads.tiny import random_texts
+
+    lines = []
+    for number, (asked, answered) in enumerate(random_texts(60)):
+        kind = min(5, 1 + len(answered[1].split()) // 3)
+        calm = 1 + 4 * (number % 2)
+        lines.append(f"p{number},r{number},{asked[1]},{answered[1]},{kind},{calm}")
+    (folder / "rated.csv").write_text(RATED.format(rows="\n".join(lines)))
+    levels = "scale = { levels = [1, 2, 3, 4, 5] }"
+    rules = "".join(f'[[rule]]\nid = "{n}"\ntext = "Is {n}."\n{levels}\n' for n in ("kind", "calm"))
+    (folder / "levels.toml").write_text(rules)
+    return folder / "rated.csv"
+
+
+def test_a_model_without_ranges_says_how_to_have_them_measured(run: Run, model: Path) -> None:
+    done = run("rate", "texts.csv", "--rater", f"heads:{model}", "-o", "out.parquet")
+    assert done.exit_code == 1
+    assert "encore rules heads MODEL --on DATA -o rules.toml" in done.output
+
+
+def test_ranges_are_measured_and_then_rated_under(run: Run, model: Path, folder: Path) -> None:
+    done = run("rules", "heads", model, "--on", "texts.csv", "-o", "heads.toml")
+    assert done.exit_code == 0, done.output
+    assert Rulebook.load(folder / "heads.toml").ids == ("kind", "calm")
+    command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "heads.toml"]
+    done = run(*command, "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    assert "6 responses under 2 rules" in done.output and "tokens read" in done.output
+    talk = [[("user", "Hi"), ("assistant", "Hello")]]
+    value = HeadModel(model).score_heads(talk)[0, 0]
+    assert pq.read_table("out.parquet")["chosen.kind"][0].as_py() == pytest.approx(value, abs=1e-5)
+
+
+def test_models_side_by_side_are_named_with_a_comma(run: Run, model: Path, folder: Path) -> None:
+    from tests.heads.tiny import classifier
+
+    classifier(folder / "cost", "llama", ("LABEL_0",))
+    names = f"{model},{folder / 'cost'}"
+    done = run("rate", "texts.csv", "--rater", f"heads:{names}", "-o", "out.parquet")
+    assert done.exit_code == 1  # no ranges
+    Rulebook.from_ids(["kind", "calm", "cost"], RangeScale(2, -2)).save(folder / "three.toml")
+    command = ["rate", "texts.csv", "--rater", f"heads:{names}", "--rules", "three.toml"]
+    assert run(*command, "-o", "out.parquet").exit_code == 0
+    assert "rejected.cost" in pq.read_table("out.parquet").column_names
+
+
+def test_the_rules_of_mini_are_its_own(run: Run, folder: Path) -> None:
+    assert run("rules", "heads", "encore:mini", "-o", "mini.toml").exit_code == 0
+    assert Rulebook.load(folder / "mini.toml") == HeadModel("encore:mini").rules
+    done = run("rate", "texts.csv", "--rater", "heads:encore:mini", "-o", "out.parquet", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["n_responses"] == 6 and len(told["coverage"]) == 10
+    assert {rule["n_rated"] for rule in told["coverage"]} == {6}
+
+
+def test_a_plan_loads_no_model(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("encore.heads.backbone.Backbone.__init__")
+    Rulebook.from_ids(["kind", "calm"], RangeScale(0, 1)).save("heads.toml")
+    command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "heads.toml"]
+    done = run(*command, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "6 responses" in done.output
+
+
+def test_rate_train_weigh_fold_and_check(run: Run, rated: Path, model: Path, folder: Path) -> None:
+    done = run(
+        *("train", rated, "--rules", "levels.toml", "--backbone", model, "-o", "heads"),
+        *("--layers", "1", "--json"),
+    )
+    assert done.exit_code == 0, done.output
+    quality = {found["rule"]: found for found in json.loads(done.stdout)["quality"]}
+    assert quality["kind"]["n_labels"] == 60
+    assert quality["kind"]["auc"] > 0.7 > quality["calm"]["auc"]
+    own = folder / "heads" / "rules.toml"
+    assert run("rate", "texts.csv", "--rater", "heads:heads", "-o", "r.parquet").exit_code == 0
+    assert run("calibrate", "r.parquet", "--rules", own, "-o", "c.json").exit_code == 0
+    assert run("weigh", "c.json", "-o", "w.json").exit_code == 0
+    done = run("fold", "heads", "--weights", "w.json", "-o", "folded", "--check", "texts.csv")
+    assert done.exit_code == 0, done.output
+    assert "2 heads folded into one" in done.output and "100.00% of pairs" in done.output
+    # The folded head is the weighted mean of the heads on their own scales.
+    weights = Weights.load("w.json")
+    talk = [[("user", "Hi"), ("assistant", "Hello")]]
+    values = HeadModel("heads").score_heads(talk)[0].astype(float)
+    scales = [rule.scale for rule in weights.rules]
+    unit = [(v - s.worst) / (s.best - s.worst) for v, s in zip(values, scales, strict=True)]
+    offset = json.loads((folder / "folded" / "encore_fold.json").read_text())["offset"]
+    reward = HeadModel("folded").score_heads(talk)[0, 0] + offset
+    assert reward == pytest.approx(float(np.dot(unit, weights.shares)), abs=1e-5)
+
+
+def test_ratings_and_texts_meet_by_their_ids(run: Run, rated: Path, model: Path) -> None:
+    rated.with_name("only.csv").write_text(
+        "\n".join(",".join([*cells[:2], *cells[-2:]]) for cells in _cells(rated))
+    )
+    common = ["--rules", "levels.toml", "--backbone", model, "--json"]
+    one = run("train", rated, *common, "-o", "one")
+    two = run("train", "only.csv", "--texts", rated, *common, "-o", "two")
+    assert two.exit_code == 0, two.output
+    assert json.loads(one.stdout)["quality"] == json.loads(two.stdout)["quality"]
+
+
+def _cells(path: Path) -> list[list[str]]:
+    return [line.split(",") for line in path.read_text().splitlines()]
+
+
+def test_ratings_of_none_of_the_texts_are_an_error(run: Run, rated: Path, model: Path) -> None:
+    other = rated.with_name("other.csv")
+    other.write_text("prompt_id,response_id,kind,calm\nx,y,1,2\n")
+    command = ["--rules", "levels.toml", "--backbone", model, "-o", "out"]
+    done = run("train", other, "--texts", rated, *command)
+    assert done.exit_code == 1 and "rates none of" in done.output
+
+
+def test_preferences_and_gates_are_trained_from_pairs(run: Run, model: Path, folder: Path) -> None:
+    from tests.heads.tiny import random_texts
+
+    rows = ["id,prompt_id,prompt,chosen,rejected,chosen.kind,rejected.kind"]
+    for number, (asked, answered) in enumerate(random_texts(40)):
+        longer = f"{answered[1]} and much more to say about all of it"
+        rows.append(f"{number},p{number},{asked[1]},{longer},{answered[1]},4,{1 + number % 5}")
+    (folder / "prefer.csv").write_text("\n".join(rows))
+    command = ["train", "prefer.csv", "--backbone", model, "--json"]
+    done = run(*command, "--method", "bradley-terry", "-o", "bt")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["quality"][0]["auc"] > 0.8
+    assert HeadModel("bt").names == ("preferred",)
+    levels = '[[rule]]\nid = "kind"\ntext = "Is kind."\nscale = { levels = [1, 2, 3, 4, 5] }\n'
+    (folder / "one.toml").write_text(levels)
+    done = run(*command, "--method", "gating", "--rules", "one.toml", "-o", "gate.safetensors")
+    assert done.exit_code == 0, done.output
+    # Of 40 pairs, 4 is above 1, 2 and 3: 24; a tie with 4 is wrong, as is 5.
+    assert json.loads(done.stdout)["uniform_accuracy"] == pytest.approx(24 / 40)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--method", "ridge", "--tune", "lora"], "--method ridge cannot go with --tune lora"),
+        (["--method", "finetune", "--tune", "heads"], "cannot go with --tune heads"),
+        (["--states", "states.txt"], r"expected a file that ends in .npy"),
+        (["--pooling", "mean"], "this is a llama"),
+        (["--layers", "9"], "it has 2 layers"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(
+    options: list[str], says: str, run: Run, rated: Path, model: Path
+) -> None:
+    command = ["train", rated, "--rules", "levels.toml", "--backbone", model, "-o", "out"]
+    done = run(*command, *options)
+    assert done.exit_code in (1, 2) and says in done.output
+
+
+def test_nothing_is_computed_if_there_is_no_place_for_it(run: Run, rated: Path) -> None:
+    (rated.parent / "out").mkdir()
+    (rated.parent / "out" / "mine").write_text("x")
+    done = run("train", rated, "--rules", "levels.toml", "--backbone", "nowhere", "-o", "out")
+    assert done.exit_code == 1 and "it is there already" in done.output
