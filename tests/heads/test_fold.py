@@ -4,17 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from encore import LevelScale, RangeScale, Rule, Rulebook, Weights
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import Checkpoint, HeadModel, check_fold, fold, folded_rewards
 from encore.heads.fold import rank_agreement
 from encore.heads.tensors import Stored
-from tests.heads.tiny import TALKS, classifier, gated, random_texts
-from tests.heads.test_model import plain_logits
+from tests.heads.tiny import TALKS, classifier, gated, plain_logits, random_texts
 
 Peer = Callable[[str], ModuleType]
 # "true" counts a cost: 2 is its worst.
@@ -25,13 +26,13 @@ RULES = Rulebook(
         Rule("short", "Is short.", RangeScale(0, 1)),
     )
 )
-WEIGHTS = Weights(RULES, [3, 1, 4])
+WEIGHTS = Weights(RULES, np.array([3.0, 1, 4]))
 
 
-def weighted(values: np.ndarray) -> np.ndarray:
+def weighted(values: NDArray[Any]) -> NDArray[Any]:
     """3/8 (v + 2)/5 + 1/8 (2 - v)/4 + 4/8 v, head by head."""
     kind, true, short = values.astype(float).T
-    return 3 / 8 * (kind + 2) / 5 + 1 / 8 * (2 - true) / 4 + 4 / 8 * short
+    return np.asarray(3 / 8 * (kind + 2) / 5 + 1 / 8 * (2 - true) / 4 + 4 / 8 * short)
 
 
 def test_the_folded_head_gives_the_weighted_reward(classifier_folder: Path, tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_the_files_of_the_backbone_are_linked_once_heads_have_their_own(
 ) -> None:
     fold(llama, WEIGHTS, tmp_path / "one")  # head and backbone share a file: copied
     rules = Rulebook.from_ids(["composed"], RangeScale(0, 1))
-    fold(tmp_path / "one", Weights(rules, [1.0]), tmp_path / "two")
+    fold(tmp_path / "one", Weights(rules, np.array([1.0], float)), tmp_path / "two")
     backbone, head = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     assert (tmp_path / "one" / backbone).samefile(tmp_path / "two" / backbone)
     assert not (tmp_path / "one" / head).samefile(tmp_path / "two" / head)
@@ -179,18 +180,18 @@ def test_the_check_counts_what_composing_would_clip(llama: Path, tmp_path: Path)
 def test_levels_are_refused(llama: Path, tmp_path: Path) -> None:
     levels = Rulebook.from_ids(["kind", "true", "short"], LevelScale((1, 2, 3)))
     with pytest.raises(InputError, match=r"rule 'kind' has the levels 1, 2, 3; a head gives any"):
-        fold(llama, Weights(levels, [1, 1, 1]), tmp_path / "out")
+        fold(llama, Weights(levels, np.array([1, 1, 1], float)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_weights_of_other_rules_are_refused(llama: Path, tmp_path: Path) -> None:
-    other = Weights(Rulebook.from_ids(["kind", "warm"], RangeScale(0, 1)), [1, 1])
+    other = Weights(Rulebook.from_ids(["kind", "warm"], RangeScale(0, 1)), np.array([1, 1], float))
     with pytest.raises(MismatchError, match=r"no heads for the rules \['warm'\]"):
         fold(llama, other, tmp_path / "out")
 
 
 def test_some_of_the_heads_can_be_folded(llama: Path, tmp_path: Path) -> None:
-    one = Weights(Rulebook.from_ids(["short"], RangeScale(0, 1)), [1])
+    one = Weights(Rulebook.from_ids(["short"], RangeScale(0, 1)), np.array([1], float))
     fold(llama, one, tmp_path / "out")
     rewards = folded_rewards(HeadModel(tmp_path / "out"), TALKS)
     np.testing.assert_allclose(rewards, HeadModel(llama).score_heads(TALKS)[:, 2], atol=1e-6)
@@ -225,7 +226,7 @@ def test_heads_that_are_no_linear_layer_are_refused(llama: Path, tmp_path: Path)
     moved = {name.replace("score.", "score.2."): tensor for name, tensor in opened.items()}
     write_tensors(tmp_path / "new", moved)
     (tmp_path / "new").replace(tmp_path / "model" / "model.safetensors")
-    rules = Weights(Rulebook.from_ids(["a"], RangeScale(0, 1)), [1])
+    rules = Weights(Rulebook.from_ids(["a"], RangeScale(0, 1)), np.array([1], float))
     with pytest.raises(
         CheckpointError, match=r"score\.2\.weight.* not linear .* bring the ratings"
     ):

@@ -7,38 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from encore import RangeScale, Rulebook
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import HeadModel, SideBySide, ranged
-from tests.heads.tiny import TALKS, classifier, random_texts, tokenizer
+from tests.heads.tiny import TALKS, classifier, plain_logits, random_texts, tokenizer
 
 Peer = Callable[[str], ModuleType]
-
-
-def plain_logits(
-    transformers: ModuleType, folder: Path, talks: Any, *, side: str = "right"
-) -> NDArray[np.float32]:
-    """The logits that Transformers' own class gives, all texts in one padded batch."""
-    import torch
-
-    auto = transformers.AutoTokenizer.from_pretrained(folder)
-    if auto.chat_template:  # an encoder counts positions from the left: its texts must begin there
-        auto.padding_side = side
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    if auto.chat_template:
-        texts = [
-            auto.apply_chat_template([{"role": r, "content": c} for r, c in talk], tokenize=False)
-            for talk in talks
-        ]
-        inputs = auto(texts, add_special_tokens=False, padding=True, return_tensors="pt")
-    else:
-        before = ["\n\n".join(text for _, text in talk[:-1]) for talk in talks]
-        after = [talk[-1][1] for talk in talks]
-        inputs = auto(before, after, padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        return np.asarray(model(**inputs).logits.numpy())
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -31,8 +31,8 @@ def case(
 ) -> tuple[NDArray[np.float32], Floats, NDArray[np.int64]]:
     """States far from zero and of uneven scales; four rules with holes, two of them alike."""
     rng = np.random.default_rng(0)
-    states = rng.normal(size=(n, n_features)) * rng.uniform(0.1, 5, n_features)
-    states = (states + 30 * rng.normal(size=n_features)).astype(np.float32)
+    spread = rng.normal(size=(n, n_features)) * rng.uniform(0.1, 5, n_features)
+    states = (spread + 30 * rng.normal(size=n_features)).astype(np.float32)
     labels = states @ rng.normal(size=(n_features, 4)) * 0.1 + rng.normal(size=(n, 4))
     labels[rng.random((n, 4)) < 0.3] = np.nan
     labels[:, 3] = np.where(np.isnan(labels[:, 2]), np.nan, rng.normal(size=n))

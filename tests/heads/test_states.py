@@ -47,9 +47,12 @@ def test_a_run_goes_on_where_another_stopped(
     assert States(path).shape == (4, backbone.hidden_size)  # whole windows only
     read: list[int] = []
     forward = backbone.states
-    monkeypatch.setattr(
-        backbone, "states", lambda texts: (read.append(len(texts)), forward(texts))[1]
-    )
+
+    def counted(texts: Any) -> Any:
+        read.append(len(texts))
+        return forward(texts)
+
+    monkeypatch.setattr(backbone, "states", counted)
     compute_states(backbone, talks, path, key="k")
     assert read == [4, 2]
     assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()

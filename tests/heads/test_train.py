@@ -26,8 +26,7 @@ from encore.heads.train import (
     train_ridge,
 )
 from encore.heads.trained import save_trained
-from tests.heads.test_model import plain_logits
-from tests.heads.tiny import random_texts
+from tests.heads.tiny import plain_logits, random_texts
 
 Peer = Callable[[str], ModuleType]
 RULES = Rulebook(
@@ -198,7 +197,7 @@ def test_missing_labels_have_no_part_in_the_loss(peer: Peer) -> None:
     wanted = torch.tensor([[1.0, float("nan")], [7.0, 2.0]])
     loss = masked_squared_error(values, wanted)
     assert float(loss.detach()) == pytest.approx((4 + 0 + 4) / 3)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert values.grad[0, 1] == 0 and bool(torch.isfinite(values.grad).all())
     nothing = masked_squared_error(values, torch.full((2, 2), float("nan")))
     assert float(nothing.detach()) == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 HIDDEN = 32
 # Roles between marks, as Llama 3 writes them: a template with its own BOS.
@@ -51,7 +53,7 @@ def tokenizer(folder: Path, *, chat: bool = True, pad: str = "<pad>", side: str 
         named = {"cls_token": first, "sep_token": second, "unk_token": "[UNK]"}
         named["pad_token"] = "[PAD]"
     core.add_special_tokens(specials)
-    made = PreTrainedTokenizerFast(
+    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         padding_side=side,
         model_input_names=["input_ids", "attention_mask", *([] if chat else ["token_type_ids"])],
@@ -93,7 +95,7 @@ def classifier(folder: Path, kind: str, names: tuple[str, ...], **changes: Any) 
     torch.manual_seed(0)
     labels = dict(enumerate(names))
     described = config(kind, id2label=labels, problem_type="regression", **changes)
-    model = AutoModelForSequenceClassification.from_config(described).eval()
+    model = AutoModelForSequenceClassification.from_config(described).eval()  # type: ignore[no-untyped-call]
     loosen(model)
     model.save_pretrained(folder)
     tokenizer(folder, chat=kind != "bert")
@@ -119,7 +121,7 @@ def gated(folder: Path, *, n_quantiles: int | None = None) -> Mapping[str, Any]:
     torch.manual_seed(1)
     folder.mkdir(parents=True, exist_ok=True)
     described = config("llama")
-    model = LlamaModel(described).eval()
+    model = LlamaModel(described).eval()  # type: ignore[no-untyped-call]
     loosen(model)
     wide, n = 24, 19
     tensors = {f"model.{name}": part for name, part in model.state_dict().items()}
@@ -165,3 +167,27 @@ def random_texts(count: int, seed: int = 0) -> list[list[tuple[str, str]]]:
         said = [" ".join(rng.choice(words, rng.integers(1, 14))) for _ in range(2)]
         made.append([("user", said[0]), ("assistant", said[1])])
     return made
+
+
+def plain_logits(
+    transformers: ModuleType, folder: Path, talks: Any, *, side: str = "right"
+) -> NDArray[np.float32]:
+    """The logits that Transformers' own class gives, all texts in one padded batch."""
+    import torch
+
+    auto = transformers.AutoTokenizer.from_pretrained(folder)
+    if auto.chat_template:  # an encoder counts positions from the left: its texts must begin there
+        auto.padding_side = side
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    if auto.chat_template:
+        texts = [
+            auto.apply_chat_template([{"role": r, "content": c} for r, c in talk], tokenize=False)
+            for talk in talks
+        ]
+        inputs = auto(texts, add_special_tokens=False, padding=True, return_tensors="pt")
+    else:
+        before = ["\n\n".join(text for _, text in talk[:-1]) for talk in talks]
+        after = [talk[-1][1] for talk in talks]
+        inputs = auto(before, after, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        return np.asarray(model(**inputs).logits.numpy())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,12 @@ class Lengths:
     breaks_after: int | None = None
     value: float = 7.0
 
-    names = ("kind", "long")
-    rules = RULES
-    identity = {"model": "lengths"}
+    names: tuple[str, ...] = ("kind", "long")
+    rules: Rulebook | None = RULES
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": "lengths"}
 
     def batches(
         self, conversations: Sequence[Conversation]

@@ -102,8 +102,8 @@ def head_module(checkpoint: Checkpoint) -> str:
     if heads:
         raise CheckpointError(
             f"{checkpoint.name}: its heads are more than one linear layer "
-            f"({', '.join(heads[:4])}), so they are not linear in its states. Rate with the model's "
-            f"own code and bring the ratings."
+            f"({', '.join(heads[:4])}), so they are not linear in its states. Rate with the "
+            f"model's own code and bring the ratings."
         )
     raise CheckpointError(
         f"{checkpoint.name}: it has no heads (no {', '.join(CLASSIFIERS)} or {GATED}): a "
