@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from click.testing import Result
 
 import encore
+from encore import RangeScale, Rulebook, Weights
 from encore.cli.main import main
 
 Run = Callable[..., Result]
@@ -39,11 +41,43 @@ VERBS: dict[str, list[str]] = {
         *("rate", "texts.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv"),
         *("--store", "store.sqlite", "-o", "out"),
     ],
+    "train": ["train", "rated.csv", "--rules", "rules.toml", "--backbone", "model", "-o", "out"],
+    "fold": ["fold", "model", "--weights", "ranged.json", "-o", "out"],
+    "rules heads": ["rules", "heads", "model", "-o", "out"],
     "store info": ["store", "info", "store.sqlite"],
     "store gc": ["store", "gc", "store.sqlite", "--unrated"],
     "store export": ["store", "export", "store.sqlite", "-o", "out.csv"],
 }
 WRITERS = ["calibrate", "merge", "weigh", "score", "rate", "rules select"]
+MODEL_VERBS = ["train", "fold", "rules heads"]  # these want a model, or write a folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Llama with a head for each of the folder's rules."""
+    from tests.heads.tiny import classifier
+
+    folder = tmp_path_factory.mktemp("models") / "model"
+    classifier(folder, "llama", ("harm", "privacy"))
+    Rulebook.from_ids(["harm", "privacy"], RangeScale(-2, 2)).save(folder / "rules.toml")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _with_model(request: pytest.FixtureRequest) -> None:
+    """What verbs about models need, beside the files that all verbs share."""
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is None or callspec.params.get("verb") not in MODEL_VERBS:
+        return
+    if os.environ.get("ENCORE_BARE"):
+        pytest.skip("bare install without torch")
+    folder, model = (request.getfixturevalue(name) for name in ("folder", "tiny_model"))
+    shutil.copytree(model, folder / "model")
+    rules = Rulebook.load(model / "rules.toml")
+    Weights.by_hand(rules, {"harm": 3, "privacy": 1}).save(folder / "ranged.json")
+    rows = ["prompt_id,response_id,prompt,response,harm,privacy"]
+    rows += [f"p{n},r{n},Hi {n},Hello {n * n},{1 + n % 5},{1 + n % 3}" for n in range(40)]
+    (folder / "rated.csv").write_text("\n".join(rows))
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:

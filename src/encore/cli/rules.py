@@ -12,6 +12,7 @@ from encore.cli.options import (
     console,
     counted,
     json_option,
+    note,
     on_device,
     output,
     print_json,
@@ -111,6 +112,7 @@ def check(name: str, strict: bool, as_json: bool) -> None:
 )
 @output("The rules.toml to write.")
 @on_device
+@json_option()
 def heads(
     model: str,
     data: str | None,
@@ -119,6 +121,7 @@ def heads(
     device: str | None,
     dtype: str | None,
     batch_tokens: int | None,
+    as_json: bool,
 ) -> None:
     """Write the rules of MODEL, a multi-head reward model, for the verbs that take --rules.
 
@@ -134,16 +137,19 @@ def heads(
     from encore.heads import HeadModel, ranged
     from encore.rate import Texts
 
+    refuse_overwrite(out, *(Path(path) for path in (data,) if path and Path(path).exists()))
     running = HeadModel(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    if data is None:
-        if running.rules is None:
-            raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
-        running.rules.save(out, f"The rules of {model}.")
-        return click.echo(f"{out}: {counted(len(running.rules), 'rule')}")
-    refuse_overwrite(out, *(path for path in [Path(data)] if path.exists()))
-    items = [item for row in islice(Texts(data), limit) for item in row.items][:limit]
-    talks = [(*item.messages, ("assistant", item.response)) for item in items]
-    with working("scoring"):
-        found = ranged(running.names, running.score_heads(talks))
-    found.save(out, f"The heads of {model}, with the ranges of {len(talks)} responses.")
-    click.echo(f"{out}: {counted(len(found), 'rule')}; see that worst and best are right")
+    if data is None and running.rules is None:
+        raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
+    if data is not None:
+        items = [item for row in islice(Texts(data), limit) for item in row.items][:limit]
+        talks = [(*item.messages, ("assistant", item.response)) for item in items]
+        with working("scoring"):
+            found = ranged(running.names, running.score_heads(talks))
+        note("Note: higher is taken to be better; swap worst and best where it is not.")
+    elif running.rules is not None:
+        found = running.rules
+    found.save(out, f"The rules of {model}.")
+    if as_json:
+        return print_json({"out": str(out), "rules": found.to_dicts()})
+    click.echo(f"{out}: {counted(len(found), 'rule')}")

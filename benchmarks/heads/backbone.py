@@ -1,0 +1,125 @@
+"""Scoring with 19 heads beside the bare backbone: at least 0.98 of its tokens a second.
+
+A Llama with random weights and random inputs of 512 tokens, through ENCORE's batches, through a
+loop that only runs the backbone on the same batches, and the share of the machine's own matrix
+product that this comes to. ``--shape 8b`` is Llama-3.1-8B in bfloat16 and wants a GPU of 24 GB or more;
+``--shape small`` runs anywhere.
+
+Run as ``python benchmarks/heads/backbone.py [--shape small|8b]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from encore.heads.backbone import Backbone, default_dtype, last_layer
+from encore.heads.conversation import Tokens
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "small": {"hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 4},
+    "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32},
+}
+N_TOKENS, N_HEADS, ROUNDS = 512, 19, 7
+
+
+class Padding:
+    """All of a tokenizer that padding asks for."""
+
+    pad_token_id = 0
+
+
+class Random(Backbone):
+    """A backbone of random weights: no checkpoint is read."""
+
+    def __init__(self, shape: dict[str, Any], batch_tokens: int) -> None:
+        from encore.heads.conversation import Reader
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        heads = shape["hidden_size"] // 128 or 1
+        config = AutoConfig.for_model(
+            "llama",
+            vocab_size=32_000,
+            num_attention_heads=heads,
+            num_key_value_heads=max(1, heads // 4),
+            num_labels=N_HEADS,
+            **shape,
+        )
+        with torch.device(device):
+            torch.set_default_dtype(getattr(torch, default_dtype(device)))
+            self._model = AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-untyped-call]
+            torch.set_default_dtype(torch.float32)
+        self.device, self.batch_tokens = torch.device(device), batch_tokens
+        self.dtype = default_dtype(device)
+        self._last = last_layer(self._model, "random")
+        self.reader = Reader.__new__(Reader)
+        self.reader.tokenizer = Padding()
+
+    @property
+    def n_weights(self) -> int:
+        """Weights that multiply: all but the embeddings'."""
+        return sum(p.numel() for n, p in self._model.named_parameters() if "embed" not in n)
+
+    def bare(self, ids: torch.Tensor) -> None:
+        with torch.inference_mode():
+            self._model.base_model(ids, use_cache=False)
+        self.wait()
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def ceiling(device: torch.device, dtype: str) -> float:
+    """Operations a second of the machine's own matrix product."""
+    size = 8192 if device.type == "cuda" else 2048
+    one = torch.randn(size, size, device=device, dtype=getattr(torch, dtype))
+    times = []
+    for _ in range(12):
+        began = time.perf_counter()
+        one @ one
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 / min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shape", choices=SHAPES, default="small")
+    shape = parser.parse_args().shape
+    n_texts, batch = (256, 32) if shape == "8b" else (32, 4)
+    backbone = Random(SHAPES[shape], batch * N_TOKENS)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 32_000, (n_texts, N_TOKENS))
+    texts = [Tokens(tuple(row)) for row in ids.tolist()]
+    head = rng.normal(size=(N_HEADS, SHAPES[shape]["hidden_size"])).astype(np.float32)
+    ratios, rates = [], []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for first in range(0, n_texts, batch):
+            backbone.bare(torch.from_numpy(ids[first : first + batch]).to(backbone.device))
+        plain = time.perf_counter() - began
+        began = time.perf_counter()
+        for _, states in backbone.batches(texts):
+            states @ head.T
+        ours = time.perf_counter() - began
+        ratios.append(plain / ours)
+        rates.append(n_texts * N_TOKENS / ours)
+    rate = statistics.median(rates)
+    share = rate * 2 * backbone.n_weights / ceiling(backbone.device, backbone.dtype)
+    print(
+        f"{shape} on {backbone.device} in {backbone.dtype}: {rate:,.0f} tokens a second with "
+        f"{N_HEADS} heads, {statistics.median(ratios):.3f} of the bare backbone's; "
+        f"{share:.0%} of the matrix product's ceiling"
+    )
+
+
+if __name__ == "__main__":
+    main()
