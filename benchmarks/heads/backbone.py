@@ -2,8 +2,8 @@
 
 A Llama with random weights and random inputs of 512 tokens, through ENCORE's batches, through a
 loop that only runs the backbone on the same batches, and the share of the machine's own matrix
-product that this comes to. ``--shape 8b`` is Llama-3.1-8B in bfloat16 and wants a GPU of 24 GB or more;
-``--shape small`` runs anywhere.
+product that this comes to. ``--shape 8b`` is Llama-3.1-8B in bfloat16 and wants a GPU of 24 GB or
+more; ``--shape small`` runs anywhere.
 
 Run as ``python benchmarks/heads/backbone.py [--shape small|8b]``.
 """

@@ -172,10 +172,90 @@ def test_preferences_and_gates_are_trained_from_pairs(run: Run, model: Path, fol
 
 
 @pytest.mark.parametrize(
+    ("method", "tune"),
+    [
+        ("finetune", "full"),
+        ("finetune", "lora"),
+        ("bradley-terry", "full"),
+        ("bradley-terry", "lora"),
+    ],
+)
+def test_backbones_are_trained_too_and_print_json_alone(
+    method: str,
+    tune: str,
+    run: Run,
+    rated: Path,
+    model: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "tmp"))
+    rows = ["prompt_id,prompt,chosen,rejected"]
+    rows += [f"p{n},Hi {n},Yes {n},No" for n in range(20)]
+    (folder / "prefer.csv").write_text("\n".join(rows))
+    source = "prefer.csv" if method == "bradley-terry" else rated
+    command = ["train", source, "--rules", "levels.toml", "--backbone", model, "-o", "out"]
+    done = run(*command, "--method", method, "--tune", tune, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["method"].startswith(method)
+    assert HeadModel("out").score_heads([[("user", "Hi"), ("assistant", "Yes")]]).size
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_states_are_kept_for_other_rules(run: Run, rated: Path, model: Path, folder: Path) -> None:
+    command = ["train", rated, "--backbone", model, "--states", "s.npy"]
+    assert run(*command, "--rules", "levels.toml", "-o", "one").exit_code == 0
+    one = Rulebook(Rulebook.load(folder / "levels.toml").rules[:1])
+    one.save(folder / "one.toml")
+    done = run(*command, "--rules", "one.toml", "-o", "two")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_check_on_texts_that_are_not_there_writes_nothing(
+    run: Run, model: Path, folder: Path
+) -> None:
+    rules = Rulebook.from_ids(["kind", "calm"], RangeScale(-2, 2))
+    Weights.by_hand(rules, {"kind": 1, "calm": 1}).save(folder / "w.json")
+    done = run("fold", model, "--weights", "w.json", "-o", "out", "--check", "none.jsonl")
+    assert done.exit_code == 1 and not (folder / "out").exists()
+
+
+def test_ranges_of_models_side_by_side_are_measured_together(
+    run: Run, model: Path, folder: Path
+) -> None:
+    from tests.heads.tiny import classifier
+
+    classifier(folder / "cost", "llama", ("LABEL_0",))
+    names = f"{model},{folder / 'cost'}"
+    done = run("rules", "heads", names, "--on", "texts.csv", "-o", "three.toml")
+    assert done.exit_code == 0, done.output
+    assert Rulebook.load(folder / "three.toml").ids == ("kind", "calm", "cost")
+
+
+def test_responses_that_are_no_pairs_teach_no_gate(run: Run, rated: Path, model: Path) -> None:
+    command = ["train", rated, "--rules", "levels.toml", "--backbone", model, "-o", "out"]
+    done = run(*command, "--method", "gating")
+    assert done.exit_code == 1 and "expected pairs" in done.output
+
+
+def test_a_rating_of_one_name_for_a_model_serves_under_another(
+    run: Run, model: Path, folder: Path
+) -> None:
+    Rulebook.from_ids(["kind", "calm"], RangeScale(-2, 2)).save(folder / "heads.toml")
+    command = ["rate", "texts.csv", "--rules", "heads.toml", "-o", "out.parquet", "--json"]
+    for name in (model, "./model", "model"):
+        done = run(*command, "--rater", f"heads:{name}")
+        assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["n_stored_before"] == 12
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--method", "ridge", "--tune", "lora"], "--method ridge cannot go with --tune lora"),
         (["--method", "finetune", "--tune", "heads"], "cannot go with --tune heads"),
+        (["--method", "finetune", "--device", "cpu"], "are for a frozen backbone"),
         (["--states", "states.txt"], r"expected a file that ends in .npy"),
         (["--pooling", "mean"], "this is a llama"),
         (["--layers", "9"], "it has 2 layers"),

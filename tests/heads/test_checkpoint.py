@@ -53,12 +53,14 @@ def sharded_without_shard(folder: Path) -> None:
 
 
 def sharded_outside(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder.parent / "model.safetensors")
     index = {"weight_map": {"score.weight": "../model.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
 def sharded_without_tensor(folder: Path) -> None:
-    index = {"weight_map": {"score.bias": "model.safetensors"}}
+    (folder / "model.safetensors").rename(folder / "one.safetensors")
+    index = {"weight_map": {"score.bias": "one.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
@@ -75,6 +77,11 @@ def perceptron(folder: Path) -> None:
 
 def wide_head(folder: Path) -> None:
     rewrite(folder, lambda t: t.__setitem__("score.weight", np.zeros((3, 99), np.float32)))
+
+
+def infinite(folder: Path) -> None:
+    head = np.full((3, HIDDEN), np.inf, np.float32)
+    rewrite(folder, lambda tensors: tensors.__setitem__("score.weight", head))
 
 
 def more_heads(folder: Path) -> None:
@@ -99,6 +106,9 @@ def more_heads(folder: Path) -> None:
         (wide_head, rf"shape \[3, 99\]; expected \(heads, {HIDDEN}\)"),
         (more_heads, r"5 heads, and 3 names for them \(kind, true, short\)"),
         (lambda f: configure(f, hidden_size=None), "states no hidden_size"),
+        (lambda f: configure(f, id2label={"a": "kind"}), "id2label .* does not give numbers names"),
+        (lambda f: configure(f, id2label=["kind"]), "id2label .* does not give numbers names"),
+        (infinite, "score holds numbers that are not finite"),
     ],
 )
 def test_a_model_that_is_not_whole_says_what_is_wrong(
@@ -113,7 +123,7 @@ def test_a_model_that_is_not_whole_says_what_is_wrong(
     ("spoil", "says"),
     [
         (lambda f: (f / "tokenizer.json").unlink(), r"no tokenizer; expected tokenizer\.json"),
-        (lambda f: (f / "tokenizer.json").write_text("{}"), "its tokenizer cannot be read"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "its tokenizer or its config"),
         (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
         (lambda f: configure(f, model_type="t5gemma9"), "no sequence classifier of model_type"),
         (lambda f: configure(f, intermediate_size=99), r"do not fit config\.json .*mlp"),
@@ -140,6 +150,14 @@ def test_no_code_of_a_model_is_run(broken: Path, tmp_path: Path) -> None:
     (broken / "modeling_mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     HeadModel(broken).score_heads([[("user", "Hi"), ("assistant", "Hello")]])
     assert not (tmp_path / "ran").exists()
+
+
+def test_of_one_file_and_an_index_the_one_file_counts_as_in_transformers(broken: Path) -> None:
+    one = read_heads(Checkpoint.open(broken)).weight
+    shutil.copy(broken / "model.safetensors", broken / "other.safetensors")
+    index = {"weight_map": dict.fromkeys(read_header(broken / "model.safetensors"), "none")}
+    (broken / "model.safetensors.index.json").write_text(json.dumps(index))
+    np.testing.assert_array_equal(read_heads(Checkpoint.open(broken)).weight, one)
 
 
 def test_heads_of_a_sharded_model_are_found(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from encore import RangeScale, Rulebook
 from encore.errors import CheckpointError, InputError, MismatchError
-from encore.heads import HeadModel, SideBySide, ranged
-from tests.heads.tiny import TALKS, classifier, plain_logits, random_texts, tokenizer
+from encore.heads import HeadModel, SideBySide, open_models, ranged
+from tests.heads.tiny import TALKS, classifier, loosen, plain_logits, random_texts, tokenizer
 
 Peer = Callable[[str], ModuleType]
 
@@ -163,10 +163,82 @@ def test_a_model_cannot_stand_beside_itself(llama: Path) -> None:
         SideBySide([HeadModel(llama), HeadModel(llama)])
 
 
+def test_what_one_of_several_models_cuts_is_counted(llama: Path, bert: Path) -> None:
+    both = SideBySide([HeadModel(llama), HeadModel(bert, max_tokens=20)])
+    found = {
+        place: text
+        for places, _, texts in both.batches(TALKS)
+        for place, text in zip(places, texts, strict=True)
+    }
+    alone = [HeadModel(llama).backbone.reader(talk) for talk in TALKS]
+    cut = [HeadModel(bert, max_tokens=20).backbone.reader(talk) for talk in TALKS]
+    for place, text in found.items():
+        assert text.n_cut == cut[place].n_cut
+        assert len(text) == len(alone[place]) + len(cut[place])
+
+
+def test_names_of_models_must_not_be_empty() -> None:
+    for names in ("", "a,", ",a"):
+        with pytest.raises(InputError, match="expected the name of a model"):
+            open_models(names)
+
+
+def test_a_conversation_that_the_template_refuses_is_named_and_the_others_are_rated(
+    tmp_path: Path,
+) -> None:
+    classifier(tmp_path, "llama", ("a", "b"))
+    template = tmp_path / "chat_template.jinja"
+    refusal = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    template.write_text(refusal + template.read_text())
+    model = HeadModel(tmp_path)
+    talks = [TALKS[0], [("system", "Be kind."), *TALKS[1]], TALKS[2]]
+    with pytest.raises(InputError, match=r"refuses a conversation of the roles \['system', "):
+        model.score_heads(talks)
+    found: dict[int, Any] = {}
+    for places, values, _ in model.batches(talks):
+        found |= dict(zip(places, values, strict=True))
+    assert sorted(found) == [0, 1, 2] and np.isnan(found[1]).all()
+    wanted = model.score_heads([TALKS[0], TALKS[2]])
+    np.testing.assert_allclose([found[0], found[2]], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "roberta", "distilbert", "modernbert"])
+def test_other_architectures_are_read_as_transformers_reads_them(
+    kind: str, tmp_path: Path, peer: Peer
+) -> None:
+    transformers = peer("transformers")
+    small = {"n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 4}
+    if kind == "distilbert":
+        small = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4}
+    elif kind != "gpt2":
+        small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+        small["num_attention_heads"] = 4
+    limit = {} if kind == "gpt2" else {"max_position_embeddings": 66}
+    common = {"vocab_size": 300, "pad_token_id": 0}
+    labels = {"id2label": {0: "a", 1: "b"}, "problem_type": "regression"}
+    config = transformers.AutoConfig.for_model(kind, **small, **limit, **common, **labels)
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    loosen(model)
+    model.save_pretrained(tmp_path)
+    made = tokenizer(tmp_path, chat=kind == "gpt2")
+    short = [TALKS[0], TALKS[2]] if made.chat_template else [[("user", "ab"), ("assistant", "c")]]
+    values = HeadModel(tmp_path).score_heads([short[0], TALKS[4]])  # the last is cut to fit
+    wanted = plain_logits(transformers, tmp_path, short[:1])
+    np.testing.assert_allclose(values[:1], wanted, atol=3e-6)
+    assert np.isfinite(values).all()
+
+
 def test_ranges_leave_the_outermost_values_out() -> None:
     # 0, 1, …, 1000: the quantiles 0.005 and 0.995 are 5 and 995.
     (rule,) = ranged(["h"], np.arange(1001.0)[:, None])
     assert rule.scale == RangeScale(5, 995)
+
+
+def test_ranges_have_the_digits_that_their_span_is_worth() -> None:
+    values = 1000 + np.linspace(-0.01, 0.01, 201)
+    (rule,) = ranged(["h"], values[:, None])
+    assert isinstance(rule.scale, RangeScale)
+    assert (rule.scale.worst, rule.scale.best) == (999.9901, 1000.0099)
 
 
 def test_a_head_that_never_moves_has_no_range() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,13 @@ def test_a_half_written_window_is_written_anew(backbone: Backbone, tmp_path: Pat
     compute_states(backbone, talks, path, key="k")
     compute_states(backbone, talks, tmp_path / "whole.npy", key="k")
     assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_file_that_became_shorter_is_not_gone_on_with(backbone: Backbone, tmp_path: Path) -> None:
+    compute_states(backbone, random_texts(6), tmp_path / "s.npy", key="k")
+    os.truncate(tmp_path / "s.npy", 300)
+    with pytest.raises(InputError, match="shorter than it was written"):
+        compute_states(backbone, random_texts(6), tmp_path / "s.npy", key="k")
 
 
 def test_states_of_something_else_are_not_taken(backbone: Backbone, tmp_path: Path) -> None:

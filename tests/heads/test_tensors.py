@@ -96,6 +96,8 @@ def test_a_header_that_is_spoilt_is_an_error_or_another_whole_header(
         ({"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}, "does not begin where"),
         ({"dtype": "F32", "shape": [1]}, "cannot be read"),
         ({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}, "should have"),
+        ({"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}, "not of whole numbers"),
+        ({"dtype": "F32", "shape": [1], "data_offsets": [0.0, 4.0]}, "not of whole numbers"),
         ([], "cannot be read"),
     ],
 )

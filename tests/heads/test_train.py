@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from encore import LevelScale, RangeScale, Rule, Rulebook
-from encore.errors import InputError
+from encore.errors import CheckpointError, InputError
 from encore.heads import Backbone, Checkpoint, HeadModel
 from encore.heads.finetune import Tuning, masked_squared_error
 from encore.heads.gate import gate_of
+from encore.heads.padding import padded_reader
 from encore.heads.preference import GateTraining, fit_gate, gate_accuracy, save_gate
 from encore.heads.quality import auc
+from encore.heads.shape import first_layers
 from encore.heads.states import fold_of
 from encore.heads.tensors import read_header
 from encore.heads.train import (
@@ -26,7 +29,7 @@ from encore.heads.train import (
     train_ridge,
 )
 from encore.heads.trained import save_trained
-from tests.heads.tiny import plain_logits, random_texts
+from tests.heads.tiny import classifier, config, loosen, plain_logits, random_texts, tokenizer
 
 Peer = Callable[[str], ModuleType]
 RULES = Rulebook(
@@ -208,7 +211,7 @@ def test_a_backbone_is_trained_with_its_heads(
     lora: bool, llama: Path, tmp_path: Path, peer: Peer
 ) -> None:
     made = data()
-    how = Tuning(lora=lora, n_epochs=20, learning_rate=5e-3, batch_size=16)
+    how = Tuning(tmp_path / "work", lora=lora, n_epochs=20, learning_rate=5e-3, batch_size=16)
     done = train_finetune(made, Checkpoint.open(llama), how)
     assert done is not None
     trained, backbone, place = done
@@ -234,7 +237,7 @@ def test_preferences_train_a_backbone_through_trl(
     lora: bool, llama: Path, tmp_path: Path, peer: Peer
 ) -> None:
     made = pairs()
-    how = Tuning(lora=lora, n_epochs=10, learning_rate=5e-3, batch_size=16)
+    how = Tuning(tmp_path / "work", lora=lora, n_epochs=10, learning_rate=5e-3, batch_size=16)
     done = train_preference(made, Checkpoint.open(llama), how)
     assert done is not None
     trained, backbone, place = done
@@ -245,6 +248,102 @@ def test_preferences_train_a_backbone_through_trl(
     assert (values[0::2] > values[1::2]).mean() > 0.8
 
 
-def test_an_encoder_is_not_given_to_trl(bert: Path) -> None:
+@pytest.mark.parametrize("padding", ["none", "the end of text"])
+def test_padding_is_settled_before_a_backbone_is_trained(
+    padding: str, tmp_path: Path, peer: Peer
+) -> None:
+    # As in Llama 3: no padding in config.json, and none or the end of text in the tokenizer, which
+    # every text ends in. What is measured must be what is saved.
+    folder = tmp_path / "model"
+    classifier(folder, "llama", ("a", "b"), pad_token_id=None, eos_token_id=6)
+    tokenizer(folder, pad="<|eot|>")
+    path = folder / "tokenizer_config.json"
+    told = {**json.loads(path.read_text()), "eos_token": "<|eot|>"}
+    if padding == "none":
+        del told["pad_token"]
+    path.write_text(json.dumps(told))
+    made = data()
+    how = Tuning(tmp_path / "work", n_epochs=4, learning_rate=5e-3)
+    done = train_finetune(made, Checkpoint.open(folder), how)
+    assert done is not None
+    trained, backbone, place = done
+    rules = save_trained(trained, backbone, place, tmp_path / "out")
+    talks = list(made.conversations)
+    values = HeadModel(tmp_path / "out").score_heads(talks)
+    logits = plain_logits(peer("transformers"), tmp_path / "out", talks)
+    np.testing.assert_allclose(values, logits, atol=2e-5)
+    left_out = fold_of(made.prompts, 5) == 0
+    again = auc(RULES.level_of(made.labels)[left_out, 0], rules.unit(values)[left_out, 0])
+    assert again == pytest.approx(trained.quality[0].auc)
+
+
+def test_a_tokenizer_with_nothing_to_pad_with_is_an_error(tmp_path: Path) -> None:
+    classifier(tmp_path / "model", "llama", ("a", "b"))
+    made = tokenizer(tmp_path / "model", pad="<|eot|>")
+    made.eos_token = "<|eot|>"
+    made.save_pretrained(tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer.json"
+    core = json.loads(path.read_text())
+    kept = ("<s>", "<|head|>", "<|end|>", "<|eot|>")
+    core["added_tokens"] = [token for token in core["added_tokens"] if token["content"] in kept]
+    path.write_text(json.dumps(core))
+    config = tmp_path / "model" / "tokenizer_config.json"
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({k: v for k, v in told.items() if k != "unk_token"}))
+    with pytest.raises(CheckpointError, match=r"no padding token but the one that ends every text"):
+        padded_reader(Checkpoint.open(tmp_path / "model"))
+
+
+def test_heads_on_a_masked_language_model_keep_all_on_the_way_to_them(
+    tmp_path: Path, peer: Peer
+) -> None:
+    # ModernBERT's own classifier reads head.dense and head.norm, which lie outside its backbone.
+    transformers = peer("transformers")
+    described = config("modernbert", max_position_embeddings=512)
+    model = transformers.AutoModelForMaskedLM.from_config(described)
+    loosen(model)
+    model.save_pretrained(tmp_path / "mlm")
+    tokenizer(tmp_path / "mlm", chat=False)
+    backbone = Backbone(Checkpoint.open(tmp_path / "mlm"))
+    trained = train_ridge(data(), backbone, tmp_path / "states.npy")
+    save_trained(trained, backbone.checkpoint, backbone.head_place, tmp_path / "out")
+    talks = list(data().conversations)[:5]
+    values = HeadModel(tmp_path / "out").score_heads(talks)
+    states = backbone.states([backbone.reader(talk) for talk in talks])
+    wanted = states @ trained.weight.T + (trained.bias if backbone.head_place.has_bias else 0)
+    np.testing.assert_allclose(values, wanted, atol=2e-5)
+    auto = transformers.AutoModelForSequenceClassification
+    _, told = auto.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not told["missing_keys"]
+
+
+def test_fewer_layers_of_a_bare_backbone_leave_the_others_out(tmp_path: Path, peer: Peer) -> None:
+    transformers = peer("transformers")
+    model = transformers.AutoModel.from_config(config("llama"))
+    loosen(model)
+    model.save_pretrained(tmp_path / "bare")
+    tokenizer(tmp_path / "bare")
+    backbone = Backbone(first_layers(Checkpoint.open(tmp_path / "bare"), 1))
+    trained = train_ridge(data(), backbone, tmp_path / "states.npy")
+    save_trained(trained, backbone.checkpoint, backbone.head_place, tmp_path / "out")
+    auto = transformers.AutoModelForSequenceClassification
+    _, told = auto.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+
+
+def test_labels_that_teach_nothing_are_found_before_training(llama: Path, tmp_path: Path) -> None:
+    made = data()
+    made.labels[fold_of(made.prompts, 5) != 0, 1] = np.nan
+    with pytest.raises(InputError, match="rule 'curt' has"):
+        train_finetune(made, Checkpoint.open(llama), Tuning(tmp_path))
+
+
+def test_single_responses_teach_no_gate(llama: Path) -> None:
+    made = data(5)
+    with pytest.raises(InputError, match="5 responses are no pairs"):
+        train_gate(made, Backbone(Checkpoint.open(llama)))
+
+
+def test_an_encoder_is_not_given_to_trl(bert: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Use --tune heads"):
-        train_preference(pairs(4), Checkpoint.open(bert), Tuning())
+        train_preference(pairs(4), Checkpoint.open(bert), Tuning(tmp_path))

@@ -82,7 +82,7 @@ def config(kind: str, **changes: Any) -> Any:
         "bos_token_id": 1,
         "eos_token_id": 2,
     }
-    if kind == "bert":
+    if "bert" in kind:
         del given["num_key_value_heads"], given["head_dim"]
     return AutoConfig.for_model(kind, **{**given, **changes})
 

@@ -38,6 +38,9 @@ class Lengths:
     def identity(self) -> Mapping[str, Any]:
         return {"model": "lengths"}
 
+    def score_heads(self, conversations: Sequence[Conversation]) -> Any:
+        raise NotImplementedError
+
     def batches(
         self, conversations: Sequence[Conversation]
     ) -> Iterator[tuple[list[int], Any, list[Tokens]]]:

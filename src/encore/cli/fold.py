@@ -67,12 +67,13 @@ def fold(
       encore fold heads --weights weights.json -o folded --check pairs.jsonl
     """
     weights = Weights.load(weights_path)
+    rows = [] if texts is None else list(islice(Texts(texts), limit))
+    items = [item for row in rows for item in row.items][:limit]
     folded = fold_model(model, weights, out)
     told = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:
         running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-        items = [item for row in islice(Texts(texts), limit) for item in row.items][:limit]
         talks = [(*item.messages, ("assistant", item.response)) for item in items]
         with working("scoring both ways"):
             models = HeadModel(model, **running), HeadModel(out, **running)
@@ -83,7 +84,9 @@ def fold(
         click.echo(f"{out}: {counted(len(weights.rules), 'head')} folded into one")
         if found is not None:
             _print_check(found)
-    if found is not None and (found.largest_difference > _EXACT or found.rank_agreement < 1):
+    if found is not None and not (
+        found.largest_difference <= _EXACT and found.rank_agreement == 1  # NaN is neither
+    ):
         note(
             "The folded rewards differ from the weighted heads by more than rounding in float32; "
             "in bfloat16 that is to be expected (--dtype float32 tells)."

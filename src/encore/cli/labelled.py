@@ -33,18 +33,22 @@ class _Talks:
             yield (*item.messages, ("assistant", item.response))
 
 
-def labelled(ratings: Path, texts: str | None, rules_source: str | None) -> Labelled:
+def labelled(
+    ratings: Path, texts: str | None, rules_source: str | None, *, paired: bool = False
+) -> Labelled:
     """Ratings with their texts, which are in the same file or are found by their ids.
 
     Raises
     ------
     RatingsError
-        If none of the texts has a rating.
+        If none of the texts has a rating, or pairs are wanted and it holds none.
     """
     if rules_source is None:
         raise click.UsageError("Missing option '--rules'.")
     rules = Rulebook.load(rules_source)
     talks = _Talks(Texts(texts or ratings))
+    if paired:
+        _check_pairs(talks.texts)
     table = rate(talks.texts, rules, Recorded(ratings)).table if texts else ratings
     labels = as_ratings(table, rules).values
     if np.isnan(labels).all():
@@ -52,8 +56,10 @@ def labelled(ratings: Path, texts: str | None, rules_source: str | None) -> Labe
             f"it rates none of {talks.texts.source}; see the ids.", source=str(ratings)
         )
     made_of = {"ratings": ratings.name, "ratings_sha256": file_digest(ratings)}
-    told = {**made_of, **talks.texts.provenance(), "rules_digest": rules.digest}
-    return Labelled(talks, labels, [item.prompt_id for item in talks.items()], rules, told)
+    named = talks.texts.provenance()
+    told = {**made_of, **named, "rules_digest": rules.digest}
+    prompts = [item.prompt_id for item in talks.items()]
+    return Labelled(talks, labels, prompts, rules, told, named)
 
 
 def preferences(texts: str) -> Labelled:
@@ -65,8 +71,13 @@ def preferences(texts: str) -> Labelled:
         If the texts are no pairs.
     """
     talks = _Talks(Texts(texts))
-    if len(next(iter(talks.texts)).items) != 2:
-        raise RatingsError("expected pairs, with the columns chosen and rejected.", source=texts)
+    _check_pairs(talks.texts)
     prompts = [item.prompt_id for item in talks.items()]
     rules = Rulebook.from_ids([PREFERRED], LevelScale((0, 1)))
     return Labelled(talks, np.empty((0, 1)), prompts, rules, talks.texts.provenance())
+
+
+def _check_pairs(texts: Texts) -> None:
+    if len(next(iter(texts)).items) != 2:  # all rows are of one kind
+        message = "expected pairs, with the columns chosen and rejected."
+        raise RatingsError(message, source=str(texts.source))

@@ -13,6 +13,7 @@ import click
 
 from encore.cli.options import on_device
 from encore.errors import InputError, UnknownNameError
+from encore.heads import open_models
 from encore.rate import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
 from encore.rules import Rulebook
 
@@ -150,7 +151,7 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if spec is None:
             return verb(chosen=None, **others)
-        if spec.startswith("heads:"):
+        if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
             options = {**running, "max_tokens": max_input_tokens}
             return verb(chosen=_heads(spec.removeprefix("heads:"), options), **others)
@@ -195,10 +196,7 @@ def _choose(
 
 def _heads(names: str, options: dict[str, Any]) -> Chosen:
     """Models with heads, several side by side with commas between their names."""
-    from encore.heads import HeadModel, SideBySide
-
-    models = [HeadModel(name, **options) for name in names.split(",")]
-    model = models[0] if len(models) == 1 else SideBySide(models)
+    model = open_models(names, **options)
     return Chosen(Heads(model), rules=model.rules)
 
 

@@ -21,6 +21,8 @@ from encore.cli.options import (
 )
 from encore.cli.tables import rules_table
 from encore.errors import InputError, UnknownNameError
+from encore.heads import open_models, ranged
+from encore.rate import Texts
 from encore.rules import Rulebook, catalogues, check_rules
 
 
@@ -134,11 +136,8 @@ def heads(
       encore rules heads encore:mini -o rules.toml
       encore rules heads reward-model --on pairs.jsonl -o rules.toml
     """
-    from encore.heads import HeadModel, ranged
-    from encore.rate import Texts
-
     refuse_overwrite(out, *(Path(path) for path in (data,) if path and Path(path).exists()))
-    running = HeadModel(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    running = open_models(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
     if data is not None:

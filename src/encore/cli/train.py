@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -47,6 +46,13 @@ from encore.heads.train import (
 )
 from encore.heads.trained import Trained, save_trained
 from encore.heads.write import check_free
+
+_TUNED = {
+    "ridge": ("heads",),
+    "finetune": ("lora", "full"),
+    "bradley-terry": ("heads", "lora", "full"),
+    "gating": ("heads",),
+}
 
 
 @click.command()
@@ -126,17 +132,24 @@ def train(
     """
     check_free(out)
     tune = tune or ("full" if method == "finetune" else "heads")
-    if (method == "finetune") == (tune == "heads") or (method == "gating" and tune != "heads"):
+    if tune not in _TUNED[method]:
         raise click.UsageError(f"--method {method} cannot go with --tune {tune}.")
+    if tune != "heads" and (device or dtype or batch_tokens):
+        raise click.UsageError(
+            "--device, --dtype and --batch-tokens are for a frozen backbone; the trainers of "
+            "--tune lora and full find the devices themselves."
+        )
     checkpoint = _shaped(open_checkpoint(source), layers, pooling)
     data = (
         preferences(texts or str(ratings))
         if method == "bradley-terry"
-        else labelled(ratings, texts, rules_source)
+        else labelled(ratings, texts, rules_source, paired=method == "gating")
     )
     if tune != "heads":
-        tuning = Tuning(lora=tune == "lora", max_tokens=max_input_tokens, **how)
-        return _tuned(data, checkpoint, tuning, out, as_json=as_json)
+        with tempfile.TemporaryDirectory(prefix="encore-tune-") as work:
+            lora = tune == "lora"
+            tuning = Tuning(Path(work), lora=lora, max_tokens=max_input_tokens, **how)
+            return _tuned(data, checkpoint, tuning, out, as_json=as_json)
     backbone = Backbone(
         checkpoint,
         device=device,
@@ -172,11 +185,7 @@ def _tuned(
     if done is None:
         return  # the first process writes
     trained, backbone, place = done
-    folder = backbone.folder
-    try:
-        save_trained(trained, backbone, place, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    save_trained(trained, backbone, place, out)
     _print_trained(trained, out, as_json=as_json)
 
 

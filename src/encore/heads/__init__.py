@@ -6,7 +6,7 @@ from encore.heads.checkpoint import Checkpoint
 from encore.heads.fold import FoldCheck, Folded, check_fold, fold, fold_heads, folded_rewards
 from encore.heads.gate import Gate, gated_rewards, read_gate
 from encore.heads.linear import LinearHeads, ranged, read_heads
-from encore.heads.model import HeadModel, MultiHead, SideBySide
+from encore.heads.model import HeadModel, MultiHead, SideBySide, open_models
 
 __all__ = [
     "Backbone",
@@ -24,6 +24,7 @@ __all__ = [
     "folded_rewards",
     "gated_rewards",
     "open_checkpoint",
+    "open_models",
     "ranged",
     "read_gate",
     "read_heads",

@@ -61,7 +61,7 @@ class Backbone:
     ) -> None:
         torch = require("torch", extra="heads", feature="A multi-head reward model")
         self.checkpoint = checkpoint
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device_of(device))
         self.dtype = dtype or default_dtype(self.device.type)
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 2048)
         self.reader = read_tokenizer(checkpoint, max_tokens)
@@ -141,9 +141,15 @@ class Backbone:
             return np.asarray(states.float().cpu().numpy())
 
 
+def device_of(wanted: str | None) -> str:
+    """The device by its name; the GPU if none is named and there is one."""
+    torch = require("torch", extra="heads", feature="A multi-head reward model")
+    return wanted or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def default_dtype(device: str) -> str:
     """bfloat16 where it is fast, float32 elsewhere."""
-    return "bfloat16" if device == "cuda" else "float32"
+    return "bfloat16" if device.startswith("cuda") else "float32"
 
 
 class LastLayer:

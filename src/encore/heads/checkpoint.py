@@ -27,6 +27,7 @@ _TOKENIZER_FILES = (
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
     *("chat_template.jinja", "chat_template.json"),
 )
+_HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", RULES_FILE, "README.md")
 
 
@@ -80,7 +81,7 @@ class Checkpoint:
     def hidden_size(self) -> int:
         """Numbers in one state of the backbone."""
         config = self.config.get("text_config") or self.config
-        size = config.get("hidden_size") or config.get("n_embd") or config.get("d_model")
+        size = next((config[name] for name in _HIDDEN if name in config), None)
         if not isinstance(size, int):
             raise CheckpointError(f"{self.name}: config.json states no hidden_size.")
         return size
@@ -171,12 +172,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
     single, index = folder / "model.safetensors", folder / INDEX_FILE
-    if index.is_file():
+    if single.is_file():  # with both, Transformers reads this one
+        placed: Any = dict.fromkeys(read_header(single), single.name)
+    elif index.is_file():
         placed = _read_json(index).get("weight_map")
         if not isinstance(placed, dict) or not placed:
             raise CheckpointError(f"{index}: it has no weight_map.")
-    elif single.is_file():
-        placed = dict.fromkeys(read_header(single), single.name)
     else:
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         hint = (

@@ -11,7 +11,8 @@ from encore.extras import require
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.linear import CLASSIFIERS, GATED
 
-_GATING = (f"{GATED}.", "gating.", "reward_transform_matrix")
+# Heads for other tasks; what else lies beside a backbone may be part of the way to its classifier.
+_FOREIGN = ("lm_head.", "cls.", "decoder.", f"{GATED}.", "gating.", "reward_transform_matrix")
 
 
 def classifier_class(checkpoint: Checkpoint) -> Any:
@@ -55,14 +56,12 @@ def as_classifier(checkpoint: Checkpoint) -> Checkpoint:
         }
         return replace(checkpoint, tensors=kept).with_config(**ours)
     prefix = f"{found.base_model_prefix}."
-    tensors = {n: t for n, t in checkpoint.tensors.items() if n.startswith(prefix)}
-    if not tensors:  # saved as the bare backbone
-        foreign = ("lm_head.", "cls.", *_GATING)
-        tensors = {
-            prefix + name: tensor
-            for name, tensor in checkpoint.tensors.items()
-            if not name.startswith(foreign)
-        }
+    is_bare = not any(name.startswith(prefix) for name in checkpoint.tensors)
+    tensors = {
+        prefix + name if is_bare else name: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if not name.startswith(_FOREIGN)
+    }
     return replace(checkpoint, tensors=tensors).with_config(**ours)
 
 

@@ -28,11 +28,14 @@ class Tokens:
         Which of two texts each token is of, where the model asks for it.
     n_cut : int
         Tokens left out of the middle of an overlong text.
+    refused : str, optional
+        Why there are none: what the chat template said.
     """
 
     ids: tuple[int, ...]
     kinds: tuple[int, ...] | None = None
     n_cut: int = 0
+    refused: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

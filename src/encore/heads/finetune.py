@@ -7,7 +7,6 @@ Several GPUs or machines are a matter of how the command is launched (``accelera
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 
 from encore.errors import InputError
 from encore.extras import require
-from encore.heads.backbone import default_dtype, last_layer
+from encore.heads.backbone import default_dtype, device_of, last_layer
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.conversation import Conversation, Reader, Tokens
-from encore.heads.load import load_classifier, quiet, read_tokenizer
+from encore.heads.load import load_classifier, quiet
+from encore.heads.padding import padded_reader
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,8 @@ class Tuning:
 
     Parameters
     ----------
+    work : pathlib.Path
+        A folder of the caller's for the trained backbone.
     lora : bool
         Train low-rank updates, merged into the backbone at the end, instead of all weights.
     n_epochs : float
@@ -48,6 +50,7 @@ class Tuning:
         For fresh heads and the order of the data.
     """
 
+    work: Path
     lora: bool = False
     n_epochs: float = 1.0
     learning_rate: float = 2e-5
@@ -104,10 +107,10 @@ def tune_regression(
     """
     transformers = require("transformers", extra="finetune", feature="Training a backbone")
     require("accelerate", extra="finetune", feature="Training a backbone")
-    reader = read_tokenizer(checkpoint, how.max_tokens)
+    reader = padded_reader(checkpoint, how.max_tokens)
     texts = [reader(conversation) for conversation in conversations]
     names = [f"head_{number}" for number in range(targets.shape[1])]
-    model = _trainable(checkpoint, names, how)
+    model = _trainable(checkpoint, names, how, reader)
     rows = [_row(text, target) for text, target in zip(texts, targets, strict=True)]
     kept, validated = np.flatnonzero(~left_out), np.flatnonzero(left_out)
 
@@ -120,22 +123,22 @@ def tune_regression(
             loss = masked_squared_error(outputs.logits, wanted)
             return (loss, outputs) if return_outputs else loss
 
-    folder = Path(tempfile.mkdtemp(prefix="encore-tune-"))
     with _calm():
         trainer = Regression(
             model=model,
-            args=transformers.TrainingArguments(**_arguments(folder, how)),
+            args=transformers.TrainingArguments(**_arguments(how)),
             train_dataset=[rows[place] for place in kept],
             data_collator=lambda batch: _padded(batch, reader),
         )
+        trainer.remove_callback(transformers.PrinterCallback)  # it prints where results go
         trainer.train()
         values = np.full(targets.shape, np.nan)
         if len(validated):
             values[validated] = trainer.predict([rows[place] for place in validated]).predictions
-        _save(trainer, folder)
+        _save(trainer, how.work)
     if not trainer.is_world_process_zero():
         return None
-    return Tuned(folder, values, sum(text.n_cut > 0 for text in texts))
+    return Tuned(how.work, values, sum(text.n_cut > 0 for text in texts))
 
 
 def tune_preference(
@@ -152,20 +155,20 @@ def tune_preference(
     how : Tuning
         How.
     """
+    transformers = require("transformers", extra="finetune", feature="Training a backbone")
     trl = require("trl", extra="finetune", feature="Training a backbone on preferences")
     datasets = require("datasets", extra="finetune", feature="Training a backbone on preferences")
-    reader = read_tokenizer(checkpoint, how.max_tokens)
+    reader = padded_reader(checkpoint, how.max_tokens)
     if not reader.is_chat:
         raise InputError(
             f"{checkpoint.name}: TRL's trainer knows no pairs of texts, which an encoder reads. "
             f"Use --tune heads."
         )
     texts = [reader(conversation) for conversation in conversations]
-    model = _trainable(checkpoint, ("preferred",), how)
+    model = _trainable(checkpoint, ("preferred",), how, reader)
     pairs = {"chosen_ids": texts[0::2], "rejected_ids": texts[1::2]}
     columns = {name: [list(text.ids) for text in side] for name, side in pairs.items()}
-    folder = Path(tempfile.mkdtemp(prefix="encore-tune-"))
-    arguments = {**_arguments(folder, how), "max_length": None}
+    arguments = {**_arguments(how), "max_length": None}
     with _calm():
         trainer = trl.RewardTrainer(
             model=model,
@@ -173,12 +176,13 @@ def tune_preference(
             train_dataset=datasets.Dataset.from_dict(columns),
             processing_class=reader.tokenizer,
         )
+        trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-        _save(trainer, folder)
+        _save(trainer, how.work)
     if not trainer.is_world_process_zero():
         return None
     n_cut = sum(text.n_cut > 0 for text in texts)
-    return Tuned(folder, np.full((len(texts), 1), np.nan), n_cut)
+    return Tuned(how.work, np.full((len(texts), 1), np.nan), n_cut)
 
 
 def masked_squared_error(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -190,13 +194,15 @@ def masked_squared_error(values: torch.Tensor, wanted: torch.Tensor) -> torch.Te
     return errors.square().sum() / known.sum().clamp(min=1)
 
 
-def _trainable(checkpoint: Checkpoint, names: Sequence[str], how: Tuning) -> Any:
+def _trainable(checkpoint: Checkpoint, names: Sequence[str], how: Tuning, reader: Reader) -> Any:
     import torch
     import transformers
 
     transformers.set_seed(how.seed)
-    dtype = default_dtype("cuda" if torch.cuda.is_available() else "cpu")
+    # In bfloat16 most steps of all weights would round to nothing; low-rank updates are float32.
+    dtype = default_dtype(device_of(None)) if how.lora else "float32"
     model = load_classifier(checkpoint, getattr(torch, dtype), names)
+    model.config.pad_token_id = reader.tokenizer.pad_token_id
     if how.lora:
         peft = require("peft", extra="finetune", feature="LoRA")
         module = last_layer(model, checkpoint.name).path.partition(".")[0]
@@ -220,11 +226,11 @@ def _calm() -> Iterator[None]:
         yield
 
 
-def _arguments(folder: Path, how: Tuning) -> dict[str, Any]:
+def _arguments(how: Tuning) -> dict[str, Any]:
     import torch
 
     return {
-        "output_dir": str(folder / "trainer"),
+        "output_dir": str(how.work / "trainer"),
         "num_train_epochs": how.n_epochs,
         "learning_rate": how.learning_rate,
         "per_device_train_batch_size": how.batch_size,

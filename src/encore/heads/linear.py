@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,8 @@ def read_heads(checkpoint: Checkpoint) -> LinearHeads:
     weight = _tensor(checkpoint, f"{module}.weight")
     bias_name = f"{module}.bias"
     bias = _tensor(checkpoint, bias_name) if bias_name in checkpoint.tensors else None
+    if not np.isfinite(weight).all() or (bias is not None and not np.isfinite(bias).all()):
+        raise CheckpointError(f"{checkpoint.name}: {module} holds numbers that are not finite.")
     if weight.ndim != 2 or weight.shape[1] != checkpoint.hidden_size:
         raise CheckpointError(
             f"{checkpoint.name}: {module}.weight has the shape {list(weight.shape)}; expected "
@@ -136,13 +139,13 @@ def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
     CheckpointError
         If there is not one name a head.
     """
-    stated = checkpoint.config.get("id2label")
+    stated = _labels(checkpoint)
     if checkpoint.rules is not None:
         names: Sequence[str] = checkpoint.rules.ids
     elif head_module(checkpoint) == GATED and n_rules == len(ATTRIBUTES):
         names = ATTRIBUTES
-    elif stated and not (n_rules == 1 and _is_default(stated)):
-        names = [str(label) for _, label in sorted(stated.items(), key=lambda item: int(item[0]))]
+    elif stated and not (n_rules == 1 and set(stated.values()) == {"LABEL_0"}):
+        names = [stated[number] for number in sorted(stated)]
     elif n_rules == 1:
         names = (Path(checkpoint.name.partition("@")[0]).name,)
     else:
@@ -157,8 +160,14 @@ def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
     return tuple(f"{name}_head" if name in RESERVED_IDS else name for name in names)
 
 
-def _is_default(id2label: dict[str, str]) -> bool:
-    return set(id2label.values()) == {"LABEL_0"}
+def _labels(checkpoint: Checkpoint) -> dict[int, str]:
+    stated = checkpoint.config.get("id2label") or {}
+    try:
+        return {int(number): str(label) for number, label in stated.items()}
+    except (AttributeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoint.name}: id2label in config.json does not give numbers names ({error})."
+        ) from error
 
 
 def own_rules(checkpoint: Checkpoint, heads: LinearHeads) -> Rulebook | None:
@@ -194,8 +203,20 @@ def ranged(names: Sequence[str], values: NDArray[Any], share: float = 0.005) -> 
     for name, worst, best in zip(names, *ends.tolist(), strict=True):
         if not worst < best:
             raise InputError(f"head {name!r} gave {worst:g} every time; it has no range.")
-        rules.append(Rule(name, name, RangeScale(float(f"{worst:.4g}"), float(f"{best:.4g}"))))
+        rules.append(Rule(name, name, tidy_range(worst, best)))
     return Rulebook(tuple(rules))
+
+
+def tidy_range(worst: float, best: float) -> RangeScale:
+    """A range with no more digits than its span is worth.
+
+    Examples
+    --------
+    >>> tidy_range(-0.0123456, 1.2345678)
+    RangeScale(worst=-0.012, best=1.235, bins=10)
+    """
+    digits = 3 - math.floor(math.log10(abs(best - worst)))
+    return RangeScale(round(worst, digits), round(best, digits))
 
 
 def check_names(wanted: Rulebook, names: Sequence[str], model: str) -> None:

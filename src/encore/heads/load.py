@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from encore.errors import CheckpointError
@@ -15,6 +15,10 @@ from encore.heads.tensors import Stored
 
 if TYPE_CHECKING:
     import torch
+
+_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")
+# These count positions from the padding token's number on.
+_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "longformer", "xlm-roberta-xl")
 
 
 def read_tokenizer(checkpoint: Checkpoint, max_tokens: int | None = None) -> Reader:
@@ -34,15 +38,18 @@ def read_tokenizer(checkpoint: Checkpoint, max_tokens: int | None = None) -> Rea
             )
     except Exception as error:  # a broken file raises whatever its parser does
         raise CheckpointError(
-            f"{checkpoint.name}: its tokenizer cannot be read: {error}"
+            f"{checkpoint.name}: its tokenizer or its configuration cannot be read: {error}"
         ) from error
-    config = checkpoint.config.get("text_config") or checkpoint.config
-    return Reader(
-        tokenizer,
-        max_tokens=max_tokens,
-        max_positions=config.get("max_position_embeddings"),
-        name=checkpoint.name,
-    )
+    positions = _positions(checkpoint.config.get("text_config") or checkpoint.config)
+    return Reader(tokenizer, max_tokens=max_tokens, max_positions=positions, name=checkpoint.name)
+
+
+def _positions(config: Mapping[str, Any]) -> int | None:
+    """How many tokens the model has positions for."""
+    stated = next((config[name] for name in _POSITIONS if config.get(name)), None)
+    if stated is not None and config["model_type"] in _FROM_PADDING:
+        return int(stated) - int(config.get("pad_token_id") or 0) - 1
+    return stated
 
 
 def load_classifier(
@@ -105,7 +112,8 @@ def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
     if missing:
         raise CheckpointError(
             f"{checkpoint.name}: no tensors {missing[:4]}{' …' * (len(missing) > 4)}, which "
-            f"{checkpoint.config['model_type']} needs; they would be random."
+            f"the classifier of {checkpoint.config['model_type']} needs; they would be random. "
+            f"Give a checkpoint that was saved as a classifier, or for a BERT use --pooling mean."
         )
     if wrong:
         raise CheckpointError(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.errors import MismatchError
+from encore.errors import InputError, MismatchError
 from encore.files import StrPath
-from encore.heads.backbone import Backbone
+from encore.heads.backbone import Backbone, default_dtype, device_of
 from encore.heads.bundled import open_checkpoint
-from encore.heads.conversation import Conversation, Tokens
+from encore.heads.conversation import Conversation, Reader, Tokens
 from encore.heads.linear import LinearHeads, own_rules, read_heads
 from encore.heads.tensors import Array
 from encore.rules import Rulebook
@@ -35,6 +36,10 @@ class MultiHead(Protocol):
     @property
     def identity(self) -> Mapping[str, Any]:
         """All that its values depend on, as plain data."""
+        ...
+
+    def score_heads(self, conversations: Sequence[Conversation]) -> Array:
+        """The value of every head for every conversation, shape (n_responses, n_rules)."""
         ...
 
     def batches(
@@ -83,9 +88,17 @@ class HeadModel:
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         """The model by the digest of its files, and what else its values depend on."""
-        told = {name: self._options.get(name) for name in ("dtype", "max_tokens")}
-        given = {name: value for name, value in told.items() if value is not None}
-        return {"model": self.checkpoint.name, "sha256": self.checkpoint.digest, **given}
+        told = {"sha256": self.checkpoint.digest, "dtype": self._dtype()}
+        cut = self._options.get("max_tokens")
+        # Not the way to the folder: a model is what is in it.
+        name = self.checkpoint.name
+        name = Path(name).name if Path(name).is_dir() else name
+        return {"model": name, **told, **({"max_tokens": cut} if cut else {})}
+
+    def _dtype(self) -> str:
+        if (stated := self._options.get("dtype")) is not None:
+            return str(stated)
+        return default_dtype(str(device_of(self._options.get("device"))))
 
     def score_heads(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The value of every head for every conversation.
@@ -108,18 +121,38 @@ class HeadModel:
         ((1, 10), ('harmless', 'declines_unsafe'))
         """
         result = np.empty((len(conversations), len(self.names)), np.float32)
-        for places, values, _ in self.batches(conversations):
+        for places, values, texts in self.batches(conversations):
+            refused = next((text.refused for text in texts if text.refused), None)
+            if refused is not None:
+                raise InputError(refused)
             result[places] = values
         return result
 
     def batches(
         self, conversations: Sequence[Conversation]
     ) -> Iterator[tuple[list[int], Array, list[Tokens]]]:
-        """Values batch by batch, longest first, with the places of the conversations."""
-        texts = [self.backbone.reader(conversation) for conversation in conversations]
-        for places, states in self.backbone.batches(texts):
+        """Values batch by batch, longest first, with the places of the conversations.
+
+        The values of a conversation that the chat template refuses are NaN, and its tokens say so.
+        """
+        reader = self.backbone.reader
+        texts = [_read(reader, conversation) for conversation in conversations]
+        refused = [place for place, text in enumerate(texts) if text.refused]
+        if refused:
+            unknown = np.full((len(refused), len(self.names)), np.nan, np.float32)
+            yield refused, unknown, [texts[place] for place in refused]
+        read = [place for place, text in enumerate(texts) if not text.refused]
+        for places, states in self.backbone.batches([texts[place] for place in read]):
             values = states @ self.heads.weight.T + self.heads.bias
-            yield places, values, [texts[place] for place in places]
+            here = [read[place] for place in places]
+            yield here, values, [texts[place] for place in here]
+
+
+def _read(reader: Reader, conversation: Conversation) -> Tokens:
+    try:
+        return reader(conversation)
+    except InputError as error:
+        return Tokens((), refused=str(error))
 
 
 class SideBySide:
@@ -173,6 +206,35 @@ class SideBySide:
         """Values of all models, in the batches of the first."""
         first, *others = self.models
         for places, values, texts in first.batches(conversations):
-            here = [conversations[place] for place in places]
-            parts = [values, *(model.score_heads(here) for model in others)]
+            parts = [values]
+            for model in others:
+                part = np.empty((len(places), len(model.names)), np.float32)
+                for rows, found, read in model.batches([conversations[p] for p in places]):
+                    part[rows] = found
+                    for row, text in zip(rows, read, strict=True):
+                        texts[row] = _both(texts[row], text)
+                parts.append(part)
             yield places, np.concatenate(parts, axis=1), texts
+
+
+def _both(one: Tokens, other: Tokens) -> Tokens:
+    """What two models read of one conversation, counted together."""
+    cut = max(one.n_cut, other.n_cut)
+    return Tokens(one.ids + other.ids, None, cut, one.refused or other.refused)
+
+
+def open_models(names: str, **options: Any) -> MultiHead:
+    """A model, or several side by side with commas between their names.
+
+    Raises
+    ------
+    CheckpointError
+        If one of them cannot be read.
+    InputError
+        If a name is empty.
+    """
+    listed = names.split(",")
+    if not all(listed):
+        raise InputError(f"heads:{names}: expected the name of a model, or several with commas.")
+    models = [HeadModel(name, **options) for name in listed]
+    return models[0] if len(models) == 1 else SideBySide(models)

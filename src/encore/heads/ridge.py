@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,8 +140,8 @@ def fit_ridge(
     InputError
         If a rule has labels in one fold only, or all its labels are the same.
     """
+    check_labels(labels, folds, names or range(1, labels.shape[1] + 1))
     given = ~np.isnan(labels)
-    _check_labels(labels, given, folds, names or range(1, labels.shape[1] + 1))
     n_folds, n_rules = int(folds.max()) + 1, labels.shape[1]
     masks, group = np.unique(given, axis=1, return_inverse=True)
     members = [np.flatnonzero(group == number) for number in range(masks.shape[1])]
@@ -212,9 +213,15 @@ def _fit_group(
             fit.fold_bias[fold, rules[here]] = bias[here]
 
 
-def _check_labels(
-    labels: _Floats, given: NDArray[np.bool_], folds: NDArray[np.int64], names: Iterable[object]
-) -> None:
+def check_labels(labels: _Floats, folds: NDArray[Any], names: Iterable[object]) -> None:
+    """Refuse a rule that has nothing to teach, or nothing to be validated by.
+
+    Raises
+    ------
+    InputError
+        If a rule has labels in one fold only, or all its labels are the same.
+    """
+    given = ~np.isnan(labels)
     for rule, name in enumerate(names):
         here = labels[given[:, rule], rule]
         if len(here) < 2 or len(np.unique(folds[given[:, rule]])) < 2:

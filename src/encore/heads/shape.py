@@ -12,7 +12,8 @@ from encore.errors import InputError
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.tensors import Array
 
-_LAYER = re.compile(r"\.(?:layers?|h|block)\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.")
+_N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
 # The mean enters the layer beside the state of the first token, and is to drown it; float16, which
 # servers use, ends at 65,504.
 _LOUD = 1e3
@@ -30,7 +31,8 @@ def first_layers(checkpoint: Checkpoint, n_layers: int) -> Checkpoint:
     InputError
         If the backbone has no such number of layers.
     """
-    there = checkpoint.config.get("num_hidden_layers")
+    key = next((name for name in _N_LAYERS if name in checkpoint.config), _N_LAYERS[0])
+    there = checkpoint.config.get(key)
     if not isinstance(there, int) or not 1 <= n_layers <= there:
         raise InputError(
             f"{checkpoint.name}: it has {there} layers; expected a number of them from 1 to "
@@ -38,9 +40,8 @@ def first_layers(checkpoint: Checkpoint, n_layers: int) -> Checkpoint:
         )
     kept = {name: t for name, t in checkpoint.tensors.items() if _layer_of(name) < n_layers}
     kinds = checkpoint.config.get("layer_types")
-    return replace(checkpoint, tensors=kept).with_config(
-        num_hidden_layers=n_layers, layer_types=kinds[:n_layers] if kinds else None
-    )
+    changes = {key: n_layers, "layer_types": kinds[:n_layers] if kinds else None}
+    return replace(checkpoint, tensors=kept).with_config(**changes)
 
 
 def _layer_of(name: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,10 @@ def compute_states(
     """
     path, size = Path(path), backbone.hidden_size
     n_done, n_cut = _progress(path, key)
+    if n_done and path.stat().st_size < len(_header(n_done, size)) + n_done * size * 4:
+        raise InputError(
+            f"{path}: it is shorter than it was written. Remove it and {path.name}.json."
+        )
     rest = iter(itertools.islice(conversations, n_done, None))
     with path.open("r+b" if n_done else "w+b") as file:
         start = _header(n_done, size)
@@ -97,6 +102,7 @@ def compute_states(
             file.seek(0)
             file.write(_header(n_done, size))
             file.flush()
+            os.fsync(file.fileno())  # before the note that says that they are there
             file.seek(0, 2)
             _note_progress(path, key, n_done, n_cut)
             on_progress(n_done)

@@ -127,7 +127,9 @@ def _entry(path: Path, start: int, entry: Mapping[str, Any]) -> Stored:
     kind = entry["dtype"]
     if kind not in _BYTES:
         raise ValueError(f"it names the type {kind!r}")
-    if math.prod(shape) * _BYTES[kind] != end - begin or begin < 0:
+    if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+        raise ValueError(f"shape {list(shape)} at {[begin, end]} is not of whole numbers")
+    if math.prod(shape) * _BYTES[kind] != end - begin:
         raise ValueError(f"shape {list(shape)} of {kind} does not take {end - begin} bytes")
     return Stored(path, kind, shape, start + begin, start + end)
 

@@ -17,18 +17,17 @@ from encore.heads.checkpoint import Checkpoint
 from encore.heads.conversation import Conversation
 from encore.heads.finetune import Tuned, Tuning, tune_preference, tune_regression
 from encore.heads.gate import Gate
-from encore.heads.linear import HeadPlace, ranged, read_heads
+from encore.heads.linear import HeadPlace, ranged, read_heads, tidy_range
 from encore.heads.preference import GateTraining, fit_bradley_terry, fit_gate, gate_accuracy
 from encore.heads.quality import RuleQuality, qualities
-from encore.heads.ridge import fit_ridge
+from encore.heads.ridge import check_labels, fit_ridge
 from encore.heads.states import States, compute_states, fold_of
 from encore.heads.trained import Trained
-from encore.rules import RangeScale, Rule, Rulebook
+from encore.rules import Rule, Rulebook
 
 TunedHeads = tuple[Trained, Checkpoint, HeadPlace]
 N_FOLDS = 5
 PREFERRED = "preferred"
-_BINS = 10
 _BEYOND = 0.005  # share of values left beyond a range at each end
 
 
@@ -48,6 +47,8 @@ class Labelled:
         The rules.
     provenance : mapping
         What the ratings are and where they come from, as plain data.
+    texts : mapping, optional
+        What the texts alone are; as the provenance unless given.
     """
 
     conversations: Iterable[Conversation]
@@ -55,6 +56,7 @@ class Labelled:
     prompts: Sequence[str]
     rules: Rulebook
     provenance: Mapping[str, Any]
+    texts: Mapping[str, Any] | None = None
 
 
 def train_ridge(
@@ -108,7 +110,7 @@ def states_of(
 ) -> States:
     """The states of the responses, in a file."""
     made_of = [backbone.checkpoint.digest, backbone.dtype, backbone.reader.max_tokens]
-    key = digest([*made_of, dict(data.provenance)])
+    key = digest([*made_of, dict(data.texts or data.provenance)])
     return compute_states(backbone, data.conversations, path, key=key, on_progress=on_progress)
 
 
@@ -128,8 +130,15 @@ def train_finetune(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> Tuned
     -------
     (Trained, Checkpoint, HeadPlace) or None
         The heads and the backbone that they stand on now; None in processes but the first.
+
+    Raises
+    ------
+    InputError
+        If a rule has too few labels, or they are all the same.
     """
     left_out = fold_of(data.prompts, N_FOLDS) == 0
+    check_labels(data.labels, left_out, data.rules.ids)
+    check_labels(data.labels[~left_out], np.arange((~left_out).sum()), data.rules.ids)
     # Rules with wide scales must not drown the others, and heads without a bias need no offset.
     span = np.array([rule.scale.best - rule.scale.worst for rule in data.rules])
     mean = np.nanmean(np.where(left_out[:, None], np.nan, data.labels), axis=0)
@@ -272,6 +281,8 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     how : GateTraining, optional
         How.
     """
+    if len(data.labels) % 2:
+        raise InputError(f"{len(data.labels)} responses are no pairs; a gate learns from pairs.")
     unit = data.rules.unit(data.labels)
     margins = np.nan_to_num(unit[0::2] - unit[1::2]).astype(np.float32)
     talks = list(data.conversations)[0::2]
@@ -294,10 +305,6 @@ def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
         worst, best = (low, high) if rises else (high, low)
         outer = min if rises else max
         inner = max if rises else min
-        scale = RangeScale(
-            float(f"{outer(rule.scale.worst, worst):.4g}"),
-            float(f"{inner(rule.scale.best, best):.4g}"),
-            _BINS,
-        )
+        scale = tidy_range(outer(rule.scale.worst, worst), inner(rule.scale.best, best))
         found.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
     return Rulebook(tuple(found))

@@ -72,6 +72,8 @@ def check_free(out: Path) -> None:
     """
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
+    if out.is_dir() and out.samefile(Path.cwd()):
+        raise InputError(f"{out}: it is the current folder; name a new one.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: it is there already; write to a new folder.")
 

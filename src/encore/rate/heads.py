@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from encore.heads import MultiHead
+from encore.heads.conversation import Tokens
 from encore.heads.linear import check_names
 from encore.rate.rater import Answer, Identity, Item, Ledger, Reason, Usage
 
@@ -55,14 +56,18 @@ class Heads:
             talks = [(*item.messages, ("assistant", item.response)) for item in window]
             for places, values, texts in self.model.batches(talks):
                 for place, row, text in zip(places, values.tolist(), texts, strict=True):
+                    if text.refused:
+                        ledger.note(text.refused)
                     usage = Usage(prompt_tokens=len(text))
                     for rule, sample in ledger.wants(window[place]):
-                        answer = _answer(row[head[rule.id]], text.n_cut, usage)
+                        answer = _answer(row[head[rule.id]], text, usage)
                         ledger.keep(window[place], rule, answer, sample)
                         usage = Usage()
 
 
-def _answer(value: float, n_cut: int, usage: Usage) -> Answer:
+def _answer(value: float, text: Tokens, usage: Usage) -> Answer:
+    if text.refused:
+        return Answer(reason=Reason.REJECTED, reply=text.refused, usage=usage)
     if not math.isfinite(value):
-        return Answer(reason=Reason.MALFORMED, usage=usage, n_cut=n_cut)
-    return Answer(value=value, usage=usage, n_cut=n_cut)
+        return Answer(reason=Reason.MALFORMED, usage=usage, n_cut=text.n_cut)
+    return Answer(value=value, usage=usage, n_cut=text.n_cut)
