@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encore import RangeScale, Rule, Rulebook
+from encore import Comparison, RangeScale, Rule, Rulebook, compare
 from encore.heads.backbone import Backbone
 from encore.heads.bundled import MINI_FOLDER, MINI_LAYERS, mini_backbone
 from encore.heads.conversation import Conversation
@@ -45,6 +45,7 @@ RULES = {
     "disallowed": ("Contains no disallowed content.", RBR),
 }
 EVALUATED = 2  # of five parts
+_IDS = ("id", "prompt_id", "subset")
 
 
 def is_evaluated(prompt: str) -> bool:
@@ -167,17 +168,75 @@ def main() -> None:
     }
     write_tensors(given.out / "head.safetensors", heads)
     trained.rules.save(given.out / "rules.toml", "The rules of encore:mini; 0 is worst, 1 best.")
-    (given.out / "README.md").write_text(_card(trained), encoding="utf-8")
+    comparison = evaluated(backbone, trained, given.data)
+    text = _card(trained, comparison)
+    (given.out / "README.md").write_text(text, encoding="utf-8")
     for found in trained.quality:
         print(f"{found.rule:16} {found.n_labels:5} {found.r2:6.3f} {found.auc:.3f}")
 
 
-def _card(trained: Trained) -> str:
+def _card(trained: Trained, comparison: Comparison) -> str:
     backbone = f"the first {MINI_LAYERS} layers of sentence-transformers/all-MiniLM-L6-v2"
-    text = card(trained, trained.rules, backbone)
-    return text.replace(
-        f"base_model: {backbone}", "base_model: sentence-transformers/all-MiniLM-L6-v2"
+    base = "base_model: sentence-transformers/all-MiniLM-L6-v2"
+    text = card(trained, trained.rules, backbone).replace(f"base_model: {backbone}", base)
+    subsets = list(comparison.row("uniform").subsets)
+    head = " | ".join(("scheme", "all", "95 %", "against uniform", *subsets))
+    rows = [f"| {head} |", "|" + "---|" * (4 + len(subsets))]
+    for row in comparison.rows:
+        half, difference = row.accuracy["half"], row.difference
+        by_subset = [f"{row.subsets[name]['half']:.1%}" for name in subsets]
+        cells = [
+            f"{half.value:.1%}",
+            f"{half.low:.1%} to {half.high:.1%}",
+            f"{difference.value:+.1%} ({difference.low:+.1%} to {difference.high:+.1%})",
+        ]
+        rows.append(f"| {' | '.join((row.scheme, *cells, *by_subset))} |")
+    alone = ["| rule | half | resolved |", "|---|---|---|"]
+    for rule in comparison.rules:
+        half, resolved = (rule.accuracy[kind] for kind in ("half", "resolved"))
+        alone.append(f"| {rule.rule} | {half:.1%} | {resolved:.1%} |")
+    return _PAIRS.format(
+        card=text,
+        n_pairs=comparison.n_pairs,
+        n_prompts=comparison.n_prompts,
+        rows="\n".join(rows),
+        alone="\n".join(alone),
+        sentence=comparison.sentence,
     )
+
+
+_PAIRS = """{card}- Its rules are about harm and refusal, in English; it knows nothing of helpfulness and facts.
+- Rules that were learned from texts without a conversation (sexual, hate, harassment, violence,
+  self_harm) see the topic of prompt and response together: they hardly tell a refusal from an
+  answer.
+- `answers_safe` does not know whether a request is safe: on unsafe ones it prefers the answer.
+
+## On pairs of prompts that it never saw
+
+{n_pairs} pairs to {n_prompts} prompts of XSTest and Do-Not-Answer, a safe and helpful response
+against one that is not. Accuracy, a tie counting one half; 95 % intervals resample prompts.
+
+{rows}
+
+{sentence}
+
+Each rule alone:
+
+{alone}
+"""
+
+
+def evaluated(model: Backbone, trained: Trained, data: Path) -> Comparison:
+    """Every scheme on the pairs of prompts that no head was trained on."""
+    kept = [row for row in _read(data, "safety_pairs") if is_evaluated(row["prompt"])]
+    columns: dict[str, Any] = {name: [row[name] for row in kept] for name in _IDS}
+    for side in ("chosen", "rejected"):
+        talks = [(("user", row["prompt"]), ("assistant", row[side])) for row in kept]
+        states = model.states([model.reader(talk) for talk in talks])
+        values = states @ trained.weight.T + trained.bias
+        for place, rule in enumerate(trained.rules):
+            columns[f"{side}.{rule.id}"] = values[:, place]
+    return compare(pa.table(columns), trained.rules)
 
 
 if __name__ == "__main__":

@@ -273,7 +273,9 @@ def test_padding_is_settled_before_a_backbone_is_trained(
     logits = plain_logits(peer("transformers"), tmp_path / "out", talks)
     np.testing.assert_allclose(values, logits, atol=2e-5)
     left_out = fold_of(made.prompts, 5) == 0
-    again = auc(RULES.level_of(made.labels)[left_out, 0], rules.unit(values)[left_out, 0])
+    again = auc(
+        RULES.level_of(made.labels)[left_out, 0], rules.unit(values.astype(float))[left_out, 0]
+    )
     assert again == pytest.approx(trained.quality[0].auc)
 
 

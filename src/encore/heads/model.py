@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import InputError, MismatchError
+from encore.extras import require
 from encore.files import StrPath
 from encore.heads.backbone import Backbone, default_dtype, device_of
 from encore.heads.bundled import open_checkpoint
@@ -143,9 +144,15 @@ class HeadModel:
             yield refused, unknown, [texts[place] for place in refused]
         read = [place for place, text in enumerate(texts) if not text.refused]
         for places, states in self.backbone.batches([texts[place] for place in read]):
-            values = states @ self.heads.weight.T + self.heads.bias
+            values = self._values(states)
             here = [read[place] for place in places]
             yield here, values, [texts[place] for place in here]
+
+    def _values(self, states: Array) -> Array:
+        # NumPy's product has threads of its own, which would take turns with PyTorch's.
+        torch = require("torch", extra="heads", feature="A multi-head reward model")
+        parts = (torch.from_numpy(x) for x in (states, self.heads.weight, self.heads.bias))
+        return np.asarray(torch.nn.functional.linear(*parts).numpy())
 
 
 def _read(reader: Reader, conversation: Conversation) -> Tokens:
