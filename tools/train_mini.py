@@ -205,7 +205,8 @@ def _card(trained: Trained, comparison: Comparison) -> str:
     )
 
 
-_PAIRS = """{card}- Its rules are about harm and refusal, in English; it knows nothing of helpfulness and facts.
+_PAIRS = """{card}- Its rules are about harm and refusal, in English.
+- It knows nothing of helpfulness and facts.
 - Rules that were learned from texts without a conversation (sexual, hate, harassment, violence,
   self_harm) see the topic of prompt and response together: they hardly tell a refusal from an
   answer.
