@@ -9,6 +9,8 @@ _MAX_STEPS = 500
 _TOLERANCE = 1e-13
 _MAX_DAMPING = 1e12
 _UNDECIDED = 1e-6
+_N_VECTORS, _N_RULES = 3, 8  # starts
+_AS_GOOD = 1e-6
 _DIGITS = 12  # of the covariance, relative to its largest entry
 
 
@@ -21,8 +23,9 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
     .. math:: \min_v \sum_{k < l} (\Sigma_{kl} - v_k v_l)^2
 
-    by damped Newton steps from the leading eigenvector, with :math:`|v_k|` at most the
-    margin's standard deviation: a factor cannot explain more than all of a rule.
+    with :math:`|v_k|` at most the margin's standard deviation: a factor cannot explain more than
+    all of a rule. Damped Newton steps from several starts, the nearest fit of which counts: data
+    that hardly hang together have more than one optimum.
 
     Parameters
     ----------
@@ -65,15 +68,40 @@ def _own_order(covariance: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.lexsort(keys.T[::-1])
 
 
-def _fit(off: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Projected, damped Newton steps on the off-diagonal entries."""
-    deviation = np.sqrt(np.maximum(np.diagonal(off), 0.0))
-    off = off - np.diag(np.diagonal(off))
+def _fit(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The best of the fits to the off-diagonal entries; the first of those that are as good."""
+    deviation = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+    off = covariance - np.diag(np.diagonal(covariance))
+    best, least = np.zeros(len(off)), np.inf
+    for start in _starts(off, deviation):
+        v, residual = _descend(off, deviation, start)
+        if residual < least * (1 - _AS_GOOD):
+            best, least = v, residual
+    return best
+
+
+def _starts(off: NDArray[np.float64], deviation: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The leading eigenvectors, and for the rules that covary most a factor that is all theirs."""
     values, vectors = np.linalg.eigh(off)
-    # A start that favours loud rules a little leaves no saddle to be stuck on where two mirror
-    # each other, and does not depend on the rules' order.
+    # Starts that favour loud rules a little leave no saddle to be stuck on where two mirror
+    # each other, and do not depend on the rules' order.
     tilt = 1 + 0.01 * deviation / max(deviation.max(initial=0.0), 1e-300)
-    start = vectors[:, -1] * np.sqrt(max(values[-1], 0.0)) * tilt
+    starts = [
+        vectors[:, -place] * np.sqrt(max(values[-place], 0.0)) * tilt
+        for place in range(1, min(_N_VECTORS, len(off)) + 1)
+    ]
+    for rule in np.argsort(-np.linalg.norm(off, axis=1), kind="stable")[:_N_RULES]:
+        if deviation[rule] > 0:
+            start = off[rule] / deviation[rule]
+            start[rule] = deviation[rule]
+            starts.append(start)
+    return starts
+
+
+def _descend(
+    off: NDArray[np.float64], deviation: NDArray[np.float64], start: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Projected, damped Newton steps on the off-diagonal entries; the fit and its residual."""
     v = np.clip(start, -deviation, deviation)
     residual, damping = _residual(off, v), 1e-3
     scale = np.abs(off).max(initial=0.0) ** 1.5  # a gradient is a covariance times a loading
@@ -98,7 +126,7 @@ def _fit(off: NDArray[np.float64]) -> NDArray[np.float64]:
             break  # nothing improves: the optimum to the last bit
         else:
             damping *= 4
-    return np.asarray(v if v.sum() >= 0 else -v)
+    return np.asarray(v if v.sum() >= 0 else -v), residual
 
 
 def is_determined(covariance: NDArray[np.float64], loadings: NDArray[np.float64]) -> bool:
