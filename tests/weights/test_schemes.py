@@ -19,8 +19,8 @@ every_scheme = pytest.mark.parametrize("name", SCHEMES)
 by_ratings = pytest.mark.parametrize("name", [n for n in SCHEMES if n not in ("random", "single")])
 Floats = NDArray[np.float64]
 FIVE = LevelScale((1, 2, 3, 4, 5))
-# Every cell is drawn: arrays mostly of one value, which schemes refuse for good reasons, would leave
-# hardly an example.
+# Every cell is drawn: of arrays mostly of one value hardly an example would be left, since schemes
+# refuse them for good reasons.
 VALUES = npst.arrays(
     np.float64, (24, 4), elements=st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0]), fill=st.nothing()
 )

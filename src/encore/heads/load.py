@@ -108,7 +108,9 @@ def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
         *("classifier.out_proj.", "classification_head.out_proj."),
     )
     missing = [n for n in sorted(told["missing_keys"]) if not n.startswith(heads)]
-    wrong = [str(found) for found in told["mismatched_keys"] if not found[0].startswith(heads)]
+    # Transformers 4 gives names, Transformers 5 names with both shapes.
+    named = [(f if isinstance(f, str) else f[0], f) for f in told["mismatched_keys"]]
+    wrong = [str(found) for name, found in named if not name.startswith(heads)]
     if missing:
         raise CheckpointError(
             f"{checkpoint.name}: no tensors {missing[:4]}{' …' * (len(missing) > 4)}, which "
