@@ -34,6 +34,11 @@ def test_the_added_layer_gives_the_mean_over_tokens(bert: Path, peer: Peer) -> N
         np.testing.assert_allclose(state, torch.tanh(0.1 * mean).numpy(), atol=2e-5)
 
 
+def test_a_mean_is_taken_once(bert: Path) -> None:
+    once = mean_over_tokens(Checkpoint.open(bert))
+    assert mean_over_tokens(once) is once
+
+
 def test_fewer_layers_give_the_states_in_the_middle(llama: Path, peer: Peer) -> None:
     torch, transformers = peer("torch"), peer("transformers")
     plain = transformers.AutoModel.from_pretrained(llama).eval()

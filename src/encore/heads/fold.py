@@ -16,7 +16,7 @@ from encore.heads.bundled import open_checkpoint
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.classifier import as_classifier, for_rules
 from encore.heads.conversation import Conversation
-from encore.heads.linear import GATED, HeadPlace, LinearHeads, check_names, read_heads
+from encore.heads.linear import LinearHeads, check_names, head_place, read_heads
 from encore.heads.model import HeadModel
 from encore.heads.write import write_checkpoint
 from encore.rules import LevelScale, Rulebook
@@ -123,7 +123,7 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
     heads = read_heads(checkpoint)
     folded = fold_heads(heads, weights)
     backbone = for_rules(as_classifier(checkpoint), ("composed",))
-    module, has_bias = _place(checkpoint, heads)
+    module, has_bias = head_place(checkpoint)
     tensors = {f"{module}.weight": folded.weight[None].astype(np.float32)}
     if has_bias:
         tensors[f"{module}.bias"] = np.array([folded.offset], np.float32)
@@ -139,12 +139,6 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
         },
     )
     return folded
-
-
-def _place(checkpoint: Checkpoint, heads: LinearHeads) -> HeadPlace:
-    if heads.module == GATED:
-        return HeadPlace("score", False)  # ArmoRM and QRM are Llamas
-    return HeadPlace(heads.module, f"{heads.module}.bias" in checkpoint.tensors)
 
 
 def _sidecar(checkpoint: Checkpoint, weights: Weighted, offset: float) -> str:

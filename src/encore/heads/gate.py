@@ -12,7 +12,7 @@ from encore.errors import CheckpointError
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.conversation import Conversation
 from encore.heads.model import HeadModel
-from encore.heads.tensors import Array, Tensor
+from encore.heads.tensors import Array, Tensor, numbers_of
 
 _EPSILON = 1e-5  # BatchNorm1d's
 
@@ -104,10 +104,10 @@ def gate_of(tensors: Mapping[str, Tensor], temperature: float, source: str) -> G
     return Gate(
         layers,
         float(temperature),
-        float(_numbers(tensors["gating.logit_scale"]).reshape(-1)[0]),
+        float(numbers_of(tensors["gating.logit_scale"]).reshape(-1)[0]),
         np.eye(len(layers[-1].weight), dtype=np.float32)
         if transform is None
-        else _numbers(transform),
+        else numbers_of(transform),
     )
 
 
@@ -144,7 +144,7 @@ def _layers(tensors: Mapping[str, Tensor], model: str) -> tuple[GateLayer, ...]:
     layers: list[GateLayer] = []
     for number in numbers:
         part = {
-            name.rpartition(".")[2]: _numbers(tensor)
+            name.rpartition(".")[2]: numbers_of(tensor)
             for name, tensor in tensors.items()
             if name.startswith(f"gating.layers.{number}.") and "num_batches" not in name
         }
@@ -161,7 +161,3 @@ def _layers(tensors: Mapping[str, Tensor], model: str) -> tuple[GateLayer, ...]:
     if not layers:
         raise CheckpointError(f"{model}: its gate has no layers.")
     return tuple(layers)
-
-
-def _numbers(tensor: Tensor) -> Array:
-    return tensor if isinstance(tensor, np.ndarray) else tensor.read()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads.checkpoint import Checkpoint
-from encore.heads.tensors import Array
+from encore.heads.tensors import Array, numbers_of
 from encore.rules import RangeScale, Rule, Rulebook
 from encore.rules.rule import RESERVED_IDS
 
@@ -69,9 +69,10 @@ def read_heads(checkpoint: Checkpoint) -> LinearHeads:
         If it has none, they are not one linear layer, or they do not fit its configuration.
     """
     module = head_module(checkpoint)
-    weight = _tensor(checkpoint, f"{module}.weight")
+    weight = numbers_of(checkpoint.tensors[f"{module}.weight"])
     bias_name = f"{module}.bias"
-    bias = _tensor(checkpoint, bias_name) if bias_name in checkpoint.tensors else None
+    stored = checkpoint.tensors.get(bias_name)
+    bias = None if stored is None else numbers_of(stored)
     if not np.isfinite(weight).all() or (bias is not None and not np.isfinite(bias).all()):
         raise CheckpointError(f"{checkpoint.name}: {module} holds numbers that are not finite.")
     if weight.ndim != 2 or weight.shape[1] != checkpoint.hidden_size:
@@ -114,9 +115,18 @@ def head_module(checkpoint: Checkpoint) -> str:
     )
 
 
-def _tensor(checkpoint: Checkpoint, name: str) -> Array:
-    tensor = checkpoint.tensors[name]
-    return tensor if isinstance(tensor, np.ndarray) else tensor.read()
+def head_place(checkpoint: Checkpoint) -> HeadPlace:
+    """Where the architecture's own class has the heads of a checkpoint that has some.
+
+    Raises
+    ------
+    CheckpointError
+        If it has none.
+    """
+    module = head_module(checkpoint)
+    if module == GATED:
+        return HeadPlace("score", False)  # ArmoRM and QRM are Llamas
+    return HeadPlace(module, f"{module}.bias" in checkpoint.tensors)
 
 
 def _mean_of_quantiles(checkpoint: Checkpoint, weight: Array) -> Array:

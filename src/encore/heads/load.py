@@ -11,7 +11,7 @@ from encore.extras import require
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.classifier import as_classifier, classifier_class, for_rules
 from encore.heads.conversation import Reader
-from encore.heads.tensors import Stored
+from encore.heads.tensors import Stored, numbers_of
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ def _numbers(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     import torch
 
     read = {
-        name: tensor.read() if isinstance(tensor, Stored) else tensor
+        name: numbers_of(tensor)
         for name, tensor in checkpoint.tensors.items()
         if not isinstance(tensor, Stored) or tensor.is_float
     }

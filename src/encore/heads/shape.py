@@ -10,7 +10,7 @@ import numpy as np
 
 from encore.errors import InputError
 from encore.heads.checkpoint import Checkpoint
-from encore.heads.tensors import Array
+from encore.heads.tensors import Array, numbers_of
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.")
 _N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
@@ -59,7 +59,8 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
 
     .. math:: \tanh(0.1 \cdot \mathrm{LayerNorm}(\tfrac1n \textstyle\sum_t h_t))
 
-    up to one part in 1,000, for any software that runs the class.
+    up to one part in 1,000, for any software that runs the class. A BERT that has this layer is
+    given back as it is.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
             f"{checkpoint.config['model_type']}. Use --pooling own."
         )
     n_layers = int(checkpoint.config["num_hidden_layers"])
+    if _ends_in_the_mean(checkpoint, n_layers - 1):
+        return checkpoint
     size, wide = checkpoint.hidden_size, int(checkpoint.config["intermediate_size"])
     layer = {
         f"bert.encoder.layer.{n_layers}.{name}": tensor
@@ -88,6 +91,12 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
     }
     tensors = {**checkpoint.tensors, **layer, **pooler}
     return replace(checkpoint, tensors=tensors).with_config(num_hidden_layers=n_layers + 1)
+
+
+def _ends_in_the_mean(checkpoint: Checkpoint, last: int) -> bool:
+    """Whether the last layer is such a layer already: no trained one has queries of zero."""
+    query = checkpoint.tensors.get(f"bert.encoder.layer.{last}.attention.self.query.weight")
+    return query is not None and not numbers_of(query).any()
 
 
 def _uniform_layer(size: int, wide: int) -> Mapping[str, Array]:

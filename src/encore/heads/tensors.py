@@ -92,6 +92,11 @@ class Stored:
 Tensor = Stored | Array
 
 
+def numbers_of(tensor: Tensor) -> Array:
+    """The numbers of a tensor, wherever it is."""
+    return tensor.read() if isinstance(tensor, Stored) else tensor
+
+
 def read_header(path: StrPath) -> dict[str, Stored]:
     """What a safetensors file holds; no numbers are read.
 

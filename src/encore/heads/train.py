@@ -17,7 +17,7 @@ from encore.heads.checkpoint import Checkpoint
 from encore.heads.conversation import Conversation
 from encore.heads.finetune import Tuned, Tuning, tune_preference, tune_regression
 from encore.heads.gate import Gate
-from encore.heads.linear import HeadPlace, ranged, read_heads, tidy_range
+from encore.heads.linear import HeadPlace, head_place, ranged, read_heads, tidy_range
 from encore.heads.preference import GateTraining, fit_bradley_terry, fit_gate, gate_accuracy
 from encore.heads.quality import RuleQuality, qualities
 from encore.heads.ridge import check_labels, fit_ridge
@@ -169,8 +169,12 @@ def _opened(
         shutil.copyfile(path, tuned.folder / path.name)
     opened = replace(Checkpoint.open(tuned.folder), name=checkpoint.name)
     heads = read_heads(opened)
-    place = HeadPlace(heads.module, f"{heads.module}.bias" in opened.tensors)
-    return opened, place, heads.weight.astype(np.float64), heads.bias.astype(np.float64)
+    return (
+        opened,
+        head_place(opened),
+        heads.weight.astype(np.float64),
+        heads.bias.astype(np.float64),
+    )
 
 
 def train_bradley_terry(
