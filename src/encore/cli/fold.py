@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 import click
 
+from encore.cli.labelled import first_talks
 from encore.cli.options import (
     counted,
     existing,
@@ -19,7 +19,6 @@ from encore.cli.options import (
 )
 from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
-from encore.rate import Texts
 from encore.weights import Weights
 
 _EXACT = 1e-5
@@ -67,14 +66,12 @@ def fold(
       encore fold heads --weights weights.json -o folded --check pairs.jsonl
     """
     weights = Weights.load(weights_path)
-    rows = [] if texts is None else list(islice(Texts(texts), limit))
-    items = [item for row in rows for item in row.items][:limit]
+    talks = [] if texts is None else first_talks(texts, limit)
     folded = fold_model(model, weights, out)
     told = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:
         running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-        talks = [(*item.messages, ("assistant", item.response)) for item in items]
         with working("scoring both ways"):
             models = HeadModel(model, **running), HeadModel(out, **running)
             found = check_fold(models[0], weights, models[1], talks)

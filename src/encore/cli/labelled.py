@@ -1,9 +1,10 @@
-"""Texts and ratings brought together, for training."""
+"""Conversations for models with heads, and ratings brought to them for training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -29,8 +30,16 @@ class _Talks:
             yield from row.items
 
     def __iter__(self) -> Iterator[Conversation]:
-        for item in self.items():
-            yield (*item.messages, ("assistant", item.response))
+        return map(_talk, self.items())
+
+
+def _talk(item: Item) -> Conversation:
+    return (*item.messages, ("assistant", item.response))
+
+
+def first_talks(source: str, limit: int) -> list[Conversation]:
+    """The first conversations of some texts."""
+    return list(islice(_Talks(Texts(source, limit=limit)), limit))
 
 
 def labelled(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 import click
 
+from encore.cli.labelled import first_talks
 from encore.cli.options import (
     console,
     counted,
@@ -22,7 +22,6 @@ from encore.cli.options import (
 from encore.cli.tables import rules_table
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models, ranged
-from encore.rate import Texts
 from encore.rules import Rulebook, catalogues, check_rules
 
 
@@ -141,8 +140,7 @@ def heads(
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
     if data is not None:
-        items = [item for row in islice(Texts(data), limit) for item in row.items][:limit]
-        talks = [(*item.messages, ("assistant", item.response)) for item in items]
+        talks = first_talks(data, limit)
         with working("scoring"):
             found = ranged(running.names, running.score_heads(talks))
         note("Note: higher is taken to be better; swap worst and best where it is not.")
