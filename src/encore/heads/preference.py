@@ -19,7 +19,7 @@ from encore.heads.tensors import Array, Tensor, write_tensors
 if TYPE_CHECKING:
     import torch
 
-PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 _STEPS = 500
 
 
