@@ -193,8 +193,8 @@ def _card(trained: Trained, comparison: Comparison) -> str:
         rows.append(f"| {' | '.join((row.scheme, *cells, *by_subset))} |")
     alone = ["| rule | half | resolved |", "|---|---|---|"]
     for rule in comparison.rules:
-        half, resolved = (rule.accuracy[kind] for kind in ("half", "resolved"))
-        alone.append(f"| {rule.rule} | {half:.1%} | {resolved:.1%} |")
+        cells = [f"{rule.accuracy[kind]:.1%}" for kind in ("half", "resolved")]
+        alone.append(f"| {rule.rule} | {' | '.join(cells)} |")
     return _PAIRS.format(
         card=text,
         n_pairs=comparison.n_pairs,
