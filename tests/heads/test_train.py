@@ -346,6 +346,18 @@ def test_single_responses_teach_no_gate(llama: Path) -> None:
         train_gate(made, Backbone(Checkpoint.open(llama)))
 
 
+def test_a_gate_needs_prompts_and_more_than_one(llama: Path) -> None:
+    made, backbone = pairs(4), Backbone(Checkpoint.open(llama))
+    one = Labelled(made.conversations, made.labels, ["p"] * 8, RULES, {})
+    with pytest.raises(InputError, match="all pairs are of one prompt or one fold"):
+        train_gate(one, backbone)
+    bare = Labelled(
+        [talk[1:] for talk in made.conversations], made.labels, list("aabbccdd"), RULES, {}
+    )
+    with pytest.raises(InputError, match="no prompt, which is what a gate goes by"):
+        train_gate(bare, backbone)
+
+
 def test_an_encoder_is_not_given_to_trl(bert: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Use --tune heads"):
         train_preference(pairs(4), Checkpoint.open(bert), Tuning(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +230,8 @@ def _print_trained(trained: Trained, out: Path, *, as_json: bool) -> None:
 
 def _print_gate(trained: TrainedGate, out: Path, *, as_json: bool) -> None:
     if as_json:
-        told = {**asdict(replace(trained, gate=None))}  # type: ignore[arg-type]
-        return print_json({"out": str(out), **told})
+        told = {"accuracy": trained.accuracy, "uniform_accuracy": trained.uniform_accuracy}
+        return print_json({"out": str(out), "n_pairs": trained.n_pairs, **told})
     click.echo(
         f"{out}: a gate; strict accuracy on {counted(trained.n_pairs, 'pair')} by gates that did "
         f"not see their prompts: {trained.accuracy:.1%}; by uniform weights: "

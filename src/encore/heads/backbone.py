@@ -12,7 +12,7 @@ from encore.errors import CheckpointError, InputError
 from encore.extras import require
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.conversation import Tokens
-from encore.heads.linear import HeadPlace
+from encore.heads.linear import CLASSIFIERS, HeadPlace
 from encore.heads.load import load_classifier, read_tokenizer
 from encore.heads.tensors import Array
 
@@ -114,15 +114,15 @@ class Backbone:
 
     def _try(self, texts: Sequence[Tokens]) -> Array | None:
         """The states of one batch; None if memory does not suffice."""
-        import torch
-
         try:
             return self._forward(texts)
-        except (torch.cuda.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:  # running out of memory is one
             if not any(words in str(error).lower() for words in _ROOM):
                 raise
         # Outside the handler: the error holds the frames, and these hold what has to be freed.
         if self.device.type == "cuda":
+            import torch
+
             torch.cuda.empty_cache()
         return None
 
@@ -183,13 +183,11 @@ def last_layer(model: Any, name: str) -> LastLayer:
     """
     from torch import nn
 
-    if isinstance(getattr(model, "score", None), nn.Linear):
-        return LastLayer(model.score, "score", is_decoder=True)
-    for path in ("classifier", "classifier.out_proj", "classification_head.out_proj"):
+    for path in CLASSIFIERS:
         with contextlib.suppress(AttributeError):
             layer = model.get_submodule(path)
             if isinstance(layer, nn.Linear):
-                return LastLayer(layer, path, is_decoder=False)
+                return LastLayer(layer, path, is_decoder=path == "score")
     raise CheckpointError(
         f"{name}: {type(model).__name__} does not end in a linear layer that ENCORE knows. Rate "
         f"with the model's own code and bring the ratings."

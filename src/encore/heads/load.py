@@ -11,6 +11,7 @@ from encore.extras import require
 from encore.heads.checkpoint import Checkpoint
 from encore.heads.classifier import as_classifier, classifier_class, for_rules
 from encore.heads.conversation import Reader
+from encore.heads.linear import CLASSIFIERS
 from encore.heads.tensors import Stored, numbers_of
 
 if TYPE_CHECKING:
@@ -103,10 +104,7 @@ def _numbers(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
 
 def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
     """Refuse a backbone with parts that were not in the files: they would be random."""
-    heads = (
-        *("score.", "classifier.weight", "classifier.bias"),
-        *("classifier.out_proj.", "classification_head.out_proj."),
-    )
+    heads = tuple(f"{module}.{part}" for module in CLASSIFIERS for part in ("weight", "bias"))
     missing = [n for n in sorted(told["missing_keys"]) if not n.startswith(heads)]
     # Transformers 4 gives names, Transformers 5 names with both shapes.
     named = [(f if isinstance(f, str) else f[0], f) for f in told["mismatched_keys"]]

@@ -287,11 +287,16 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     """
     if len(data.labels) % 2:
         raise InputError(f"{len(data.labels)} responses are no pairs; a gate learns from pairs.")
+    folds = fold_of(data.prompts[0::2], N_FOLDS)
+    if len(np.unique(folds)) < 2:
+        raise InputError("all pairs are of one prompt or one fold; give pairs of more prompts.")
     unit = data.rules.unit(data.labels)
     margins = np.nan_to_num(unit[0::2] - unit[1::2]).astype(np.float32)
     talks = list(data.conversations)[0::2]
+    if not all(len(talk) > 1 for talk in talks):
+        raise InputError("some pairs have no prompt, which is what a gate goes by.")
     prompts = backbone.states([backbone.reader(talk[:-1]) for talk in talks])
-    accuracy = gate_accuracy(prompts, margins, fold_of(data.prompts[0::2], N_FOLDS), how)
+    accuracy = gate_accuracy(prompts, margins, folds, how)
     uniform = float((margins.mean(axis=1) > 0).mean())
     return TrainedGate(fit_gate(prompts, margins, how), accuracy, uniform, len(margins))
 

@@ -99,7 +99,7 @@ def _moved(rules: Rulebook, bias: NDArray[np.float64]) -> Rulebook:
 def card(trained: Trained, rules: Rulebook, backbone: str) -> str:
     """The model card: data, quality per rule, limits."""
     rows = "\n".join(
-        f"| {rule.id} | {rule.text} | {found.n_labels} | {found.r2:.3f} | {found.auc:.3f} | "
+        f"| {rule.id} | {rule.text} | {found.n_labels} | {_digits(found.r2)} | {found.auc:.3f} | "
         f"{rule.scale.worst:.6g} | {rule.scale.best:.6g} |"
         for rule, found in zip(rules, trained.quality, strict=True)
     )
@@ -139,3 +139,7 @@ variance that is explained.
 - A head that explains little stays near its mean: its ratings scatter little because it learnt
   little. A low rating entropy of such a head is no sign of a crisp rule; see `encore diagnose`.
 {limits}"""
+
+
+def _digits(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
