@@ -1,7 +1,7 @@
 """ENCORE: from many noisy safety ratings to one reward you can trust.
 
-``encore.evaluate``, ``encore.rate`` and what comes from them load when they are first asked for:
-a reward in a training loop needs none of it, and importing ENCORE stays quick.
+``encore.evaluate``, ``encore.rate``, ``encore.theory`` and what comes from them load when they are
+first asked for: a reward in a training loop needs none of it, and importing ENCORE stays quick.
 """
 
 import importlib
@@ -28,7 +28,7 @@ from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 from encore.weights import Weights
 
 if TYPE_CHECKING:
-    from encore import evaluate, rate
+    from encore import evaluate, rate, theory
     from encore.evaluate import Comparison, Evaluation, compare
 
 __version__ = "0.1.0"
@@ -68,12 +68,13 @@ __all__ = [
     "examples",
     "rate",
     "rating_entropy",
+    "theory",
     "weights",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "rate"):
+    if name in ("evaluate", "rate", "theory"):
         return importlib.import_module(f"encore.{name}")
     if name in ("Comparison", "Evaluation", "compare"):
         return getattr(importlib.import_module("encore.evaluate"), name)

@@ -18,6 +18,7 @@ from encore.cli.rules import rules
 from encore.cli.score import score
 from encore.cli.select import select
 from encore.cli.store import store
+from encore.cli.theory import theory
 from encore.cli.train import train
 from encore.cli.weigh import weigh
 from encore.errors import EncoreError
@@ -67,7 +68,7 @@ def main() -> None:
 
 _VERBS = (
     *(demo, rules, rate, store, train, calibrate, merge, diagnose, weigh, score),
-    *(evaluate, compare, fold),
+    *(evaluate, compare, fold, theory),
 )
 rules.add_command(select)
 for verb in _VERBS:
