@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -220,6 +221,23 @@ def test_a_dataset_is_read_by_its_name(tmp_path: Path, peer: Callable[[str], Mod
         list(Texts(tmp_path))
     with pytest.raises(InputError, match="cannot be loaded"):
         list(Texts(tmp_path, split="valid"))
+
+
+def test_a_revision_is_asked_of_the_hub_and_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None, str | None]] = []
+
+    def load_dataset(name: str, *, split: str | None, revision: str | None) -> list[dict[str, str]]:
+        asked.append((name, split, revision))
+        return [{"prompt": "Hi", "response": "Yes", "other": "kept as it is"}]
+
+    hub = ModuleType("datasets")
+    hub.__dict__["load_dataset"] = load_dataset
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    texts = Texts("owner/name", split="test", revision="abc")
+    assert [row["other"] for row in texts.rows()] == ["kept as it is"]
+    assert [row.items[0].response for row in texts] == ["Yes"]
+    assert asked == [("owner/name", "test", "abc")] * 2
+    assert texts.provenance() == {"data": "owner/name", "split": "test", "revision": "abc"}
 
 
 def test_without_datasets_a_name_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,8 @@ class Texts:
         Which split of a dataset.
     limit : int, optional
         Only the first rows.
+    revision : str, optional
+        Which commit of a dataset.
 
     Raises
     ------
@@ -60,11 +62,12 @@ class Texts:
     source: StrPath
     split: str | None = None
     limit: int | None = None
+    revision: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
         paired: bool | None = None
         number = 0
-        for number, row in enumerate(self._rows(), start=1):
+        for number, row in enumerate(self.rows(), start=1):
             if self.limit is not None and number > self.limit:
                 return
             if paired is None:
@@ -79,12 +82,14 @@ class Texts:
         named: dict[str, Any] = {"data": path.name if path.exists() else str(self.source)}
         named |= {"data_sha256": file_digest(path)} if path.is_file() else {}
         named |= {"split": self.split} if self.split is not None else {}
+        named |= {"revision": self.revision} if self.revision is not None else {}
         return named | ({"limit": self.limit} if self.limit is not None else {})
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """The rows as they stand in the data, of any columns."""
         path = Path(self.source)
         if not path.is_file():
-            return _dataset_rows(str(self.source), self.split)
+            return _dataset_rows(str(self.source), self.split, self.revision)
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
             raise InputError(
@@ -253,12 +258,14 @@ def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
             ) from error
 
 
-def _dataset_rows(name: str, split: str | None) -> Iterator[Mapping[str, Any]]:
+def _dataset_rows(
+    name: str, split: str | None, revision: str | None
+) -> Iterator[Mapping[str, Any]]:
     if not Path(name).is_dir() and "/" not in name:
         raise UnknownNameError("file, folder or dataset (owner/name)", name, ())
     datasets = require("datasets", extra="hub", feature="Reading a Hugging Face dataset")
     try:
-        loaded = datasets.load_dataset(name, split=split)
+        loaded = datasets.load_dataset(name, split=split, revision=revision)
     except Exception as error:  # whatever the hub, its cache or its network raise
         raise InputError(f"the dataset {name!r} cannot be loaded: {error}") from error
     if isinstance(loaded, dict):
