@@ -14,13 +14,13 @@ Run = Callable[..., Result]
 HEAD = "chosen.harm,chosen.privacy,rejected.harm,rejected.privacy"
 # Information needs a spread, agreement three rules, and five folds need five prompts.
 SKIPPED = (
-    "Note: information is left out: rules ['harm', 'privacy'] cannot be weighed: the rater gave "
+    "Note: information left out: rules ['harm', 'privacy'] cannot be weighed: the rater gave "
     "neither a spread nor repeated ratings for them. Calibrate on ratings that have this, leave "
     "these rules out, or use a scheme that does not need it.\n"
-    "Note: agreement is left out: agreement needs three rules whose margins vary; 2 of 2 do. Use "
+    "Note: agreement left out: agreement needs three rules whose margins vary; 2 of 2 do. Use "
     "another scheme.\n"
-    "Note: bradley_terry is left out: 5 folds of 4 prompts; expected 2 folds or more, and a "
-    "prompt for each.\n"
+    "Note: bradley_terry and auto_with_pairs left out: 5 folds of 4 prompts; expected 2 folds or "
+    "more, and a prompt for each.\n"
 )
 
 
@@ -81,7 +81,9 @@ def test_json_holds_every_scheme_uniform_first_and_why_others_are_left_out(run: 
     names = [row["scheme"] for row in found["rows"]]
     assert names[0] == "uniform"
     assert {"linear", "softmax", "inverse_variance", "random", "single"} < set(names)
-    assert set(found["skipped"]) == {"information", "agreement", "bradley_terry"}
+    assert set(found["skipped"]) == {
+        *("information", "agreement", "bradley_terry", "auto_with_pairs")
+    }
     assert (found["n_pairs"], found["n_prompts"], found["n_folds"]) == (4, 4, 5)
     uniform = {name: part["value"] for name, part in found["rows"][0]["accuracy"].items()}
     assert uniform == {"strict": 1 / 2, "half": 5 / 8, "resolved": 2 / 3, "right": 3 / 4}

@@ -8,6 +8,9 @@ import pytest
 from click.testing import Result
 
 Run = Callable[..., Result]
+WHY = "fewer than three rules tell responses to one prompt apart"
+UNKNOWN = f"Without labels these ratings do not say what low entropy means: {WHY}."
+CHOSEN = f"Auto chose uniform: without labels there is no evidence for another ({WHY})."
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def refused(result: Result) -> str:
 def test_healthy_ratings_have_no_findings(run: Run) -> None:
     result = diagnosed(run)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-1] == "0 findings"
+    assert result.stdout.splitlines()[-3:] == ["0 findings", UNKNOWN, CHOSEN]
     rows = [line.split() for line in result.stdout.splitlines()]
     # 40 of each level: H = ln 5 = 1.609; no prompts, so nothing is known of resolved pairs.
     assert ["harm", "█████", "1.609", "1.000", "100.0", "-"] in rows
@@ -52,7 +55,7 @@ def test_a_finding_is_flagged_and_said(run: Run) -> None:
         "constant: rule 'privacy' gives every response the same rating: it cannot rank "
         "anything (0)."
     )
-    assert result.stdout.splitlines()[-2:] == [said, "1 finding"]
+    assert result.stdout.splitlines()[-4:] == [said, "1 finding", UNKNOWN, CHOSEN]
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["privacy", "····█", "0.000", "0.000", "100.0", "-", "constant"] in rows
 
@@ -73,22 +76,23 @@ def test_strict_exits_0_where_nothing_is_found(form: list[str], run: Run) -> Non
 
 @pytest.mark.usefixtures("faulty")
 def test_json_holds_the_findings(run: Run) -> None:
-    assert json.loads(diagnosed(run, "--json").stdout) == {
-        "findings": [
-            {
-                "kind": "constant",
-                "rule": "privacy",
-                "value": 0.0,
-                "message": "rule 'privacy' gives every response the same rating: it cannot rank "
-                "anything (0).",
-            }
-        ]
-    }
+    found = json.loads(diagnosed(run, "--json").stdout)
+    assert found["findings"] == [
+        {
+            "kind": "constant",
+            "rule": "privacy",
+            "value": 0.0,
+            "message": "rule 'privacy' gives every response the same rating: it cannot rank "
+            "anything (0).",
+        }
+    ]
+    assert (found["premise"]["meaning"], found["premise"]["linear"]) == ("unknown", None)
+    assert found["supported"].startswith("auto chose uniform")
 
 
 @pytest.mark.usefixtures("healthy")
 def test_no_findings_are_an_empty_list_in_json(run: Run) -> None:
-    assert json.loads(diagnosed(run, "--json").stdout) == {"findings": []}
+    assert json.loads(diagnosed(run, "--json").stdout)["findings"] == []
 
 
 def test_a_calibration_is_diagnosed_as_the_ratings_it_was_made_from(run: Run) -> None:
@@ -102,10 +106,10 @@ def test_the_bundled_ratings_have_a_silent_and_an_inverted_rule(
 ) -> None:
     result = run("diagnose", example_calibration, "--strict")
     assert result.exit_code == 1
-    assert [line.split(":")[0] for line in result.stdout.splitlines()[-3:]] == [
-        "silent",
-        "inverted",
-        "2 findings",
+    assert [line.split(":")[0] for line in result.stdout.splitlines()[-5:]] == [
+        *("silent", "inverted", "2 findings"),
+        "Low entropy means silent",
+        "Auto chose uniform",
     ]
 
 

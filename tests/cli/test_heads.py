@@ -159,13 +159,18 @@ def test_preferences_and_gates_are_trained_from_pairs(run: Run, model: Path, fol
         rows.append(f"{number},p{number},{asked[1]},{longer},{answered[1]},4,{1 + number % 5}")
     (folder / "prefer.csv").write_text("\n".join(rows))
     command = ["train", "prefer.csv", "--backbone", model, "--json"]
-    done = run(*command, "--method", "bradley-terry", "-o", "bt")
+    kept = ("--held-out", "held_out.parquet")
+    done = run(*command, "--method", "bradley-terry", "-o", "bt", *kept)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["quality"][0]["auc"] > 0.8
     assert HeadModel("bt").names == ("preferred",)
     levels = '[[rule]]\nid = "kind"\ntext = "Is kind."\nscale = { levels = [1, 2, 3, 4, 5] }\n'
     (folder / "one.toml").write_text(levels)
-    done = run(*command, "--method", "gating", "--rules", "one.toml", "-o", "gate.safetensors")
+    assert pq.read_table("held_out.parquet").column_names == [
+        *("id", "chosen.reward", "rejected.reward")
+    ]
+    gating = ("--method", "gating", "--rules", "one.toml", "-o", "gate.safetensors")
+    done = run(*command, *gating, *kept)
     assert done.exit_code == 0, done.output
     # Of 40 pairs, 4 is above 1, 2 and 3: 24; a tie with 4 is wrong, as is 5.
     assert json.loads(done.stdout)["uniform_accuracy"] == pytest.approx(24 / 40)

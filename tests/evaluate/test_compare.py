@@ -21,7 +21,7 @@ from encore import (
     compose,
     examples,
 )
-from encore.evaluate import accuracy, outcomes
+from encore.evaluate import Baselines, accuracy, outcomes
 from encore.ratings.convert import as_pairs
 from encore.weights import LEARNED, SCHEMES, Uniform
 
@@ -46,7 +46,8 @@ def made(*accuracies: float, n: int = 400, seed: int = 0) -> PreferencePairs:
 def test_every_scheme_and_baseline_has_a_row_or_a_reason(bundled: Comparison) -> None:
     names = [row.scheme for row in bundled.rows]
     assert names[0] == "uniform"
-    assert sorted([*names, *bundled.skipped]) == sorted([*SCHEMES, *LEARNED])
+    expected = [*SCHEMES, *LEARNED, "auto_with_pairs"]
+    assert sorted([*names, *bundled.skipped]) == sorted(expected)
     assert (bundled.n_pairs, bundled.n_prompts, dict(bundled.skipped)) == (458, 455, {})
 
 
@@ -88,7 +89,7 @@ def test_no_scheme_beats_uniform_on_the_bundled_ratings_and_the_sentence_says_so
 def test_the_rules_alone_are_as_counted(bundled: Comparison) -> None:
     pairs = as_pairs(examples.ratings_path(), examples.rules())
     for rule, margin in zip(bundled.rules, pairs.margins.T, strict=True):
-        assert rule.accuracy["strict"] == pytest.approx((margin > 0).mean())
+        assert rule.accuracy["strict"].value == pytest.approx((margin > 0).mean())
         assert rule.tie_rate == pytest.approx((margin == 0).mean())
 
 
@@ -162,7 +163,7 @@ def test_the_same_seed_gives_the_same_bits(bundled: Comparison) -> None:
 def test_one_fold_is_refused() -> None:
     pairs = made(0.9, n=40)
     with pytest.raises(InputError, match="n_folds is 1; expected 2 or more"):
-        compare(pairs, pairs.rules, n_folds=1)
+        compare(pairs, pairs.rules, against=Baselines(n_folds=1))
 
 
 @pytest.mark.parametrize("n_folds", [41])
@@ -170,7 +171,7 @@ def test_folds_need_prompts(n_folds: int) -> None:
     pairs = made(0.9, n=40)
     assert (
         f"{n_folds} folds of 40 prompts"
-        in compare(pairs, pairs.rules, n_folds=n_folds).skipped["bradley_terry"]
+        in compare(pairs, pairs.rules, against=Baselines(n_folds=n_folds)).skipped["bradley_terry"]
     )
 
 
@@ -205,3 +206,40 @@ def test_a_scheme_that_knows_no_pair_is_left_out_and_the_others_stay() -> None:
     assert comparison.row("uniform").n_unknown == 0
     with pytest.raises(UnknownNameError, match="no scheme in this comparison is called 'linear'"):
         comparison.row("linear")
+
+
+def test_other_rewards_are_rows_beside_ours() -> None:
+    pairs = made(0.7, 0.7, n=60)
+    # Right on all pairs but one that is tied and one that is unknown.
+    other = np.tile([2.0, 1.0], (60, 1))
+    other[0], other[1] = [3.0, 3.0], [np.nan, 1.0]
+    row = compare(pairs, pairs.rules, against=Baselines(rewards={"judge": other})).row("judge")
+    assert (row.how, row.n_unknown) == ("another reward", 1)
+    assert row.accuracy["strict"].value == pytest.approx(58 / 59)
+    assert row.accuracy["half"].value == pytest.approx(58.5 / 59)
+    assert row.p_holm < 0.05
+
+
+def test_other_rewards_are_one_chosen_and_one_rejected_a_pair() -> None:
+    pairs = made(0.9, n=40)
+    with pytest.raises(InputError, match=r"'judge' have shape \(40,\); expected \(40, 2\)"):
+        compare(pairs, pairs.rules, against=Baselines(rewards={"judge": np.ones(40)}))
+
+
+def test_other_rewards_take_no_name_of_ours() -> None:
+    with pytest.raises(InputError, match=r"named \['linear', 'random'\]"):
+        Baselines(rewards={"random": [], "linear": []})
+
+
+def test_the_spread_over_random_weights_is_told() -> None:
+    pairs = made(0.9, 0.5, 0.5)
+    comparison = compare(pairs, pairs.rules)
+    assert comparison.row("random").deviation > 0.01
+    assert np.isnan(comparison.row("linear").deviation)
+
+
+def test_auto_is_uniform_where_there_is_no_evidence_and_both_ways_are_rows() -> None:
+    pairs = made(0.7, 0.7, n=60)
+    comparison = compare(pairs, pairs.rules)
+    assert comparison.row("auto").difference.value == 0.0
+    assert comparison.row("auto_with_pairs").how == "chosen, 5 folds by prompt"

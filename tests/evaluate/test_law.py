@@ -47,7 +47,7 @@ def test_rows_are_taken_one_by_one() -> None:
 
 def test_the_sign_of_the_law_depends_on_how_ties_count() -> None:
     # The project's own finding on these ratings, which no user may be spared.
-    laws = compare(examples.ratings_path(), examples.rules()).laws
+    laws = compare(examples.ratings_path(), examples.rules()).laws.accuracy
     assert laws["strict"].pearson.low > 0.9
     assert laws["half"].pearson.low > 0.6
     assert laws["resolved"].pearson.low < 0 < laws["resolved"].pearson.high
@@ -57,7 +57,13 @@ def test_the_sign_of_the_law_depends_on_how_ties_count() -> None:
 
 def test_entropies_of_another_calibration_set_are_held_fixed() -> None:
     path, rules = examples.ratings_path(), examples.rules()
-    own = compare(path, rules).laws["strict"].pearson
-    other = compare(path, rules, calibration_set=path).laws["strict"].pearson
+    own = compare(path, rules).laws.accuracy["strict"].pearson
+    other = compare(path, rules, calibration_set=path).laws.accuracy["strict"].pearson
     assert own.value == pytest.approx(other.value)
     assert (own.low, own.high) != (other.low, other.high)
+
+
+def test_entropy_goes_with_speaking_and_not_with_being_right() -> None:
+    laws = compare(examples.ratings_path(), examples.rules()).laws
+    assert laws.resolving.pearson.low > 0.9
+    assert laws.accuracy["resolved"].pearson.low < 0 < laws.accuracy["resolved"].pearson.high

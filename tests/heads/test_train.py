@@ -15,7 +15,7 @@ from encore.heads import Backbone, Checkpoint, HeadModel
 from encore.heads.finetune import Tuning, masked_squared_error
 from encore.heads.gate import gate_of
 from encore.heads.padding import padded_reader
-from encore.heads.preference import GateTraining, fit_gate, gate_accuracy, save_gate
+from encore.heads.preference import GateTraining, fit_gate, held_out_gates, save_gate
 from encore.heads.quality import auc
 from encore.heads.shape import first_layers
 from encore.heads.states import fold_of
@@ -159,6 +159,12 @@ def test_a_bradley_terry_head_is_sklearns_logistic_regression(
     plain = logistic(C=1 / (2 * found.alpha), fit_intercept=False, tol=1e-10, max_iter=10_000)
     plain.fit(np.concatenate([margins, -margins]), np.repeat([1, 0], 60))
     np.testing.assert_allclose(trained.weight[0], plain.coef_[0], atol=1e-4)
+    # Rewards of a fold's pairs are by the head that the other folds' pairs give.
+    fold = fold_of(made.prompts[0::2], 5)
+    seen = margins[fold != fold[0]]
+    plain.fit(np.concatenate([seen, -seen]), np.repeat([1, 0], len(seen)))
+    assert trained.held_out is not None
+    np.testing.assert_allclose(trained.held_out[0], states[:2] @ plain.coef_[0], atol=1e-4)
 
 
 def test_pairs_of_one_prompt_are_not_enough(llama: Path, tmp_path: Path) -> None:
@@ -178,7 +184,9 @@ def test_a_gate_learns_which_rule_a_prompt_asks_for(tmp_path: Path) -> None:
     how = GateTraining(width=32, n_steps=200)
     gate = fit_gate(states, margins, how)
     assert (gate.weights(states).argmax(axis=1) == kind).mean() > 0.95
-    assert gate_accuracy(states, margins, rng.integers(0, 5, 200), how) > 0.9
+    sides = np.stack([margins, np.zeros_like(margins)], axis=1)
+    held_out = held_out_gates(states, sides, rng.integers(0, 5, 200), how)
+    assert (held_out[:, 0] > held_out[:, 1]).mean() > 0.9
     assert (margins.mean(axis=1) > 0).mean() == 0  # uniform weights rank all of them wrong
     save_gate(gate, tmp_path / "gate.safetensors")
     again = gate_of(read_header(tmp_path / "gate.safetensors"), how.temperature, "gate")

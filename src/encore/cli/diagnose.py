@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from encore.calibrate import Calibration, calibrate
+from encore.calibrate import Calibration, calibrate, premise
 from encore.calibrate import diagnose as diagnose_calibration
 from encore.cli.options import (
     console,
@@ -20,6 +20,7 @@ from encore.cli.options import (
 from encore.cli.tables import calibration_table
 from encore.errors import InputError
 from encore.rules import Rulebook
+from encore.weights import Auto
 
 
 @click.command()
@@ -40,13 +41,16 @@ def diagnose(
     """
     calibration = _calibration(source, rules_source)
     diagnosis = diagnose_calibration(calibration)
+    found = premise(calibration)
+    (chosen, *_) = Auto()(calibration).notes
     if as_json:
-        print_json(diagnosis.to_dict())
+        print_json({**diagnosis.to_dict(), "premise": found.to_dict(), "supported": chosen})
     else:
         console().print(calibration_table(calibration, diagnosis))
-        for found in diagnosis.findings:
-            click.echo(f"{found.kind}: {found.message}")
+        for finding in diagnosis.findings:
+            click.echo(f"{finding.kind}: {finding.message}")
         click.echo(counted(len(diagnosis), "finding"))
+        click.echo(f"{found.sentence}\n{chosen[0].upper()}{chosen[1:]}.")
     ctx.exit(1 if strict and len(diagnosis) else 0)
 
 

@@ -86,6 +86,11 @@ def preferences(texts: str) -> Labelled:
     return Labelled(talks, np.empty((0, 1)), prompts, rules, talks.texts.provenance())
 
 
+def pair_ids(texts: str) -> list[str]:
+    """The ids of pairs of texts, in their order."""
+    return [str(row.ids["id"]) for row in Texts(texts)]
+
+
 def _check_pairs(texts: Texts) -> None:
     if len(next(iter(texts)).items) != 2:  # all rows are of one kind
         message = "expected pairs, with the columns chosen and rejected."

@@ -86,24 +86,20 @@ def rate(
         raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"{out} is the input; write to another file.")
-    rules, texts = _rules(rules_source, chosen), Texts(data, split, limit)
+    rules, texts = rules_of(rules_source, chosen), Texts(data, split, limit)
     # A plan leaves no file behind.
     with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
         job = Job(texts, rules, chosen.rater, store, retry_unrated=retry_unrated and not dry_run)
         if out is None or dry_run:
             return _print_plan(plan(job, chosen.manner), price, as_json=as_json)
-        try:
-            _run(job, price)
-        except (StoppedError, KeyboardInterrupt) as reason:
-            if partial:
-                job.rated().save(out)
-            _give_up(job, reason, out if partial else None)
+        rate_job(job, price, partial_out=out if partial else None)
         rated = job.rated()
         rated.save(out)
         _print_rated(job, rated, out, price=price, as_json=as_json)
 
 
-def _rules(source: str | None, chosen: Chosen) -> Rulebook:
+def rules_of(source: str | None, chosen: Chosen) -> Rulebook:
+    """The rules that are named, or those that the rater states."""
     if source is not None:
         return Rulebook.load(source)
     if chosen.rules is not None:
@@ -115,6 +111,16 @@ def _rules(source: str | None, chosen: Chosen) -> Rulebook:
             "round, and give --rules rules.toml."
         )
     raise click.UsageError("Missing option '--rules'.")
+
+
+def rate_job(job: Job, price: _Price | None = None, partial_out: Path | None = None) -> None:
+    """Run a job with a progress bar; if it ends early, say how to go on."""
+    try:
+        _run(job, price)
+    except (StoppedError, KeyboardInterrupt) as reason:
+        if partial_out is not None:
+            job.rated().save(partial_out)
+        _give_up(job, reason, partial_out)
 
 
 def _run(job: Job, price: _Price | None) -> None:

@@ -15,6 +15,7 @@ from encore.cli.options import on_device
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.rate import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
+from encore.rate.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
 _RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "heads:MODEL", "recorded:FILE")
@@ -165,13 +166,21 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
             max_input_tokens=max_input_tokens,
             max_answer_tokens=max_answer_tokens,
             extra=_json_object(extra),
-            **_fence_key(),
+            fence_key=_fence_key(),
         )
         limits = Limits(concurrency, timeout, attempts, 120.0, max_requests, max_tokens)
         chosen = _choose(spec, base_url, manner, limits, os.environ.get(key_env))
         return verb(chosen=chosen, **others)
 
     return with_rater
+
+
+def plain_rater(spec: str, base_url: str | None, key_env: str) -> Chosen:
+    """A rater by its name alone, asked in the default manner."""
+    if spec.startswith("heads:") and base_url is None:
+        return _heads(spec.removeprefix("heads:"), {})
+    manner = Manner(prefill=spec.startswith("local"), fence_key=_fence_key())
+    return _choose(spec, base_url, manner, Limits(), os.environ.get(key_env))
 
 
 def _choose(
@@ -200,10 +209,10 @@ def _heads(names: str, options: dict[str, Any]) -> Chosen:
     return Chosen(Heads(model), rules=model.rules)
 
 
-def _fence_key() -> dict[str, bytes]:
-    """The secret of the marks around judged text, if the environment holds one."""
+def _fence_key() -> bytes:
+    """The secret of the marks around judged text: the environment's, if it holds one."""
     key = os.environ.get(FENCE_KEY)
-    return {"fence_key": key.encode()} if key else {}
+    return key.encode() if key else DEFAULT_FENCE_KEY
 
 
 def _json_object(text: str | None) -> dict[str, Any]:

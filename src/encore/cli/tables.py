@@ -12,7 +12,7 @@ from rich.text import Text
 
 from encore.calibrate import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
-from encore.evaluate import Comparison, Evaluation, Interval
+from encore.evaluate import Comparison, Evaluation, Interval, SubsetTable
 from encore.rate import Coverage, Election
 from encore.rules import Rulebook
 from encore.weights import Weights
@@ -156,6 +156,17 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     return table
 
 
+def plain_table(table: SubsetTable) -> Table:
+    """A comparison by subset; its caption is printed apart."""
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for position, name in enumerate(table.columns):
+        ends = position in (0, len(table.columns) - 1)
+        shown.add_column(escape(name), justify="left" if ends else "right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    return shown
+
+
 def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
     table = _table(
@@ -188,7 +199,7 @@ def law_table(comparison: Comparison) -> Table:
         *("a tie counts as", "Pearson", "95 %", "Spearman", "95 %", "rules"),
     )
     names = {"strict": "wrong (strict)", "half": "one half", "resolved": "nothing (resolved)"}
-    for convention, law in comparison.laws.items():
+    for convention, law in comparison.laws.accuracy.items():
         cells = []
         for found in (law.pearson, law.spearman):
             known = not math.isnan(found.value)
@@ -205,6 +216,7 @@ def accuracy_by_rule_table(comparison: Comparison) -> Table:
         *("rule", "H norm", "strict", "half", "resolved", "ties right", "tied"),
     )
     for rule in comparison.rules:
-        cells = [percent(rule.accuracy[c]) for c in ("strict", "half", "resolved", "right")]
+        conventions = ("strict", "half", "resolved", "right")
+        cells = [percent(rule.accuracy[name].value) for name in conventions]
         table.add_row(escape(rule.rule), f"{rule.entropy:.3f}", *cells, percent(rule.tie_rate))
     return table

@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from encore.cli.labelled import labelled, preferences
+from encore.cli.labelled import labelled, pair_ids, preferences
 from encore.cli.options import (
     console,
     counted,
@@ -27,6 +28,7 @@ from encore.cli.options import (
     print_json,
     rules_option,
 )
+from encore.compose import save_rewards
 from encore.errors import InputError
 from encore.heads import open_checkpoint
 from encore.heads.backbone import Backbone
@@ -90,6 +92,12 @@ _TUNED = {
 @click.option(
     "--states", "states_path", type=click.Path(path_type=Path), help="Keep the states in this file."
 )
+@click.option(
+    "--held-out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of bradley-terry and gating: also write the pairs' rewards by heads or gates that did "
+    "not see their prompt, for `encore compare --also`.",
+)
 @click.option("--epochs", "n_epochs", type=float, default=1.0, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-5, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True)
@@ -108,6 +116,7 @@ def train(
     layers: int | None,
     pooling: str,
     states_path: Path | None,
+    held_out: Path | None,
     as_json: bool,
     device: str | None,
     dtype: str | None,
@@ -139,6 +148,8 @@ def train(
             "--device, --dtype and --batch-tokens are for a frozen backbone; the trainers of "
             "--tune lora and full find the devices themselves."
         )
+    if held_out is not None and (tune != "heads" or method not in ("bradley-terry", "gating")):
+        raise click.UsageError("--held-out goes with --method bradley-terry or gating, on heads.")
     checkpoint = _shaped(open_checkpoint(source), layers, pooling)
     data = (
         preferences(texts or str(ratings))
@@ -160,12 +171,19 @@ def train(
     if method == "gating":
         trained_gate = train_gate(data, backbone)
         save_gate(trained_gate.gate, out)
+        _save_held_out(trained_gate.held_out, texts or str(ratings), held_out)
         return _print_gate(trained_gate, out, as_json=as_json)
     fit = train_ridge if method == "ridge" else train_bradley_terry
     with _states_file(states_path) as path, _bar(len(data.prompts)) as update:
         trained = fit(data, backbone, path, on_progress=update)
     save_trained(trained, checkpoint, backbone.head_place, out)
+    _save_held_out(trained.held_out, texts or str(ratings), held_out)
     _print_trained(trained, out, as_json=as_json)
+
+
+def _save_held_out(rewards: NDArray[np.float64] | None, texts: str, out: Path | None) -> None:
+    if out is not None and rewards is not None:
+        save_rewards(pair_ids(texts), rewards, out)
 
 
 def _shaped(checkpoint: Checkpoint, layers: int | None, pooling: str) -> Checkpoint:

@@ -20,6 +20,7 @@ from encore.cli.options import (
 )
 from encore.cli.tables import weights_table
 from encore.errors import InputError
+from encore.evaluate import choose
 from encore.ratings import as_pairs
 from encore.weights import LEARNED, SCHEMES, Weights, load_hand_weights, make_scheme
 
@@ -35,7 +36,9 @@ _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by
 @click.option("--rule", help="Of single: the rule's id.")
 @click.option("--seed", type=click.IntRange(0), help="Of random.")
 @click.option("--ridge", type=float, help="Of bradley_terry: the penalty.  [default: 1]")
-@click.option("--pairs", type=existing(), help="Of bradley_terry: labelled pairs to learn from.")
+@click.option(
+    "--pairs", type=existing(), help="Of bradley_terry and auto: labelled pairs to learn from."
+)
 @output("The weights.json to write.")
 @json_option()
 def weigh(
@@ -48,6 +51,7 @@ def weigh(
       encore weigh calibration.json -o weights.json
       encore weigh calibration.json --scheme softmax --temperature 1 -o weights.json
       encore weigh calibration.json --scheme bradley_terry --pairs pairs.parquet -o weights.json
+      encore weigh calibration.json --scheme auto --pairs pairs.parquet -o weights.json
     """
     refuse_overwrite(out, calibration)
     given = {name: value for name, value in options.items() if value is not None}
@@ -65,8 +69,12 @@ def _weights(
     calibration: Calibration, scheme: str, pairs: Path | None, options: dict[str, Any]
 ) -> Weights:
     """Weights by a label-free scheme, by a learned one, or by hand."""
+    if pairs is not None and scheme == "auto":
+        make_scheme(scheme, options)  # refuses options that it does not have
+        return choose(pairs, calibration)
     if pairs is not None and scheme not in LEARNED:
-        raise InputError(f"--pairs goes with {', '.join(LEARNED)}; {scheme!r} looks at no labels.")
+        names = ", ".join([*LEARNED, "auto"])
+        raise InputError(f"--pairs goes with {names}; {scheme!r} looks at no labels.")
     if scheme not in {**SCHEMES, **LEARNED} and (Path(scheme).is_file() or ".json" in scheme):
         if options:
             raise InputError(f"weights by hand take no options; got {sorted(options)}.")

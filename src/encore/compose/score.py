@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from encore.compose.reward import Reward
+from encore.compose.rewards import METADATA
 from encore.errors import RatingsError
 from encore.files import StrPath, atomic_write, digest
 from encore.ratings.origin import SIDES, Origin
@@ -74,8 +75,7 @@ def score_file(ratings: StrPath, reward: Reward, out: StrPath) -> Scored:
     from encore.ratings.files import arrow_batches
 
     n_rows = n_rewards = n_unknown = 0
-    metadata = {"encore.kind": "encore.rewards", "encore.schema_version": "1"}
-    metadata["encore.weights_digest"] = digest(reward.weights.to_dict())
+    metadata = {**METADATA, "encore.weights_digest": digest(reward.weights.to_dict())}
     with atomic_write(out) as temporary:
         writer = None
         for batch in arrow_batches(ratings, reward.weights.rules, also=("subset", "model")):

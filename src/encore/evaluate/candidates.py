@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from encore.calibrate import Calibration
-from encore.compose import compose
-from encore.errors import InputError
+from encore.errors import InputError, MissingExtraError
 from encore.evaluate.accuracy import Outcomes, outcomes, separation
+from encore.evaluate.cross_validate import (
+    N_FOLDS,
+    chosen_rewards,
+    cross_validated,
+    folds_of,
+    label_free_weights,
+    rewards_of,
+    simplest_of_the_best,
+)
+from encore.evaluate.crowd import dawid_skene
+from encore.evaluate.rewardbench import BEST_OF_SUBSET, best_of_n
 from encore.ratings import PreferencePairs
-from encore.weights import LEARNED, SCHEMES, LearnedScheme, Random, Single, Uniform, Weights
+from encore.weights import LEARNED, SCHEMES, Random, Single
+from encore.weights.auto import CHOICES
 
+Floats = NDArray[np.float64]
+Sides = tuple[Floats, Floats]
 N_RANDOM_DRAWS = 100
+BASELINES = ("random", "single", "dawid_skene")  # yardsticks; none of them is a reward to use
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What the label-free schemes are compared with, beside uniform, random and single rules.
+
+    Parameters
+    ----------
+    n_folds : int, default 5
+        Folds by prompt for what learns from the pairs; at least 2.
+    dawid_skene : bool, default False
+        Whether to fit Dawid and Skene's model too; needs the extra ``baselines``.
+    rewards : mapping of str to array_like, shape (n_pairs, 2)
+        Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
+        judge's overall rating, a single-head reward model. NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 2 folds, or a name is a scheme's or a baseline's.
+    """
+
+    n_folds: int = N_FOLDS
+    dawid_skene: bool = False
+    rewards: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n_folds < 2:
+            raise InputError(f"n_folds is {self.n_folds}; expected 2 or more.")
+        taken = sorted({*SCHEMES, *LEARNED, *BASELINES, "auto_with_pairs"} & set(self.rewards))
+        if taken:
+            raise InputError(f"other rewards are named {taken}, as rows of ours; rename them.")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One scheme's verdicts.
+    """One reward's verdicts.
 
     Parameters
     ----------
@@ -30,102 +76,142 @@ class Candidate:
         On every pair.
     separation : float
         See :func:`encore.evaluate.separation`.
+    items : ndarray of float or None, shape (n_prompts,)
+        Best-of-n scores by prompt, where the pairs are of a benchmark that scores so.
+    deviation : float
+        Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
     """
 
     how: str
     verdicts: Outcomes
     separation: float
+    items: Floats | None = None
+    deviation: float = float("nan")
 
 
 def candidates_of(
-    pairs: PreferencePairs, calibration: Calibration, n_folds: int, rng: np.random.Generator
+    pairs: PreferencePairs, calibration: Calibration, against: Baselines, rng: np.random.Generator
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
-    """Every scheme's verdicts, uniform first; and the schemes left out, with the reason."""
-    uniform = _averaged(pairs, [Uniform()(calibration)], "the mean of the rules")
-    if not uniform.verdicts.known.any():
-        rated = pairs.ratings.rated.mean(axis=0).tolist()
-        coverage = dict(zip(pairs.rules.ids, rated, strict=True))
-        sparse = sorted(coverage, key=coverage.__getitem__)[:5]
-        raise InputError(
-            f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "
-            f"{', '.join(f'{name} ({coverage[name]:.0%})' for name in sparse)}. Rate these rules, "
-            f"or leave them out."
-        )
-    candidates = {"uniform": uniform}
-    skipped: dict[str, str] = {}
-    for name in [name for name in SCHEMES if name not in ("uniform", "random", "single")]:
-        try:
-            weights = SCHEMES[name]()(calibration)
-        except InputError as error:
-            skipped[name] = str(error)
-        else:
-            candidates[name] = _averaged(pairs, [weights], "label-free")
+    """Every reward's verdicts, uniform first; and what is left out, with the reason."""
+    label_free, skipped = label_free_weights(calibration)
+    sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
+    candidates = {name: _candidate(pairs, "label-free", rewards) for name, rewards in sides.items()}
+    if not candidates["uniform"].verdicts.known.any():
+        raise _nothing_known(pairs)
+    for name in [n for n in SCHEMES if n not in (*candidates, *skipped, *BASELINES)]:
+        weights = SCHEMES[name]()(calibration)
+        candidates[name] = _candidate(pairs, "label-free", rewards_of(pairs, weights))
     seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
-    draws = (Random(seed)(calibration) for seed in seeds)
-    candidates["random"] = _averaged(pairs, draws, f"mean of {N_RANDOM_DRAWS} Dirichlet draws")
-    alone = (Single(rule_id)(calibration) for rule_id in pairs.rules.ids)
-    candidates["single"] = _averaged(pairs, alone, f"mean of the {len(pairs.rules)} rules alone")
-    for name, learned in LEARNED.items():
+    draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
+    candidates["random"] = _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
+    alone = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+    candidates["single"] = _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", alone)
+    learned, left_out = _learned(pairs, sides, against.n_folds, rng)
+    candidates |= learned
+    skipped |= left_out
+    if against.dawid_skene:
         try:
-            candidates[name] = _cross_validated(pairs, learned(), n_folds, rng)
-        except InputError as error:
-            skipped[name] = str(error)
+            found = dawid_skene(pairs, rng)
+            candidates["dawid_skene"] = _candidate(pairs, "rules as a crowd, on these pairs", found)
+        except (InputError, MissingExtraError) as error:
+            skipped["dawid_skene"] = str(error)
+    for name, rewards in against.rewards.items():
+        candidates[name] = _candidate(pairs, "another reward", _two(pairs, name, rewards))
     for name in [n for n, found in candidates.items() if not found.verdicts.known.any()]:
         del candidates[name]
         skipped[name] = "it knows the reward of no pair: too much of its weight is unrated."
     return candidates, skipped
 
 
-def _averaged(pairs: PreferencePairs, weightings: Iterable[Weights], how: str) -> Candidate:
-    """Verdicts averaged over the weightings that know a pair's reward."""
+def _learned(
+    pairs: PreferencePairs, sides: Mapping[str, Sides], n_folds: int, rng: np.random.Generator
+) -> tuple[dict[str, Candidate], dict[str, str]]:
+    """What learns from the pairs, judged on folds that it did not see."""
+    found: dict[str, Candidate] = {}
+    skipped: dict[str, str] = {}
+    try:
+        folds = folds_of(pairs, n_folds, rng)
+    except InputError as error:
+        return {}, dict.fromkeys([*LEARNED, "auto_with_pairs"], str(error))
+    how = f"learned, {n_folds} folds by prompt"
+    for name, scheme in LEARNED.items():
+        try:
+            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), folds))
+        except InputError as error:
+            skipped[name] = str(error)
+    chosen = chosen_rewards(pairs, sides, folds)
+    found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} folds by prompt", chosen)
+    return found, skipped
+
+
+def _candidate(pairs: PreferencePairs, how: str, rewards: Sides) -> Candidate:
+    return _averaged(pairs, how, [rewards])
+
+
+def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Candidate:
+    """Verdicts averaged over the rewards that know a pair."""
     win, tie, known = (np.zeros(pairs.n_pairs) for _ in range(3))
-    separations = []
-    for weights in weightings:
-        chosen, rejected = _rewards(pairs, weights)
+    items = items_of(pairs)
+    separations, halves, scores = [], [], []
+    for chosen, rejected in rewards:
         verdicts = outcomes(chosen, rejected)
         win += np.nan_to_num(verdicts.win)
         tie += np.nan_to_num(verdicts.tie)
         known += verdicts.known
         separations.append(separation(chosen, rejected))
+        halves.append(_mean(verdicts.half))
+        if items is not None:
+            scores.append(best_of_n(verdicts, items))
     with np.errstate(invalid="ignore"):
         averaged = Outcomes(win / known, tie / known)
-    defined = [value for value in separations if not np.isnan(value)]
-    return Candidate(how, averaged, float(np.mean(defined)) if defined else float("nan"))
+    deviation = float(np.nanstd(halves, ddof=1)) if len(halves) > 1 else float("nan")
+    by_item = None if items is None else _mean_of(scores)
+    return Candidate(how, averaged, _mean(np.array(separations)), by_item, deviation)
 
 
-def _cross_validated(
-    pairs: PreferencePairs, scheme: LearnedScheme, n_folds: int, rng: np.random.Generator
-) -> Candidate:
-    """Verdicts on each fold by weights fitted to the others; no prompt is in two folds."""
-    prompts, cluster = np.unique(pairs.prompts.codes, return_inverse=True)
-    if not 2 <= n_folds <= len(prompts):
+def items_of(pairs: PreferencePairs) -> NDArray[np.int64] | None:
+    """The best-of-n item of each pair, which is its prompt, if all are RewardBench 2's Safety."""
+    names = {str(pairs.subsets.names[code]) for code in np.unique(pairs.subsets.codes)}
+    return pairs.prompts.codes if names == {BEST_OF_SUBSET} else None
+
+
+def _mean(values: Floats) -> float:
+    """The mean of what is known; NaN if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _mean_of(scores: list[Floats]) -> Floats:
+    """Item by item, the mean over the rewards that know it."""
+    stacked = np.stack(scores)
+    known = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
+
+
+def _two(pairs: PreferencePairs, name: str, rewards: ArrayLike) -> Sides:
+    both = np.asarray(rewards, dtype=np.float64)
+    if both.shape != (pairs.n_pairs, 2):
         raise InputError(
-            f"{n_folds} folds of {len(prompts)} prompts; expected 2 folds or more, and a prompt "
-            f"for each."
+            f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
+            f"chosen and a rejected one a pair."
         )
-    fold_of_prompt = np.empty(len(prompts), dtype=np.int64)
-    fold_of_prompt[rng.permutation(len(prompts))] = np.arange(len(prompts)) % n_folds
-    folds = fold_of_prompt[cluster]
-    chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
-    for fold in range(n_folds):
-        held_out = folds == fold
-        weights = scheme(_pick(pairs, ~held_out))
-        chosen[held_out], rejected[held_out] = _rewards(_pick(pairs, held_out), weights)
-    how = f"learned, {n_folds} folds by prompt"
-    return Candidate(how, outcomes(chosen, rejected), separation(chosen, rejected))
+    return both[:, 0], both[:, 1]
 
 
-def _pick(pairs: PreferencePairs, mask: NDArray[np.bool_]) -> PreferencePairs:
-    return replace(
-        pairs,
-        chosen=pairs.chosen[mask],
-        rejected=pairs.rejected[mask],
-        subsets=pairs.subsets.take(mask),
+def _nothing_known(pairs: PreferencePairs) -> InputError:
+    rated = pairs.ratings.rated.mean(axis=0).tolist()
+    coverage = dict(zip(pairs.rules.ids, rated, strict=True))
+    sparse = sorted(coverage, key=coverage.__getitem__)[:5]
+    return InputError(
+        f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "
+        f"{', '.join(f'{name} ({coverage[name]:.0%})' for name in sparse)}. Rate these rules, "
+        f"or leave them out."
     )
 
 
-def _rewards(
-    pairs: PreferencePairs, weights: Weights
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rewards = compose(pairs.ratings, weights)
-    return rewards[pairs.chosen], rewards[pairs.rejected]
+def chosen_scheme(candidates: Mapping[str, Candidate], pairs: PreferencePairs) -> str:
+    """What :func:`encore.evaluate.choose` takes on these pairs."""
+    names = [name for name in (*CHOICES, *LEARNED) if name in candidates]
+    halves = {name: candidates[name].verdicts.half for name in names}
+    return simplest_of_the_best(halves, pairs.prompts.codes)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibrate import Calibration, calibrate, diagnose
-from encore.errors import InputError, UnknownNameError
+from encore.calibrate import Calibration, calibrate
+from encore.errors import UnknownNameError
 from encore.evaluate.accuracy import CONVENTIONS
-from encore.evaluate.candidates import Candidate, candidates_of
+from encore.evaluate.candidates import Baselines, Candidate, candidates_of, chosen_scheme
 from encore.evaluate.evaluation import safety_intervals, sums_by_subset
 from encore.evaluate.intervals import (
-    FEW_PROMPTS,
     ClusterBootstrap,
     Interval,
     accuracy_interval,
@@ -23,14 +22,16 @@ from encore.evaluate.intervals import (
     percentile_interval,
     sign_flip_p_values,
 )
-from encore.evaluate.law import Law, RuleAccuracy, entropy_accuracy_law, law_columns
+from encore.evaluate.law import Laws, RuleAccuracy, entropy_laws, law_columns, rule_accuracies
 from encore.evaluate.rewardbench import SAFETY_COUNTS
+from encore.evaluate.verdict import (
+    against_uniform,
+    low_entropy_means,
+    ratings_tell_little,
+    support,
+)
 from encore.ratings import PreferencePairs, as_pairs
 from encore.rules import Rulebook
-
-SIGNIFICANT = 0.05
-TIE_RATES_DIFFER = 0.01
-BASELINES = ("random", "single")  # averages to compare with, not weights to use
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Row:
         Of that difference, by sign flips over prompts; adjusted for the number of schemes.
     n_unknown : int
         Pairs left out because the reward is unknown.
+    best_of : Interval or None
+        RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs are of it.
+    deviation : float
+        Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
     """
 
     scheme: str
@@ -72,6 +77,8 @@ class Row:
     p_value: float
     p_holm: float
     n_unknown: int
+    best_of: Interval | None
+    deviation: float
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,15 @@ class Comparison:
         Uniform first.
     rules : tuple of RuleAccuracy
         Each rule alone.
-    laws : mapping of str to Law
-        Correlation of entropy with accuracy over the rules, by tie convention.
+    laws : Laws
+        What entropy goes with over the rules: accuracy, by tie convention, and resolving pairs.
     skipped : mapping of str to str
         Schemes that these ratings do not allow, and why.
+    supported : str
+        The scheme that the evidence supports: the simplest within one standard error of the best,
+        see :func:`encore.evaluate.choose`.
     sentence : str
-        What the numbers support.
+        What the numbers support, and what low entropy means on these ratings.
     n_pairs, n_prompts, n_folds : int
         Sizes; the folds are of the learned schemes.
     n_uneven : int
@@ -98,8 +108,9 @@ class Comparison:
 
     rows: tuple[Row, ...]
     rules: tuple[RuleAccuracy, ...]
-    laws: Mapping[str, Law]
+    laws: Laws
     skipped: Mapping[str, str]
+    supported: str
     sentence: str
     n_pairs: int
     n_prompts: int
@@ -129,7 +140,7 @@ def compare(
     rules: Rulebook,
     *,
     calibration_set: Any = None,
-    n_folds: int = 5,
+    against: Baselines | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Comparison:
     """Compare all schemes and baselines on the same labelled pairs.
@@ -147,8 +158,8 @@ def compare(
         The rules.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
-    n_folds : int, default 5
-        Folds of the cross-validation, at least 2.
+    against : Baselines, optional
+        Folds of the cross-validation, and other rewards to compare with.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -157,7 +168,7 @@ def compare(
     MismatchError
         If the ratings were made with other rules.
     InputError
-        If the pairs are unusable, uniform knows the reward of none, or *n_folds* is below 2.
+        If the pairs are unusable, or uniform knows the reward of none.
 
     Examples
     --------
@@ -166,27 +177,34 @@ def compare(
     >>> comparison.n_pairs, comparison.row("uniform").difference.value
     (458, 0.0)
     """
-    if n_folds < 2:
-        raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
-    rng = np.random.default_rng(rng)
+    rng, against = np.random.default_rng(rng), against or Baselines()
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
-    candidates, skipped = candidates_of(labelled, calibration, n_folds, rng)
+    candidates, skipped = candidates_of(labelled, calibration, against, rng)
     columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
     of_rules = law_columns(labelled, calibrated_on_pairs=calibration_set is None)
     drawn = bootstrap.sums_of([*columns, *of_rules])
     rows = _rows(labelled, candidates, columns, drawn, rng)
-    rule_accuracies, laws = entropy_accuracy_law(calibration, of_rules, drawn[len(columns) :])
+    laws = entropy_laws(calibration, of_rules, drawn[len(columns) :])
+    supported = chosen_scheme(candidates, labelled)
     return Comparison(
         rows=tuple(rows),
-        rules=tuple(rule_accuracies),
+        rules=tuple(rule_accuracies(labelled, calibration, drawn[len(columns)])),
         laws=laws,
         skipped=skipped,
-        sentence=_sentence(rows, calibration, labelled.n_pairs, bootstrap.n_prompts),
+        supported=supported,
+        sentence=" ".join(
+            [
+                *ratings_tell_little(calibration),
+                *against_uniform(rows, labelled.n_pairs, bootstrap.n_prompts),
+                low_entropy_means(laws),
+                support(supported),
+            ]
+        ),
         n_pairs=labelled.n_pairs,
         n_prompts=bootstrap.n_prompts,
-        n_folds=n_folds,
+        n_folds=against.n_folds,
         n_uneven=labelled.n_uneven,
     )
 
@@ -203,12 +221,21 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
 def _columns(
     pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
 ) -> NDArray[np.float64]:
-    """What to resample: verdicts by subset, the difference to uniform, and where both are known."""
-    verdicts = candidates[scheme].verdicts
+    """What to resample: verdicts by subset, the difference to uniform, best-of-n scores.
+
+    The last two are sums with their counts; a prompt's best-of-n score stands at its first pair.
+    """
+    verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
     difference = verdicts.half - candidates["uniform"].verdicts.half
-    both = ~np.isnan(difference)
-    by_subset = sums_by_subset(verdicts, pairs.subsets)
-    return np.column_stack([by_subset, np.where(both, difference, 0.0), both])
+    best = np.full(pairs.n_pairs, np.nan)
+    if scores is not None:
+        items, first = np.unique(pairs.prompts.codes, return_index=True)
+        best[first] = scores[items]
+    parts = [sums_by_subset(verdicts, pairs.subsets)]
+    for values in (difference, best):
+        known = ~np.isnan(values)
+        parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
+    return np.concatenate(parts, axis=1)
 
 
 def _rows(
@@ -227,7 +254,7 @@ def _rows(
     rows = []
     for i, (scheme, candidate) in enumerate(candidates.items()):
         total = columns[i].sum(axis=0)
-        sums, resampled = total[:-2].reshape(-1, 3), drawn[i][:, :-2].reshape(-1, len(names), 3)
+        sums, resampled = total[:-4].reshape(-1, 3), drawn[i][:, :-4].reshape(-1, len(names), 3)
         overall, overall_drawn = sums.sum(axis=0), resampled.sum(axis=1)
         of_section = not set(names).isdisjoint(SAFETY_COUNTS)
         rows.append(
@@ -245,10 +272,14 @@ def _rows(
                     for k, subset in enumerate(names)
                 },
                 separation=candidate.separation,
-                difference=_mean_interval(total[-2:], drawn[i][:, -2:]),
+                difference=_mean_interval(total[-4:-2], drawn[i][:, -4:-2]),
                 p_value=float(p_values[i]),
                 p_holm=float(adjusted[i]),
                 n_unknown=int((~candidate.verdicts.known).sum()),
+                best_of=None
+                if candidate.items is None
+                else _mean_interval(total[-2:], drawn[i][:, -2:]),
+                deviation=candidate.deviation,
             )
         )
     return rows
@@ -258,38 +289,3 @@ def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = resampled[:, 0] / resampled[:, 1]
         return percentile_interval(float(total[0] / total[1]), draws)
-
-
-def _sentence(rows: list[Row], calibration: Calibration, n_pairs: int, n_prompts: int) -> str:
-    """What the numbers support, in plain words."""
-    schemes = [row for row in rows[1:] if row.scheme not in BASELINES]
-    clear = [row for row in schemes if row.p_holm < SIGNIFICANT]
-    if clear:
-        rest = "; no other scheme is distinguishable from it" if len(clear) < len(schemes) else ""
-        said = f"On these {n_pairs} pairs, {'; '.join(map(_against_uniform, clear))}{rest}"
-    else:
-        smallest = min((row.p_holm for row in schemes), default=float("nan"))
-        said = (
-            f"No scheme is distinguishable from uniform on these {n_pairs} pairs (smallest "
-            f"Holm-adjusted p = {smallest:.2g})"
-        )
-    baselines = [r for r in rows if r.scheme in BASELINES and r.p_holm < SIGNIFICANT]
-    sentences = [f"{said}; ties count one half."]
-    if baselines:
-        sentences.append(f"Of the baselines, {'; '.join(map(_against_uniform, baselines))}.")
-    ties = [row.tie_rate for row in rows if row.scheme != "single"]
-    if max(ties) - min(ties) > TIE_RATES_DIFFER:
-        sentences.append(
-            f"Strict accuracy does not compare here: rewards tie on {100 * min(ties):.1f} % to "
-            f"{100 * max(ties):.1f} % of pairs, and breaking ties alone raises it."
-        )
-    if n_prompts < FEW_PROMPTS:
-        sentences.append(f"{n_prompts} prompts are too few to tell schemes apart.")
-    empty = [found.message for found in diagnose(calibration).findings if found.kind == "empty"]
-    return " ".join([*(message[0].upper() + message[1:] for message in empty), *sentences])
-
-
-def _against_uniform(row: Row) -> str:
-    direction = "better" if row.difference.value > 0 else "worse"
-    points = 100 * abs(row.difference.value)
-    return f"{row.scheme} is {direction} than uniform by {points:.1f} points (p = {row.p_holm:.2g})"

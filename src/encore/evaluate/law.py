@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encore.calibrate import Calibration, rating_entropy
 from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes
-from encore.evaluate.intervals import Interval, percentile_interval
+from encore.evaluate.intervals import Interval, accuracy_interval, percentile_interval
 from encore.ratings import PreferencePairs
 
 
@@ -24,16 +24,19 @@ class RuleAccuracy:
         Its id.
     entropy : float
         Normalised rating entropy over the calibration set.
-    accuracy : dict of str to float
+    accuracy : dict of str to Interval
         By tie convention; NaN where undefined.
     tie_rate : float
         Share of the pairs it rates that it does not resolve.
+    subsets : dict of str to dict of str to float
+        Accuracy by subset and tie convention.
     """
 
     rule: str
     entropy: float
-    accuracy: dict[str, float]
+    accuracy: dict[str, Interval]
     tie_rate: float
+    subsets: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,28 @@ def law_columns(pairs: PreferencePairs, *, calibrated_on_pairs: bool) -> list[ND
     return [verdicts, *map(np.asarray, counts)]
 
 
-def entropy_accuracy_law(
+@dataclass(frozen=True)
+class Laws:
+    """What rating entropy goes with over the rules.
+
+    Parameters
+    ----------
+    accuracy : dict of str to Law
+        With accuracy, by tie convention.
+    resolving : Law
+        With the share of pairs that a rule resolves: whether it speaks at all.
+    """
+
+    accuracy: dict[str, Law]
+    resolving: Law
+
+
+def entropy_laws(
     calibration: Calibration,
     columns: Sequence[NDArray[np.float64]],
     drawn: Sequence[NDArray[np.float64]],
-) -> tuple[list[RuleAccuracy], dict[str, Law]]:
-    """Per-rule accuracies, and their correlation with entropy under every tie convention.
+) -> Laws:
+    """Correlation of entropy with accuracy under every tie convention, and with resolving pairs.
 
     *columns* are those of :func:`law_columns` and *drawn* their resampled sums. Entropies are
     resampled with the accuracies where the columns hold level counts; those from a separate
@@ -97,27 +116,57 @@ def entropy_accuracy_law(
     if len(drawn) > 1:
         each = [rating_entropy(counts) / np.log(counts.shape[1]) for counts in drawn[1:]]
         entropies = np.stack(each, axis=1)
-    laws = {}
-    for convention, of in CONVENTIONS.items():
-        accuracies = of(totals)
-        values = correlations(entropy, accuracies)
-        draws = correlations(entropies, of(resampled))
+
+    def law(of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Law:
+        found, draws = of(totals), of(resampled)
         pearson, spearman = (
             percentile_interval(float(value), draw)
-            for value, draw in zip(values, draws, strict=True)
+            for value, draw in zip(
+                correlations(entropy, found), correlations(entropies, draws), strict=True
+            )
         )
-        both = ~np.isnan(accuracies) & ~np.isnan(entropy)
-        laws[convention] = Law(pearson, spearman, int(both.sum()))
-    rules = [
-        RuleAccuracy(
-            rule_id,
-            float(entropy[position]),
-            {name: float(of(totals[position])) for name, of in CONVENTIONS.items()},
-            float(totals[position, 1] / totals[position, 2]) if totals[position, 2] else np.nan,
+        both = ~np.isnan(found) & ~np.isnan(entropy)
+        return Law(pearson, spearman, int(both.sum()))
+
+    return Laws({name: law(of) for name, of in CONVENTIONS.items()}, law(resolved_share))
+
+
+def resolved_share(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of pairs told apart, from summed (win, tie, 1)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - sums[..., 1] / sums[..., 2])
+
+
+def rule_accuracies(
+    pairs: PreferencePairs,
+    calibration: Calibration,
+    drawn: NDArray[np.float64],
+) -> list[RuleAccuracy]:
+    """Each rule alone; *drawn* are the resampled sums of all rules' verdicts."""
+    entropy, found = calibration.normalised_entropy(), []
+    resampled = drawn.reshape(len(drawn), -1, 3)
+    n_prompts = len(np.unique(pairs.prompts.codes))
+    names = [str(name) for name in pairs.subsets.names]
+    for position, verdicts in enumerate(rule_outcomes(pairs)):
+        sums = verdicts.sums()
+        total = sums.sum(axis=0)
+        by_subset = [sums[pairs.subsets.codes == code].sum(axis=0) for code in range(len(names))]
+        found.append(
+            RuleAccuracy(
+                calibration.rules.ids[position],
+                float(entropy[position]),
+                {
+                    name: accuracy_interval(float(of(total)), of(resampled[:, position]), n_prompts)
+                    for name, of in CONVENTIONS.items()
+                },
+                1 - float(resolved_share(total)),
+                {
+                    subset: {name: float(of(part)) for name, of in CONVENTIONS.items()}
+                    for subset, part in zip(names, by_subset, strict=True)
+                },
+            )
         )
-        for position, rule_id in enumerate(calibration.rules.ids)
-    ]
-    return rules, laws
+    return found
 
 
 def correlations(

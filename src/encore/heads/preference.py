@@ -35,11 +35,14 @@ class BradleyTerry:
         Of its square, chosen on folds left out.
     accuracy : float
         Share of pairs that the heads of the other folds rank right; a tie is wrong.
+    held_out : ndarray of float64, shape (n_pairs, 2)
+        Rewards of the chosen and the rejected response by the head of the other folds.
     """
 
     weight: NDArray[np.float64]
     penalty: float
     accuracy: float
+    held_out: NDArray[np.float64]
 
 
 def fit_bradley_terry(states: States, folds: NDArray[np.int64]) -> BradleyTerry:
@@ -71,7 +74,12 @@ def fit_bradley_terry(states: States, folds: NDArray[np.int64]) -> BradleyTerry:
             ranked[out] = margins[out] @ _logistic(margins[~out], penalty) > 0
         right.append(float(ranked.mean()))
     best = int(np.argmax(right))
-    return BradleyTerry(_logistic(margins, PENALTIES[best]), PENALTIES[best], right[best])
+    penalty = PENALTIES[best]
+    heads = {fold: _logistic(margins[folds != fold], penalty) for fold in np.unique(folds).tolist()}
+    each = np.stack([heads[fold] for fold in folds.tolist()]).repeat(2, axis=0)
+    rewards = [(block * each[here]).sum(axis=1) for here, block in states.blocks()]
+    held_out = np.concatenate(rewards).reshape(-1, 2)
+    return BradleyTerry(_logistic(margins, penalty), penalty, right[best], held_out)
 
 
 def _margins(states: States) -> NDArray[np.float64]:
@@ -176,16 +184,25 @@ def fit_gate(prompt_states: Array, margins: Array, how: GateTraining | None = No
     return _as_gate(layers, (mean, deviation), float(scale.detach().exp()), how.temperature)
 
 
-def gate_accuracy(
-    prompt_states: Array, margins: Array, folds: NDArray[np.int64], how: GateTraining | None = None
-) -> float:
-    """Share of pairs that gates trained on the other folds rank right; a tie is wrong."""
-    right = np.empty(len(folds), dtype=bool)
+def held_out_gates(
+    prompt_states: Array,
+    sides: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    how: GateTraining | None = None,
+) -> NDArray[np.float64]:
+    """Rewards of both responses of each pair by the gate trained on the other folds.
+
+    *sides* holds the unit ratings of the chosen and of the rejected response, shape
+    (n_pairs, 2, n_rules).
+    """
+    rewards = np.empty(sides.shape[:2])
+    margins = sides[:, 0] - sides[:, 1]
     for fold in np.unique(folds):
         out = folds == fold
         gate = fit_gate(prompt_states[~out], margins[~out], how)
-        right[out] = gate.rewards(prompt_states[out], margins[out]) > 0
-    return float(right.mean())
+        for side in (0, 1):
+            rewards[out, side] = gate.rewards(prompt_states[out], sides[out, side])
+    return rewards
 
 
 def _fresh_layers(

@@ -18,7 +18,7 @@ from encore.heads.conversation import Conversation
 from encore.heads.finetune import Tuned, Tuning, tune_preference, tune_regression
 from encore.heads.gate import Gate
 from encore.heads.linear import HeadPlace, head_place, ranged, read_heads, tidy_range
-from encore.heads.preference import GateTraining, fit_bradley_terry, fit_gate, gate_accuracy
+from encore.heads.preference import GateTraining, fit_bradley_terry, fit_gate, held_out_gates
 from encore.heads.quality import RuleQuality, qualities
 from encore.heads.ridge import check_labels, fit_ridge
 from encore.heads.states import States, compute_states, fold_of
@@ -216,6 +216,7 @@ def train_bradley_terry(
         data.provenance,
         f"{N_FOLDS}-fold cross-validation",
         states.n_cut,
+        fit.held_out,
     )
 
 
@@ -265,12 +266,15 @@ class TrainedGate:
         rules; a tie is wrong.
     n_pairs : int
         Pairs.
+    held_out : ndarray of float64, shape (n_pairs, 2)
+        Rewards of the chosen and the rejected response by the gate of the other folds.
     """
 
     gate: Gate
     accuracy: float
     uniform_accuracy: float
     n_pairs: int
+    held_out: NDArray[np.float64]
 
 
 def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = None) -> TrainedGate:
@@ -290,15 +294,20 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     folds = fold_of(data.prompts[0::2], N_FOLDS)
     if len(np.unique(folds)) < 2:
         raise InputError("all pairs are of one prompt or one fold; give pairs of more prompts.")
-    unit = data.rules.unit(data.labels)
-    margins = np.nan_to_num(unit[0::2] - unit[1::2]).astype(np.float32)
+    unit = data.rules.unit(data.labels).reshape(-1, 2, len(data.rules))
+    # A rule that rates one side only says nothing of the pair.
+    one_sided = np.isnan(unit).any(axis=1, keepdims=True)
+    sides = np.where(one_sided, 0.0, unit).astype(np.float32)
+    margins = sides[:, 0] - sides[:, 1]
     talks = list(data.conversations)[0::2]
     if not all(len(talk) > 1 for talk in talks):
         raise InputError("some pairs have no prompt, which is what a gate goes by.")
     prompts = backbone.states([backbone.reader(talk[:-1]) for talk in talks])
-    accuracy = gate_accuracy(prompts, margins, folds, how)
+    held_out = held_out_gates(prompts, sides, folds, how)
+    accuracy = float((held_out[:, 0] > held_out[:, 1]).mean())
     uniform = float((margins.mean(axis=1) > 0).mean())
-    return TrainedGate(fit_gate(prompts, margins, how), accuracy, uniform, len(margins))
+    gate = fit_gate(prompts, margins, how)
+    return TrainedGate(gate, accuracy, uniform, len(margins), held_out)
 
 
 def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:

@@ -38,6 +38,9 @@ class Trained:
         How the quality was measured.
     n_cut : int
         Responses of which the middle was left out.
+    held_out : ndarray of float64, shape (n_pairs, 2), optional
+        Of a head trained on pairs: rewards of both responses by heads that saw no pair of their
+        prompt, chosen first.
     """
 
     weight: NDArray[np.float64]
@@ -48,6 +51,7 @@ class Trained:
     provenance: Mapping[str, Any]
     validated: str
     n_cut: int = 0
+    held_out: NDArray[np.float64] | None = None
 
 
 def save_trained(

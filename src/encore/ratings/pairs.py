@@ -127,6 +127,15 @@ class PreferencePairs:
         return len(self.chosen)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The id of each pair; its number, from 1, where the data names none."""
+        responses = self.ratings.responses
+        if responses is None:
+            return tuple(map(str, range(1, self.n_pairs + 1)))
+        names = (str(responses.names[code]) for code in responses.codes[self.chosen])
+        return tuple(name.removesuffix(f"/{SIDES[0]}") for name in names)
+
+    @property
     def prompts(self) -> Ids:
         """The prompt of each pair; every pair its own where the data names none."""
         prompts = self.ratings.prompts

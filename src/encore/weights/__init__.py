@@ -5,6 +5,7 @@ from typing import Any
 
 from encore.errors import InputError, UnknownNameError
 from encore.weights.agreement import Agreement
+from encore.weights.auto import Auto
 from encore.weights.baselines import Random, Single, Uniform
 from encore.weights.entropy import Linear, Softmax
 from encore.weights.information import Information
@@ -19,6 +20,7 @@ SCHEMES: dict[str, type[WeightingScheme]] = {
     "inverse_variance": InverseVariance,
     "information": Information,
     "agreement": Agreement,
+    "auto": Auto,
     "uniform": Uniform,
     "random": Random,
     "single": Single,
@@ -61,6 +63,7 @@ __all__ = [
     "LEARNED",
     "SCHEMES",
     "Agreement",
+    "Auto",
     "BradleyTerry",
     "Information",
     "InverseVariance",
