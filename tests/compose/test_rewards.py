@@ -35,7 +35,7 @@ def test_rewards_come_back_by_the_pairs_ids_in_the_pairs_order(
 
 
 def test_what_score_writes_is_read(tmp_path: Path, pairs: PreferencePairs) -> None:
-    score_file(tmp_path / "pairs.csv", Reward(Weights(RULES, [1.0])), tmp_path / "out.parquet")
+    score_file(tmp_path / "pairs.csv", Reward(Weights(RULES, np.ones(1))), tmp_path / "out.parquet")
     # Levels 1 to 5 are 0, 1/4, 1/2, 3/4, 1.
     found = load_rewards(tmp_path / "out.parquet", pairs)
     np.testing.assert_array_equal(found, [[1, 0], [0.5, 0.75], [0.25, 0.25]])
