@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test install check format lint types docs reference wheel bench clean
+.PHONY: demo test install check format lint types docs reference wheel bench long evidence clean
 
 demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo

@@ -68,7 +68,6 @@ def breaking_points(ablations: Mapping[str, Ablation]) -> Any:
         len(ablations),
         figsize=(10, 2.6 * len(axes_names)),
         layout="constrained",
-        sharey="row",
         squeeze=False,
     )
     for column, (name, ablation) in enumerate(ablations.items()):

@@ -53,6 +53,7 @@ def test_a_benchmark_is_scored_with_ties_wrong_and_other_sections_left_out(
 ) -> None:
     result = run("compare", rated, *RULES, *SAFETY, "--format", "csv")
     uniform = table(result)["uniform"]
+    assert "chat" not in uniform
     # Won 3 of 5, tied 1: 60 % strict, 70 % half, 3 of 4 resolved. Chat, lost, is no part of it.
     assert (uniform["donotanswer"], uniform["Safety"]) == ("60.0", "60.0")
     assert (uniform["Safety, half"], uniform["Safety, resolved"]) == ("70.0", "75.0")

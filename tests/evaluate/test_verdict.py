@@ -21,6 +21,7 @@ def laws(right: tuple[float, float, float], speaks: tuple[float, float, float]) 
         ((-0.8, -0.9, -0.6), (0.9, 0.8, 0.95), "Low entropy means crisp here"),
         ((-0.1, -0.4, 0.2), (0.9, 0.8, 0.95), "Low entropy means silent here"),
         ((0.6, 0.3, 0.8), (0.9, 0.8, 0.95), "Low entropy means silent here"),
+        ((0.6, 0.3, 0.8), (0.1, -0.2, 0.4), "Low entropy means wrong more often here"),
         ((-0.1, -0.4, 0.2), (0.1, -0.2, 0.4), "Low entropy means neither crisp nor silent here"),
         ((np.nan,) * 3, (np.nan,) * 3, "What low entropy means cannot be said"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from encore.errors import InputError
 from encore.evaluate import BENCHMARKS, Benchmark, write_texts
 from encore.evaluate.cross_validate import pick
 from encore.rate import Job, Store, Texts
-from encore.ratings import PreferencePairs, as_pairs
+from encore.ratings import Ids, PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
 
@@ -122,7 +122,9 @@ def benchmark_pairs(source: Path | None, rules_source: str | None, asked: Asked)
     _note_deviation(benchmark, benchmark.counts_in(pairs.subsets, pairs.prompts))
     if not kept.all():
         note(f"Note: {counted(int((~kept).sum()), 'pair')} of other subsets left out.")
-    return pick(pairs, kept)
+    # The names of what is left alone: every name is a column of the table.
+    ours = Ids.of([name for name, keep in zip(names, kept, strict=True) if keep])
+    return replace(pick(pairs, kept), subsets=ours)
 
 
 def _rate(source: Path | None, rules_source: str | None, asked: Asked) -> PreferencePairs:

@@ -61,7 +61,8 @@ def low_entropy_means(laws: Laws) -> str:
     """Whether low entropy means crisp or silent on labelled pairs, with the correlations.
 
     Crisp: rules of low entropy are right more often where they tell two responses apart (the
-    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not.
+    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where they
+    tell as many apart and are right less often, neither holds, and weighing by entropy does harm.
     """
     right, speaks = laws.accuracy["resolved"].pearson, laws.resolving.pearson
     figures = (
@@ -73,6 +74,8 @@ def low_entropy_means(laws: Laws) -> str:
         return f"Low entropy means crisp here: {figures}."
     if speaks.low > 0:
         return f"Low entropy means silent here: {figures}."
+    if right.low > 0:
+        return f"Low entropy means wrong more often here: {figures}."
     if right.high >= 0:
         return f"Low entropy means neither crisp nor silent here: {figures}."
     return "What low entropy means cannot be said: fewer than three rules differ in it."
