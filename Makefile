@@ -51,7 +51,7 @@ bench: $(VENV)/installed  ## Measure the claims in benchmarks/
 	$(BIN)/python benchmarks/import_time.py
 
 long: $(VENV)/installed  ## Simulate what the statistics claim; some minutes
-	$(BIN)/pytest -m long tests/long
+	$(BIN)/pytest -m long tests
 
 evidence: $(VENV)/installed  ## Make the evidence page anew from its ratings; ten minutes
 	$(BIN)/python -m benchmarks.evidence

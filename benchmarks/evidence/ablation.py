@@ -116,11 +116,13 @@ def sweeps(n_rules: int) -> Iterator[Case]:
             yield Case("rules of lowest entropy alone", str(k), schemes={"top k": TopK(k)})
 
 
-def run(case: Case, pairs: PreferencePairs, n_seeds: int = N_SEEDS) -> dict[str, Found]:
+def run(
+    case: Case, pairs: PreferencePairs, *, n_seeds: int = N_SEEDS, first_seed: int = 0
+) -> dict[str, Found]:
     """Every scheme in one case."""
     whole: dict[str, list[float]] = {}
     drawn: dict[str, list[float]] = {}
-    for seed in range(n_seeds):
+    for seed in range(first_seed, first_seed + n_seeds):
         rng = np.random.default_rng(seed)
         made = case.perturb(pairs, rng)
         halves = _halves(case, made, rng)

@@ -61,8 +61,8 @@ def low_entropy_means(laws: Laws) -> str:
     """Whether low entropy means crisp or silent on labelled pairs, with the correlations.
 
     Crisp: rules of low entropy are right more often where they tell two responses apart (the
-    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where they
-    tell as many apart and are right less often, neither holds, and weighing by entropy does harm.
+    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where
+    they tell as many apart and are right less often, weighing by entropy does harm.
     """
     right, speaks = laws.accuracy["resolved"].pearson, laws.resolving.pearson
     figures = (
