@@ -32,6 +32,11 @@ def test_what_low_entropy_means_goes_by_the_intervals(
     assert low_entropy_means(laws(right, speaks)).startswith(said)
 
 
+def test_what_does_not_differ_has_no_correlation() -> None:
+    said = low_entropy_means(laws((-0.1, -0.4, 0.2), (np.nan,) * 3))
+    assert said.endswith("and with the share resolved at no value (it does not differ).")
+
+
 def pairs_of(scatter: list[float], silence: list[float], n: int = 1500) -> PreferencePairs:
     """Rules that see which response is better through scatter, and speak that seldom."""
     rng = np.random.default_rng(0)

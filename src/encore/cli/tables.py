@@ -43,7 +43,7 @@ def _range(interval: Interval, *, signed: bool = False) -> str:
     return f"{100 * interval.low:{form}}…{100 * interval.high:{form}}"
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
     """A table whose first column names what the row is about; numbers are on the right.
 
     All fit a terminal of 80 columns; on a narrower one names fold, numbers never do.
@@ -72,7 +72,7 @@ def rules_table(title: str, rules: Rulebook) -> Table:
 
 def coverage_table(coverage: Sequence[Coverage]) -> Table:
     """Per rule: how much of it is rated, how sure the rater was, and why the rest is unrated."""
-    table = _table("coverage", "rule", "responses", "rated %", "spread nats", "unrated")
+    table = new_table("coverage", "rule", "responses", "rated %", "spread nats", "unrated")
     table.columns[-1].justify = "left"
     for rule in coverage:
         reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
@@ -84,7 +84,7 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
 
 def picks_table(picks: Sequence[Pick]) -> Table:
     """Chosen rules in the order of choice: what they add, and what they are nearest to."""
-    table = _table("picks", "rule", "explained %", "resolved %", "most like", "correlation")
+    table = new_table("picks", "rule", "explained %", "resolved %", "most like", "correlation")
     for pick in picks:
         near = ("-", "-") if pick.nearest is None else (pick.nearest, f"{pick.correlation:.2f}")
         shares = (percent(pick.explained), percent(pick.resolved_share))
@@ -94,7 +94,7 @@ def picks_table(picks: Sequence[Pick]) -> Table:
 
 def votes_table(election: Election) -> Table:
     """How often each rule was named; the chosen ones are marked."""
-    table = _table("votes", "rule", "votes", "chosen")
+    table = new_table("votes", "rule", "votes", "chosen")
     for vote in election.votes:
         chosen = "yes" if vote.rule in election.rules.ids else ""
         table.add_row(escape(vote.rule), str(vote.n_votes), chosen)
@@ -111,7 +111,7 @@ def calibration_table(
         f"{counted(calibration.n_prompts, 'prompt')} under "
         f"{counted(len(calibration.rules), 'rule')}"
     )
-    table = _table(
+    table = new_table(
         f"{title}, weighed by {weights.scheme}" if weights else title,
         *("rule", "ratings", "H nats", "H norm", *weighed, "rated", "resolved", "flags"),
     )
@@ -131,7 +131,7 @@ def calibration_table(
 
 def weights_table(weights: Weights) -> Table:
     """Per rule: raw weight and share."""
-    table = _table(f"weights: {weights.scheme}", "rule", "weight", "share %")
+    table = new_table(f"weights: {weights.scheme}", "rule", "weight", "share %")
     rows = zip(weights.rules.ids, weights.values, weights.shares, strict=True)
     for rule_id, value, share in rows:
         table.add_row(escape(rule_id), f"{value:#.4g}", percent(share))
@@ -140,7 +140,7 @@ def weights_table(weights: Weights) -> Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Accuracy of one reward, per subset."""
-    table = _table(
+    table = new_table(
         "accuracy %, with 95 % intervals that resample prompts",
         *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied"),
     )
@@ -169,7 +169,7 @@ def plain_table(table: SubsetTable) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
-    table = _table(
+    table = new_table(
         f"accuracy % on {counted(comparison.n_pairs, 'pair')} of "
         f"{counted(comparison.n_prompts, 'prompt')}; diff: half less that of uniform",
         *("scheme", "strict", "half", "95 %", "resolved", "tied", "diff", "95 %", "p Holm"),
@@ -194,7 +194,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def law_table(comparison: Comparison) -> Table:
     """Correlation of entropy with accuracy under every tie convention."""
-    table = _table(
+    table = new_table(
         "correlation of rating entropy with accuracy over the rules",
         *("a tie counts as", "Pearson", "95 %", "Spearman", "95 %", "rules"),
     )
@@ -211,7 +211,7 @@ def law_table(comparison: Comparison) -> Table:
 
 def accuracy_by_rule_table(comparison: Comparison) -> Table:
     """Each rule alone."""
-    table = _table(
+    table = new_table(
         "accuracy % of each rule alone",
         *("rule", "H norm", "strict", "half", "resolved", "ties right", "tied"),
     )

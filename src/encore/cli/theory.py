@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from encore.cli.options import console, json_option, print_json, working
-from encore.cli.tables import percent
+from encore.cli.tables import new_table, percent
 from encore.theory import STAND_INS, Setting, Study, saturation_grid, study_stand_ins
 
 _NAMES = {
@@ -20,6 +18,11 @@ _NAMES = {
     "inverse_unlabelled_variance": "1/Var'",
 }
 _HEADS = [_NAMES[name] for name in STAND_INS]
+_LEGEND = """\
+1 - H: scheme linear. e^-2H: softmax at a temperature of 1/2.
+1/Var: of the margin, chosen less rejected.
+1/Var': the same without labels, scheme inverse_variance.
+"""
 
 
 @click.command()
@@ -52,17 +55,8 @@ def theory(detail: bool, seed: int, as_json: bool) -> None:
             screen.print(_rules_table(setting))
     screen.print(_correlations_table(study))
     screen.print(_accuracy_table(study))
+    click.echo(_LEGEND)
     screen.print(f"[bold]{study.sentence}[/bold]", soft_wrap=True)
-
-
-def _table(title: str, *columns: str) -> Table:
-    """A table whose first column names the row; numbers are on the right."""
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    # A title may be wider than its table, and must not be broken for that.
-    table.title = Text(title, style="italic", no_wrap=True, overflow="ignore", justify="left")
-    for position, name in enumerate(columns):
-        table.add_column(name, justify="right" if position else "left", no_wrap=True)
-    return table
 
 
 def _scale(setting: Setting) -> str:
@@ -72,7 +66,7 @@ def _scale(setting: Setting) -> str:
 def _correlations_table(study: Study) -> Table:
     """Per setting: how closely each stand-in follows the fitted weights over the rules."""
     heads = [cell for name in _HEADS for cell in (name, "rank")]
-    table = _table(
+    table = new_table(
         "correlation with the Bradley-Terry weights: Pearson, and Spearman (rank)",
         *("scale", "ends %", *heads),
     )
@@ -88,7 +82,7 @@ def _correlations_table(study: Study) -> Table:
 
 def _accuracy_table(study: Study) -> Table:
     """Per setting: how often a reward with these weights is right."""
-    table = _table(
+    table = new_table(
         "accuracy % of the reward, a tie counting one half",
         *("scale", "ends %", "uniform", *_HEADS, "fitted"),
     )
@@ -101,7 +95,7 @@ def _accuracy_table(study: Study) -> Table:
 def _rules_table(setting: Setting) -> Table:
     """Per rule of a setting: what is exact, and the fitted weight."""
     mixture = setting.mixture
-    table = _table(
+    table = new_table(
         f"scale {_scale(setting)}; the fitted weight beside what is exact",
         *("rule", "noise", "H nats", "H norm", "ends %", "mean", "Var", "right %", "weight"),
         "1 - H",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ def low_entropy_means(laws: Laws) -> str:
 
 
 def _correlation(found: Interval) -> str:
+    if math.isnan(found.value):
+        return "no value (it does not differ)"
     return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 
