@@ -1,4 +1,7 @@
-"""Write docs/explanation/evidence.md anew, from the ratings in this folder: `make evidence`."""
+"""Write docs/explanation/evidence.md anew, from the ratings in this folder: `make evidence`.
+
+With ``--keep-ablation`` the ablation is read from ablation.csv instead of run, which takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.evidence.ablation import N_SEEDS, Found, cases, run
+from benchmarks.evidence.ablation import N_SEEDS, Case, Found, cases, run
 from benchmarks.evidence.figures import Ablation, figures
 from benchmarks.evidence.page import page
 from benchmarks.evidence.raters import RATERS, Rated
 from tools.drawing import save_all
 
 ROOT = Path(__file__).parents[2]
+CSV = Path(__file__).parent / "ablation.csv"
+_NAMES = ("accuracy", "low", "high", "difference", "error")
 ABLATED = ("llm", "mini")  # the third rater's ratings tell nothing apart, whatever is done to them
 
 
@@ -30,12 +35,26 @@ def write_csv(path: Path, ablations: dict[str, Ablation]) -> None:
     """Every number of the ablation."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        names = ("accuracy", "low", "high", "difference", "error")
-        writer.writerow(("rater", "axis", "setting", "scheme", *names, "seeds"))
+        writer.writerow(("rater", "axis", "setting", "scheme", *_NAMES, "seeds"))
         for key, ablation in ablations.items():
             for case, by_scheme in ablation:
                 for scheme, found in by_scheme.items():
                     writer.writerow((key, case.axis, case.setting, scheme, *_numbers(found)))
+
+
+def read_csv(path: Path) -> dict[str, Ablation]:
+    """What :func:`write_csv` wrote."""
+    ablations: dict[str, dict[tuple[str, str], dict[str, Found]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            case = ablations.setdefault(row["rater"], {}).setdefault(
+                (row["axis"], row["setting"]), {}
+            )
+            case[row["scheme"]] = Found(*(float(row[name]) for name in _NAMES))
+    return {
+        key: [(Case(*names), found) for names, found in cases_of.items()]
+        for key, cases_of in ablations.items()
+    }
 
 
 def _numbers(found: Found) -> tuple[str, ...]:
@@ -44,8 +63,9 @@ def _numbers(found: Found) -> tuple[str, ...]:
 
 
 def main(raters: Sequence[Rated] = RATERS) -> None:
-    ablations: dict[str, Ablation] = {r.key: ablate(r) for r in raters if r.key in ABLATED}
-    write_csv(Path(__file__).parent / "ablation.csv", ablations)
+    if "--keep-ablation" not in sys.argv:
+        write_csv(CSV, {rated.key: ablate(rated) for rated in raters if rated.key in ABLATED})
+    ablations = read_csv(CSV)  # either way, so that the page holds what the file does
     named = {rated.name: ablations[rated.key] for rated in raters if rated.key in ABLATED}
     save_all(figures(raters, named), ROOT / "docs" / "images")
     text = page(raters, named)

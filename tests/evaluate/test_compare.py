@@ -10,7 +10,6 @@ import pytest
 from encore import (
     Comparison,
     InputError,
-    LevelScale,
     MismatchError,
     PreferencePairs,
     RatingsTable,
@@ -24,23 +23,12 @@ from encore import (
 from encore.evaluate import Baselines, accuracy, outcomes
 from encore.ratings.convert import as_pairs
 from encore.weights import LEARNED, SCHEMES, Uniform
-
-FIVE = LevelScale((1, 2, 3, 4, 5))
+from tests.evaluate.made import FIVE, made
 
 
 @pytest.fixture(scope="module")
 def bundled() -> Comparison:
     return compare(examples.ratings_path(), examples.rules())
-
-
-def made(*accuracies: float, n: int = 400, seed: int = 0) -> PreferencePairs:
-    """Pairs rated by rules that are right on their own with these accuracies."""
-    rng = np.random.default_rng(seed)
-    right = rng.random((n, len(accuracies))) < np.array(accuracies)
-    high, low = rng.integers(3, 6, right.shape), rng.integers(1, 4, right.shape)
-    rules = Rulebook.from_ids([f"r{i}" for i in range(len(accuracies))], FIVE)
-    chosen, rejected = np.where(right, high, low), np.where(right, low, high)
-    return PreferencePairs.from_arrays(chosen, rejected, rules)
 
 
 def test_every_scheme_and_baseline_has_a_row_or_a_reason(bundled: Comparison) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encore import InputError, LevelScale, PreferencePairs, Rulebook, calibrate, compose
+from encore import InputError, calibrate, compose
 from encore.evaluate import accuracy, choose, outcomes
 from encore.evaluate.cross_validate import (
     chosen_rewards,
@@ -14,18 +14,7 @@ from encore.evaluate.cross_validate import (
     simplest_of_the_best,
 )
 from encore.weights import BradleyTerry
-
-FIVE = LevelScale((1, 2, 3, 4, 5))
-
-
-def made(*accuracies: float, n: int = 400, seed: int = 0) -> PreferencePairs:
-    """Pairs rated by rules that are right on their own with these accuracies."""
-    rng = np.random.default_rng(seed)
-    right = rng.random((n, len(accuracies))) < np.array(accuracies)
-    high, low = rng.integers(3, 6, right.shape), rng.integers(1, 4, right.shape)
-    rules = Rulebook.from_ids([f"r{i}" for i in range(len(accuracies))], FIVE)
-    chosen, rejected = np.where(right, high, low), np.where(right, low, high)
-    return PreferencePairs.from_arrays(chosen, rejected, rules)
+from tests.evaluate.made import made
 
 
 def test_the_first_within_one_standard_error_of_the_best_is_taken() -> None:
