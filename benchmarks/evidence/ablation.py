@@ -7,6 +7,7 @@ prompts to judge on, so that intervals over seeds hold both.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from benchmarks.evidence.perturb import (
     second_pass,
     with_levels,
 )
-from encore import Calibration, PreferencePairs, Weights, calibrate
+from encore import Calibration, InputError, PreferencePairs, Weights, calibrate
 from encore.evaluate import outcomes
 from encore.evaluate.cross_validate import (
     N_FOLDS,
@@ -162,7 +163,8 @@ def _halves(case: Case, pairs: PreferencePairs, rng: np.random.Generator) -> dic
     folds = folds_of(pairs, N_FOLDS, rng)
     more = {"auto": rewards_of(pairs, Auto()(calibration))}
     for name, learned in LEARNED.items():
-        more[name] = cross_validated(pairs, learned(), folds)
+        with contextlib.suppress(InputError):  # turned round, rules may leave it no weight
+            more[name] = cross_validated(pairs, learned(), folds)
     more["auto_with_pairs"] = chosen_rewards(pairs, sides, folds)
     return {name: _half(rewards) for name, rewards in {**sides, **more}.items()}
 

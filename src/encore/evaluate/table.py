@@ -203,7 +203,7 @@ def _percent(value: float) -> str:
 
 
 def _ends(found: Interval) -> str:
-    return "" if math.isnan(found.low) else f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+    return "" if math.isnan(found.low) else f"{100 * found.low:.1f}–{100 * found.high:.1f}"
 
 
 def _csv(table: SubsetTable) -> str:
