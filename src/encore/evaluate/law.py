@@ -44,7 +44,8 @@ class Law:
     """Correlation over rules of normalised entropy with accuracy, under one tie convention.
 
     Intervals resample prompts with the rules held fixed: they say how sure the correlation of
-    *these* rules is, not of rules in general.
+    *these* rules is, not of rules in general. Noise pulls a correlation towards 0, and resampling
+    does so again: near 1 and -1 the interval lies too far inside, and covers less than it says.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from encore.weights.weights import Weights
 _MAX_STEPS = 200
 _TOLERANCE = 1e-10
 _SMALLEST_STEP = 1e-12
+_BLOCK_ROWS = 1024
 
 
 def fit_bradley_terry(
@@ -71,8 +72,7 @@ def fit_bradley_terry(
         free = ~((w <= lowest) & (gradient > 0))
         if np.abs(gradient[free]).max(initial=0.0) < _TOLERANCE * max(1, len(margins)):
             break
-        loose = margins[:, free]
-        curvature = (loose * (p_wrong * (1 - p_wrong))[:, None]).T @ loose
+        curvature = _gram(margins[:, free], p_wrong * (1 - p_wrong))
         step = np.zeros_like(w)
         step[free] = np.linalg.solve(curvature + ridge * np.eye(int(free.sum())), gradient[free])
         moved = _descend(objective, w, step, lowest)
@@ -80,6 +80,19 @@ def fit_bradley_terry(
             break
         w = moved
     return w
+
+
+def _gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ w x xᵀ over rows, in blocks.
+
+    BLAS would share one long product out among threads that wait for each other, which takes far
+    longer than the product where another process has one of the cores.
+    """
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        total += (block * weights[start : start + _BLOCK_ROWS, None]).T @ block
+    return total
 
 
 def _descend(
