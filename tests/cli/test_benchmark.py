@@ -57,7 +57,7 @@ def test_a_benchmark_is_scored_with_ties_wrong_and_other_sections_left_out(
     # Won 3 of 5, tied 1: 60 % strict, 70 % half, 3 of 4 resolved. Chat, lost, is no part of it.
     assert (uniform["donotanswer"], uniform["Safety"]) == ("60.0", "60.0")
     assert (uniform["Safety, half"], uniform["Safety, resolved"]) == ("70.0", "75.0")
-    assert result.stderr == (
+    assert result.stderr.startswith(
         "Note: not rewardbench-safety as it is: 1 of 5 subsets; 5 of 740 pairs.\n"
         "Note: 1 pair of other subsets left out.\n"
     )
@@ -66,7 +66,8 @@ def test_a_benchmark_is_scored_with_ties_wrong_and_other_sections_left_out(
 def test_the_table_stands_above_the_comparison_with_its_caption(run: Run, rated: Path) -> None:
     result = run("compare", rated, *RULES, *SAFETY)
     assert result.exit_code == 0
-    assert "published" in result.stdout and "over 1 of its 5 subsets" in result.stdout
+    assert "published: uniform (Llama-3.1-8B)" in result.stdout
+    assert "over 1 of its 5 subsets" in result.stdout
     assert result.stdout.index("published") < result.stdout.index("accuracy % on 5 pairs")
 
 
@@ -88,7 +89,8 @@ def test_forms_for_papers_hold_the_table_alone(
 
 def test_json_is_a_form_too(run: Run) -> None:
     by_form = run("compare", "pairs.csv", *RULES, "--format", "json")
-    assert json.loads(by_form.stdout)["n_pairs"] == 4
+    found = json.loads(by_form.stdout)
+    assert found["n_pairs"] == 4 and found["table"]["columns"][0] == "method"
     assert by_form.stdout == run("compare", "pairs.csv", *RULES, "--json").stdout
 
 
@@ -159,6 +161,22 @@ def test_what_does_not_go_together_is_wrong_usage(
 def test_pairs_of_other_subsets_alone_are_refused(run: Run) -> None:
     said = refused(run("compare", "pairs.csv", *RULES, "--benchmark", "rewardbench2-safety"))
     assert said.startswith("Error: pairs.csv: no pair is of the subsets ['Safety'].")
+
+
+@pytest.mark.parametrize("option", ["--write-texts", "-o"])
+def test_the_texts_are_never_written_over(option: str, run: Run, texts: Path, rated: Path) -> None:
+    rater = ("--rater", f"recorded:{rated}") if option == "-o" else ()
+    before = texts.read_bytes()
+    said = refused(run("compare", texts, *RULES, *SAFETY, *rater, option, texts))
+    assert said == f"Error: {texts} is the input; write to another file."
+    assert texts.read_bytes() == before
+
+
+@pytest.mark.usefixtures("rated")
+def test_what_is_left_out_of_a_table_is_said_beside_it(run: Run) -> None:
+    result = run("compare", "pairs.csv", *RULES, "--format", "csv")
+    assert "Note: bradley_terry and auto_with_pairs left out: 5 folds of 4 prompts" in result.stderr
+    assert result.stdout.startswith("method,")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ from encore.rules import Rulebook
     type=click.Choice(["text", "json", *FORMS]),
     default="text",
     show_default=True,
-    help="Of the output; csv, latex and markdown hold the table by subset.",
+    help="Of the output; csv, latex and markdown hold the table by subset alone.",
 )
 @seed_option()
 @json_option()
@@ -96,10 +97,11 @@ def compare(
             rng=seed,
         )
     ties = ties or ("strict" if asked.benchmark == "rewardbench-safety" else "half")
-    if as_json or form == "json":
-        return print_json(comparison.to_dict())
     table = subset_table(comparison, ties=ties)
+    if as_json or form == "json":
+        return print_json({**comparison.to_dict(), "table": asdict(table)})
     if form != "text":
+        _note_left_out(comparison)
         return click.echo(table.to(form), nl=False)
     if asked.benchmark:
         console().print(plain_table(table))
@@ -128,6 +130,14 @@ def print_comparison(comparison: Comparison) -> None:
     """The tables, and under them the sentences that say what they support."""
     screen = console()
     screen.print(comparison_table(comparison))
+    _note_left_out(comparison)
+    screen.print(accuracy_by_rule_table(comparison))
+    screen.print(law_table(comparison))
+    screen.print(f"[bold]{escape(comparison.sentence)}[/bold]", soft_wrap=True)
+
+
+def _note_left_out(comparison: Comparison) -> None:
+    """Pairs and schemes that are not in the tables, or not as one would think."""
     for row in comparison.rows:
         if row.n_unknown:
             left_out = counted(row.n_unknown, "pair")
@@ -136,6 +146,3 @@ def print_comparison(comparison: Comparison) -> None:
     for reason in dict.fromkeys(comparison.skipped.values()):
         names = [name for name, why in comparison.skipped.items() if why == reason]
         note(f"Note: {' and '.join(names)} left out: {reason}")
-    screen.print(accuracy_by_rule_table(comparison))
-    screen.print(law_table(comparison))
-    screen.print(f"[bold]{escape(comparison.sentence)}[/bold]", soft_wrap=True)

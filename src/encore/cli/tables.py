@@ -157,13 +157,19 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def plain_table(table: SubsetTable) -> Table:
-    """A comparison by subset; its caption is printed apart."""
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for position, name in enumerate(table.columns):
-        ends = position in (0, len(table.columns) - 1)
-        shown.add_column(escape(name), justify="left" if ends else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*map(escape, row))
+    """A comparison by subset; its caption is printed apart. What is published says so by name."""
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for position, name in enumerate(table.columns[:-1]):
+        # Names of subsets are wider than their numbers: broken after hyphens, they need not be.
+        shown.add_column(
+            escape(name.replace("-", "-\n").replace(", ", ",\n")),
+            justify="right" if position else "left",
+            no_wrap=position > 0,
+            min_width=None if position else 32,
+        )
+    for method, *cells, source in table.rows:
+        name = method if source == "here" else f"{source}: {method}"
+        shown.add_row(escape(name), *map(escape, cells))
     return shown
 
 
