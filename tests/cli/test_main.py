@@ -43,6 +43,7 @@ VERBS: dict[str, list[str]] = {
     ],
     "train": ["train", "rated.csv", "--rules", "rules.toml", "--backbone", "model", "-o", "out"],
     "fold": ["fold", "model", "--weights", "ranged.json", "-o", "out"],
+    "theory": ["theory"],
     "rules heads": ["rules", "heads", "model", "-o", "out"],
     "store info": ["store", "info", "store.sqlite"],
     "store gc": ["store", "gc", "store.sqlite", "--unrated"],
