@@ -60,12 +60,18 @@ def test_where_rules_are_alike_low_means_neither() -> None:
 
 
 def test_a_rule_turned_round_does_not_pass_for_a_silent_one() -> None:
-    calibration, quality, ratings = noisy(0.3, 0.3, 0.3, 3.0, 6.0)
-    ratings = np.column_stack([ratings, -quality])  # crisp, and the wrong way round
-    rules = Rulebook.from_ids([f"r{i}" for i in range(6)], RangeScale(-20, 20, 40))
-    prompts = np.repeat(np.arange(1000), 2).tolist()
-    assert premise(calibrate(ratings, rules, prompts=prompts)).meaning == "crisp"
-    assert premise(calibration).meaning == "crisp"
+    # Seven rules alike, and one without noise the wrong way round: it has the least entropy and
+    # resolves the fewest pairs. Counted in, it would pull 1 - H (0.55) below the mean (0.62).
+    _, quality, ratings = noisy(*[3.0] * 7, n=2000)
+    ratings = np.column_stack([ratings, -quality])
+    rules = Rulebook.from_ids([f"r{i}" for i in range(8)], RangeScale(-20, 20, 40))
+    calibration = calibrate(ratings, rules, prompts=np.repeat(np.arange(2000), 2).tolist())
+    whole = [
+        factor_correlation(calibration, weights)
+        for weights in (1 - calibration.normalised_entropy(), np.ones(8))
+    ]
+    assert whole == pytest.approx([0.55, 0.62], abs=0.01)
+    assert premise(calibration).meaning == "neither"
 
 
 def test_the_bundled_ratings_are_silent_where_entropy_is_low() -> None:
