@@ -172,6 +172,20 @@ def test_the_texts_are_never_written_over(option: str, run: Run, texts: Path, ra
     assert texts.read_bytes() == before
 
 
+def test_a_folder_that_is_not_there_is_refused_before_rating(
+    run: Run, texts: Path, rated: Path
+) -> None:
+    given = ("--rater", f"recorded:{rated}", "-o", "nowhere/out.parquet")
+    said = refused(run("compare", texts, *RULES, *SAFETY, *given))
+    assert said == "Error: nowhere/out.parquet: there is no folder nowhere; make it first."
+
+
+@pytest.mark.parametrize("name", ["none.parquet", "none.csv", "none.jsonl"])
+def test_another_reward_s_file_that_is_not_there_is_named(name: str, run: Run) -> None:
+    said = refused(run("compare", "pairs.csv", *RULES, "--also", f"judge={name}"))
+    assert said == f"Error: {name}: No such file or directory."
+
+
 @pytest.mark.usefixtures("rated")
 def test_what_is_left_out_of_a_table_is_said_beside_it(run: Run) -> None:
     result = run("compare", "pairs.csv", *RULES, "--format", "csv")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from encore.cli.options import counted, note, refuse_overwrite
+from encore.cli.options import counted, note, refuse_no_folder, refuse_overwrite
 from encore.cli.rate import rate_job, rules_of
 from encore.cli.raters import plain_rater
 from encore.errors import InputError
@@ -131,8 +131,9 @@ def benchmark_pairs(source: Path | None, rules_source: str | None, asked: Asked)
 def _rate(source: Path | None, rules_source: str | None, asked: Asked) -> PreferencePairs:
     chosen = plain_rater(str(asked.rater), asked.base_url, asked.key_env)
     rules = rules_of(rules_source, chosen)
-    if asked.out is not None and source is not None:
-        refuse_overwrite(asked.out, source)
+    if asked.out is not None:
+        refuse_no_folder(asked.out)
+        refuse_overwrite(asked.out, *([source] if source else []))
     with tempfile.TemporaryDirectory(prefix="encore-benchmark-") as folder:
         path = Path(folder) / f"{asked.benchmark}.parquet"
         write_texts(BENCHMARKS[str(asked.benchmark)], source, path)

@@ -43,6 +43,18 @@ def refuse_overwrite(out: Path, *inputs: Path) -> None:
         raise InputError(f"{out} is the input; write to another file.")
 
 
+def refuse_no_folder(out: Path) -> None:
+    """Refuse a file in no folder before the work, not after it.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
+
+
 def rules_option(*, required: bool = True) -> Callable[[F], F]:
     """``--rules``: a file, or the name of a catalogue."""
     help_text = "rules.toml, or the name of a catalogue (see `encore rules list`)."

@@ -15,7 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from encore.cli.options import console, counted, json_option, note, print_json, rules_option
+from encore.cli.options import (
+    console,
+    counted,
+    json_option,
+    note,
+    print_json,
+    refuse_no_folder,
+    rules_option,
+)
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import coverage_table
 from encore.errors import InputError, StoppedError
@@ -82,8 +90,8 @@ def rate(
     """
     if out is None and not dry_run:
         raise click.UsageError("Missing option '-o' / '--out'; or only plan with '--dry-run'.")
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
+    if out is not None:
+        refuse_no_folder(out)
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"{out} is the input; write to another file.")
     rules, texts = rules_of(rules_source, chosen), Texts(data, split, limit)

@@ -26,6 +26,7 @@ from encore.cli.options import (
     note,
     on_device,
     print_json,
+    refuse_no_folder,
     rules_option,
 )
 from encore.compose import save_rewards
@@ -150,6 +151,8 @@ def train(
         )
     if held_out is not None and (tune != "heads" or method not in ("bradley-terry", "gating")):
         raise click.UsageError("--held-out goes with --method bradley-terry or gating, on heads.")
+    if held_out is not None:
+        refuse_no_folder(held_out)
     checkpoint = _shaped(open_checkpoint(source), layers, pooling)
     data = (
         preferences(texts or str(ratings))

@@ -106,6 +106,8 @@ def _read(path: Path) -> Any:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path}: not a file of rewards. Expected {', '.join(readers)}.")
+    with path.open("rb"):  # a missing or unreadable file is named by the system's error
+        pass
     try:
         return reader(path)
     except pa.ArrowInvalid as error:
