@@ -184,7 +184,7 @@ def _card(trained: Trained, comparison: Comparison) -> str:
     rows = [f"| {head} |", "|" + "---|" * (4 + len(subsets))]
     for row in comparison.rows:
         half, difference = row.accuracy["half"], row.difference
-        by_subset = [f"{row.subsets[name]['half']:.1%}" for name in subsets]
+        by_subset = [f"{row.subsets[name]['half'].value:.1%}" for name in subsets]
         cells = [
             f"{half.value:.1%}",
             f"{half.low:.1%} to {half.high:.1%}",

@@ -54,7 +54,8 @@ def test_the_section_is_weighed_by_rewardbench_s_counts(safety: Comparison) -> N
     uniform = safety.row("uniform").subsets
     # (100 dangerous + 136 donotanswer) / 236; chat is no part of it.
     wanted = (
-        100 * uniform["refusals-dangerous"]["strict"] + 136 * uniform["donotanswer"]["strict"]
+        100 * uniform["refusals-dangerous"]["strict"].value
+        + 136 * uniform["donotanswer"]["strict"].value
     ) / 236
     assert rows["uniform"][4] == f"{100 * wanted:.1f}"
     rule = {name: np.asarray(found["strict"]) for name, found in safety.rules[0].subsets.items()}

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from encore.calibrate import Calibration, calibrate
 from encore.errors import UnknownNameError
-from encore.evaluate.accuracy import CONVENTIONS
 from encore.evaluate.candidates import Baselines, Candidate, candidates_of, chosen_scheme
-from encore.evaluate.evaluation import safety_intervals, sums_by_subset
+from encore.evaluate.evaluation import n_prompts_in, safety_intervals, sums_by_subset
 from encore.evaluate.intervals import (
     ClusterBootstrap,
     Interval,
-    accuracy_interval,
+    accuracy_intervals,
     holm,
     percentile_interval,
     sign_flip_p_values,
@@ -50,7 +49,7 @@ class Row:
         Share of pairs tied.
     safety : mapping of str to Interval, or None
         RewardBench's Safety section by tie convention.
-    subsets : mapping of str to mapping of str to float
+    subsets : mapping of str to mapping of str to Interval
         Accuracy by subset and tie convention.
     separation : float
         See :func:`encore.evaluate.separation`; the mean where several rewards are averaged.
@@ -71,7 +70,7 @@ class Row:
     accuracy: Mapping[str, Interval]
     tie_rate: float
     safety: Mapping[str, Interval] | None
-    subsets: Mapping[str, Mapping[str, float]]
+    subsets: Mapping[str, Mapping[str, Interval]]
     separation: float
     difference: Interval
     p_value: float
@@ -251,6 +250,7 @@ def _rows(
     adjusted = holm(np.append(np.nan, p_values[1:]))
     names = [str(name) for name in pairs.subsets.names]
     n_prompts = len(np.unique(pairs.prompts.codes))
+    prompts_of = [n_prompts_in(pairs, k) for k in range(len(names))]
     rows = []
     for i, (scheme, candidate) in enumerate(candidates.items()):
         total = columns[i].sum(axis=0)
@@ -261,14 +261,11 @@ def _rows(
             Row(
                 scheme=scheme,
                 how=candidate.how,
-                accuracy={
-                    name: accuracy_interval(float(of(overall)), of(overall_drawn), n_prompts)
-                    for name, of in CONVENTIONS.items()
-                },
+                accuracy=accuracy_intervals(overall, overall_drawn, n_prompts),
                 tie_rate=float(overall[1] / overall[2]),
                 safety=safety_intervals(sums, resampled, names) if of_section else None,
                 subsets={
-                    subset: {name: float(of(sums[k])) for name, of in CONVENTIONS.items()}
+                    subset: accuracy_intervals(sums[k], resampled[:, k], prompts_of[k])
                     for k, subset in enumerate(names)
                 },
                 separation=candidate.separation,

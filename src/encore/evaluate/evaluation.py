@@ -15,7 +15,7 @@ from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes, separation
 from encore.evaluate.intervals import (
     ClusterBootstrap,
     Interval,
-    accuracy_interval,
+    accuracy_intervals,
     percentile_interval,
 )
 from encore.evaluate.rewardbench import SAFETY_COUNTS, safety_score
@@ -131,7 +131,7 @@ def evaluate(
     return Evaluation(
         overall=_pair_accuracy(total.sum(axis=0), resampled.sum(axis=1), bootstrap.n_prompts),
         subsets={
-            name: _pair_accuracy(total[i], resampled[:, i], _n_prompts(labelled, i))
+            name: _pair_accuracy(total[i], resampled[:, i], n_prompts_in(labelled, i))
             for i, name in enumerate(names)
         },
         safety=safety_intervals(total, resampled, names) if present else None,
@@ -164,7 +164,8 @@ def safety_intervals(
     return intervals
 
 
-def _n_prompts(pairs: PreferencePairs, subset: int) -> int:
+def n_prompts_in(pairs: PreferencePairs, subset: int) -> int:
+    """Prompts with a pair in one subset."""
     return len(np.unique(pairs.prompts.codes[pairs.subsets.codes == subset]))
 
 
@@ -173,10 +174,7 @@ def _pair_accuracy(
 ) -> PairAccuracy:
     return PairAccuracy(
         n_pairs=int(total[2]),
-        accuracy={
-            convention: accuracy_interval(float(of(total)), of(resampled), n_prompts)
-            for convention, of in CONVENTIONS.items()
-        },
+        accuracy=accuracy_intervals(total, resampled, n_prompts),
         tie_rate=float(total[1] / total[2]) if total[2] else float("nan"),
         n_prompts=n_prompts,
     )

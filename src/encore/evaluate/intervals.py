@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.evaluate.accuracy import CONVENTIONS
 from encore.ratings import Ids
 
 CONFIDENCE = 0.95
@@ -231,6 +232,16 @@ def accuracy_interval(value: float, resampled: NDArray[np.float64], n_prompts: i
     if value == 0.0 and found.high == 0.0:
         return Interval(value, 0.0, reach)
     return found
+
+
+def accuracy_intervals(
+    total: NDArray[np.float64], resampled: NDArray[np.float64], n_prompts: int
+) -> dict[str, Interval]:
+    """Accuracy by tie convention, from summed (win, tie, 1) and its resamples."""
+    return {
+        convention: accuracy_interval(float(of(total)), of(resampled), n_prompts)
+        for convention, of in CONVENTIONS.items()
+    }
 
 
 def percentile_interval(value: float, resampled: NDArray[np.float64]) -> Interval:

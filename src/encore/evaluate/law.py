@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encore.calibrate import Calibration, rating_entropy
 from encore.evaluate.accuracy import CONVENTIONS, Outcomes, outcomes
-from encore.evaluate.intervals import Interval, accuracy_interval, percentile_interval
+from encore.evaluate.intervals import Interval, accuracy_intervals, percentile_interval
 from encore.ratings import PreferencePairs
 
 
@@ -156,10 +156,7 @@ def rule_accuracies(
             RuleAccuracy(
                 calibration.rules.ids[position],
                 float(entropy[position]),
-                {
-                    name: accuracy_interval(float(of(total)), of(resampled[:, position]), n_prompts)
-                    for name, of in CONVENTIONS.items()
-                },
+                accuracy_intervals(total, resampled[:, position], n_prompts),
                 1 - float(resolved_share(total)),
                 {
                     subset: {name: float(of(part)) for name, of in CONVENTIONS.items()}

@@ -95,7 +95,7 @@ def subset_table(comparison: Comparison, *, ties: str = "half") -> SubsetTable:
     rows = []
     for row in _in_order(comparison.rows):
         found = interval_of(row, ties)
-        cells = [_percent(row.subsets[name][ties]) for name in subsets]
+        cells = [_percent(row.subsets[name][ties].value) for name in subsets]
         cells += [_percent(found.value), _ends(found)]
         cells += [_percent(interval_of(row, name).value) for name in others]
         p = "" if math.isnan(row.p_holm) else f"{row.p_holm:.3f}"
