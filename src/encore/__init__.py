@@ -1,7 +1,8 @@
 """ENCORE: from many noisy safety ratings to one reward you can trust.
 
-``encore.evaluate``, ``encore.rate``, ``encore.theory`` and what comes from them load when they are
-first asked for: a reward in a training loop needs none of it, and importing ENCORE stays quick.
+``encore.evaluate``, ``encore.rate``, ``encore.report``, ``encore.theory`` and what comes from them
+load when they are first asked for: a reward in a training loop needs none of it, and importing
+ENCORE stays quick.
 """
 
 import importlib
@@ -28,7 +29,7 @@ from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 from encore.weights import Weights
 
 if TYPE_CHECKING:
-    from encore import evaluate, rate, theory
+    from encore import evaluate, rate, report, theory
     from encore.evaluate import Comparison, Evaluation, compare
 
 __version__ = "0.1.0"
@@ -68,13 +69,14 @@ __all__ = [
     "examples",
     "rate",
     "rating_entropy",
+    "report",
     "theory",
     "weights",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "rate", "theory"):
+    if name in ("evaluate", "rate", "report", "theory"):
         return importlib.import_module(f"encore.{name}")
     if name in ("Comparison", "Evaluation", "compare"):
         return getattr(importlib.import_module("encore.evaluate"), name)

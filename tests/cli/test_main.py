@@ -37,6 +37,7 @@ VERBS: dict[str, list[str]] = {
     "score": ["score", "ratings.csv", "--weights", "weights.json", "-o", "out"],
     "evaluate": ["evaluate", "pairs.csv", "--weights", "weights.json"],
     "compare": ["compare", "pairs.csv", "--rules", "rules.toml"],
+    "report": ["report", "pairs.csv", "--rules", "rules.toml", "-o", "out"],
     "rate": [
         *("rate", "texts.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv"),
         *("--store", "store.sqlite", "-o", "out"),
@@ -68,10 +69,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _with_model(request: pytest.FixtureRequest) -> None:
     """What verbs about models need, beside the files that all verbs share."""
     callspec = getattr(request.node, "callspec", None)
-    if callspec is None or callspec.params.get("verb") not in MODEL_VERBS:
+    verb = None if callspec is None else callspec.params.get("verb")
+    if os.environ.get("ENCORE_BARE") and verb in (*MODEL_VERBS, "report"):
+        pytest.skip("bare install without torch and matplotlib")
+    if verb not in MODEL_VERBS:
         return
-    if os.environ.get("ENCORE_BARE"):
-        pytest.skip("bare install without torch")
     folder, model = (request.getfixturevalue(name) for name in ("folder", "tiny_model"))
     shutil.copytree(model, folder / "model")
     rules = Rulebook.load(model / "rules.toml")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
+from typing import cast
 
 import click
 
-from encore import examples, weights
-from encore.calibrate import calibrate, diagnose
+from encore import examples
+from encore.calibrate import diagnose
 from encore.cli.compare import print_comparison
-from encore.cli.options import console, json_option, print_json, working
+from encore.cli.options import console, json_option, note, print_json, working
 from encore.cli.tables import calibration_table
 from encore.compose import Reward, score_file
-from encore.evaluate import compare
+from encore.errors import MissingExtraError
+from encore.evaluate import Comparison
+from encore.report import report
 
 
 @click.command()
@@ -26,7 +30,7 @@ from encore.evaluate import compare
 )
 @json_option()
 def demo(out: Path, as_json: bool) -> None:
-    """Calibrate, weigh, score and compare the bundled real ratings.
+    """Calibrate, weigh, score, compare and report on the bundled real ratings.
 
     458 human-labelled safety pairs, each response rated by an LLM judge under 12 rules.
 
@@ -38,16 +42,25 @@ def demo(out: Path, as_json: bool) -> None:
     ratings, rules = out / "ratings.parquet", out / "rules.toml"
     shutil.copyfile(examples.ratings_path(), ratings)
     shutil.copyfile(examples.rules_path(), rules)
-    with working("calibrating and comparing"):
-        calibration = calibrate(ratings, examples.rules())
-        linear = weights.Linear()(calibration)
-        comparison = compare(ratings, examples.rules())
-        calibration.save(out / "calibration.json")
-        linear.save(out / "weights.json")
-        score_file(ratings, Reward(linear), out / "rewards.parquet")
+    written = [ratings, rules]
+    with working("calibrating, comparing and drawing"):
+        made = report(ratings, examples.rules())
+        calibration, linear = made.content.calibration, made.content.weights
+        comparison = cast("Comparison", made.content.comparison)  # its pairs do compare
+        written += [out / f"{name}.json" for name in ("calibration", "weights")]
+        calibration.save(written[-2])
+        linear.save(written[-1])
+        written.append(out / "rewards.parquet")
+        score_file(ratings, Reward(linear), written[-1])
+        try:
+            page = out / "report.html"
+            command = shlex.join(["encore", "report", *map(str, (ratings, "--rules", rules))])
+            made.save(page, command=f"{command} -o {shlex.quote(str(page))}")
+            written.append(page)
+        except MissingExtraError as error:
+            note(f"Note: there is no report.html: {error}")
     if as_json:
         return print_json({"comparison": comparison.to_dict(), "weights": linear.to_dict()})
     console().print(calibration_table(calibration, diagnose(calibration), linear))
     print_comparison(comparison)
-    names = ("ratings.parquet", "rules.toml", "calibration.json", "weights.json", "rewards.parquet")
-    click.echo("\nWritten:\n" + "\n".join(f"  {out / name}" for name in names))
+    click.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in written))

@@ -14,6 +14,7 @@ from encore.cli.diagnose import diagnose
 from encore.cli.evaluate import evaluate
 from encore.cli.fold import fold
 from encore.cli.rate import rate
+from encore.cli.report import report
 from encore.cli.rules import rules
 from encore.cli.score import score
 from encore.cli.select import select
@@ -68,7 +69,7 @@ def main() -> None:
 
 _VERBS = (
     *(demo, rules, rate, store, train, calibrate, merge, diagnose, weigh, score),
-    *(evaluate, compare, fold, theory),
+    *(evaluate, compare, report, fold, theory),
 )
 rules.add_command(select)
 for verb in _VERBS:

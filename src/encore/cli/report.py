@@ -1,0 +1,122 @@
+"""``encore report``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from encore.calibrate import Calibration
+from encore.cli.options import (
+    existing,
+    json_option,
+    output,
+    print_json,
+    refuse_no_folder,
+    refuse_overwrite,
+    rules_option,
+    seed_option,
+    working,
+)
+from encore.report import Report
+from encore.report import report as make_report
+from encore.rules import Rulebook
+from encore.weights import Weights
+
+
+@click.command()
+@click.argument("source", type=existing())
+@rules_option(required=False)
+@click.option(
+    "--weights", type=existing(), help="A weights.json to look at.  [default: scheme linear]"
+)
+@click.option(
+    "--calibration-set",
+    type=existing(),
+    help="Ratings, or a calibration.json, to calibrate on instead.",
+)
+@click.option(
+    "--include-text",
+    is_flag=True,
+    help="Show the texts of the pairs looked into, which may be unsafe to read.",
+)
+@click.option(
+    "--figures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to also write every figure to, as PNG, SVG and CSV.",
+)
+@output("The HTML page to write.")
+@seed_option()
+@json_option()
+def report(
+    source: Path,
+    rules_source: str | None,
+    weights: Path | None,
+    calibration_set: Path | None,
+    include_text: bool,
+    figures: Path | None,
+    out: Path,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Write one HTML page about a calibration.json, rated responses, or labelled pairs.
+
+    Labelled pairs give the whole of it. The page needs no network and no other file.
+
+    \b
+    Examples:
+      encore report pairs.parquet --rules rules.toml -o report.html
+      encore report calibration.json -o report.html
+      encore report pairs.parquet --rules rules.toml --weights weights.json --figures figures \\
+        -o report.html
+    """
+    read = [path for path in (source, weights, calibration_set) if path is not None]
+    refuse_overwrite(out, *read)
+    refuse_no_folder(out)
+    options = {
+        "--rules": rules_source,
+        "--weights": weights,
+        "--calibration-set": calibration_set,
+        "--seed": seed,
+    }
+    with working("making the report"):
+        made = make_report(
+            source,
+            None if rules_source is None else Rulebook.load(rules_source),
+            calibration_set=_calibration_set(calibration_set),
+            weights=None if weights is None else Weights.load(weights),
+            rng=seed,
+        )
+        command = _command(source, {**options, "-o": out}, include_text=include_text)
+        made.save(out, include_text=include_text, command=command)
+        drawn = [] if figures is None else made.save_figures(figures)
+    if as_json:
+        return print_json(_said(made, out, drawn))
+    content = made.content
+    click.echo(f"{content.evidence}\n{out}")
+    if figures is not None:
+        click.echo(f"{figures}: {len(drawn)} files")
+
+
+def _calibration_set(path: Path | None) -> Calibration | Path | None:
+    return Calibration.load(path) if path is not None and path.suffix == ".json" else path
+
+
+def _command(source: Path, options: dict[str, object], *, include_text: bool) -> str:
+    """The command that makes this page again."""
+    words = ["encore", "report", str(source)]
+    for name, value in options.items():
+        words += [] if value is None else [name, str(value)]
+    return shlex.join([*words, *(["--include-text"] if include_text else [])])
+
+
+def _said(made: Report, out: Path, drawn: list[Path]) -> dict[str, object]:
+    content = made.content
+    return {
+        "out": str(out),
+        "figures": [str(path) for path in drawn],
+        "recommended": content.recommended,
+        "evidence": content.evidence,
+        "notes": list(content.notes),
+    }

@@ -1,0 +1,5 @@
+"""The report: look instead of read."""
+
+from encore.report.report import Report, report
+
+__all__ = ["Report", "report"]

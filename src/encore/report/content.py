@@ -1,0 +1,237 @@
+"""What a report says, before anyone lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encore.calibrate import Calibration, Premise, diagnose, entropy_interval, premise
+from encore.compose import compose
+from encore.errors import InputError
+from encore.evaluate import Comparison, Interval, compare, separation
+from encore.report.contrast import Contrast, contrasts, count_contrasts
+from encore.report.embed import Embedded, embed, largest_subsets, simulated
+from encore.report.gather import Subject
+from encore.weights import Auto, Linear, Uniform, Weights
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule's row of the table.
+
+    Parameters
+    ----------
+    rule, text : str
+        Its id and what it asks.
+    counts : tuple of int
+        Ratings per level, worst first.
+    entropy : Interval
+        Normalised.
+    weight, share : float
+        Of the reward that the report is about.
+    accuracy : mapping of str to Interval
+        Of the rule alone by tie convention; empty without labelled pairs.
+    resolved_share, coverage : float
+        See :class:`encore.Calibration`.
+    flags : tuple of (str, str)
+        Kinds of finding and what they say.
+    """
+
+    rule: str
+    text: str
+    counts: tuple[int, ...]
+    entropy: Interval
+    weight: float
+    share: float
+    accuracy: Mapping[str, Interval]
+    resolved_share: float
+    coverage: float
+    flags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report says.
+
+    Parameters
+    ----------
+    subject : Subject
+        What was rated.
+    weights, uniform : Weights
+        Of the reward that the report is about, and of the mean.
+    rules : tuple of RuleRow
+        In the rules' order.
+    comparison : Comparison or None
+        Of all schemes, where there are labelled pairs.
+    recommended : str
+        The scheme that the evidence supports.
+    evidence : str
+        Why, in plain sentences.
+    premise : Premise
+        What low entropy means by the ratings alone.
+    notes : tuple of str
+        What a reader must know: samples, rules that get nothing, comparisons that are not there.
+    embedded, example : Embedded
+        What the page recomputes on: these ratings and a simulated mixture.
+    contrasts : tuple of Contrast
+        Pairs that the two rewards rank differently.
+    n_contrasts : tuple of int
+        See :func:`encore.report.contrast.count_contrasts`; of all pairs compared.
+    """
+
+    subject: Subject
+    weights: Weights
+    uniform: Weights
+    rules: tuple[RuleRow, ...]
+    comparison: Comparison | None
+    recommended: str
+    evidence: str
+    premise: Premise
+    notes: tuple[str, ...]
+    embedded: Embedded
+    example: Embedded
+    contrasts: tuple[Contrast, ...]
+    n_contrasts: tuple[int, int, int]
+
+    @property
+    def calibration(self) -> Calibration:
+        """What everything label-free comes from."""
+        return self.subject.calibration
+
+    @property
+    def subsets(self) -> list[str]:
+        """The subsets that are shown one by one: the largest, if there are many."""
+        if self.subject.pairs is None:
+            return []
+        names = largest_subsets(self.subject.pairs)[0]
+        return [
+            name for name in names if self.comparison and name in self.comparison.rows[0].subsets
+        ]
+
+    def separations(self) -> tuple[float, float]:
+        """Of the mean and of the weighted reward; NaN without labelled pairs."""
+        pairs = self.subject.pairs
+        if pairs is None:
+            return float("nan"), float("nan")
+        rewards = [compose(pairs.ratings, w) for w in (self.uniform, self.weights)]
+        mean, weighted = (separation(r[pairs.chosen], r[pairs.rejected]) for r in rewards)
+        return mean, weighted
+
+
+def make_content(subject: Subject, weights: Weights | None, rng: np.random.Generator) -> Content:
+    """Compare, diagnose and choose what to show."""
+    calibration, notes = subject.calibration, []
+    comparison = None
+    if subject.pairs is not None:
+        try:
+            comparison = compare(
+                subject.pairs,
+                calibration.rules,
+                # A sample's own calibration would not be the one that the weights come from.
+                calibration_set=None
+                if subject.own_calibration and not subject.is_sampled
+                else calibration,
+                rng=rng,
+            )
+        except InputError as error:
+            notes.append(f"Schemes are not compared: {error}")
+    own, missing = _own_weights(calibration, weights)
+    if subject.is_sampled:
+        notes.append(
+            f"Compared on an even sample of {subject.pairs.n_pairs:,} of {subject.n_pairs:,} "  # type: ignore[union-attr]
+            f"pairs; entropies and weights come from all ratings."
+        )
+    uniform = Uniform()(calibration)
+    chosen = _auto(calibration)
+    extra = {} if weights is None else {f"given ({own.scheme})": own}
+    rated = subject.pairs if subject.pairs is not None else subject.responses
+    lost_and_won = (0, 0, 0)
+    if subject.pairs is not None:
+        lost_and_won = count_contrasts(subject.pairs, own, uniform)
+    found = premise(calibration)
+    return Content(
+        subject=subject,
+        weights=own,
+        uniform=uniform,
+        rules=tuple(_rule_rows(calibration, own, comparison, rng)),
+        comparison=comparison,
+        recommended=comparison.supported if comparison else chosen[0],
+        evidence=comparison.sentence if comparison else f"{found.sentence} {chosen[1]}",
+        premise=found,
+        notes=(*notes, *missing, *(f"{note[0].upper()}{note[1:]}." for note in own.notes)),
+        embedded=embed(subject.name, calibration, rated, extra, rng),
+        example=simulated(),
+        contrasts=() if subject.pairs is None else contrasts(subject.pairs, own, uniform),
+        n_contrasts=lost_and_won,
+    )
+
+
+def _own_weights(
+    calibration: Calibration, weights: Weights | None
+) -> tuple[Weights, tuple[str, ...]]:
+    """The weights given, the source's where none are, or uniform where these cannot be."""
+    if weights is not None:
+        calibration.rules.same_as(weights.rules, "the calibration", "the weights")
+        if weights.calibration_digest in ("", calibration.digest):
+            return weights, ()
+        return weights, ("The weights were made from another calibration than the one shown.",)
+    try:
+        return Linear()(calibration), ()
+    except InputError as error:
+        return Uniform()(calibration), (f"The reward shown is the mean: {error}",)
+
+
+def _auto(calibration: Calibration) -> tuple[str, str]:
+    """What ``auto`` chooses without labels, and why."""
+    (why, *_) = Auto()(calibration).notes
+    return why.removeprefix("auto chose ").split(":")[0], f"{why[0].upper()}{why[1:]}."
+
+
+def _rule_rows(
+    calibration: Calibration,
+    weights: Weights,
+    comparison: Comparison | None,
+    rng: np.random.Generator,
+) -> list[RuleRow]:
+    diagnosis = diagnose(calibration)
+    said = {(f.rule, f.kind): f.message for f in diagnosis.findings}
+    accuracies: dict[str, Mapping[str, Interval]] = (
+        {rule.rule: rule.accuracy for rule in comparison.rules} if comparison else {}
+    )
+    normalised = calibration.normalised_entropy()
+    rows = []
+    for k, rule in enumerate(calibration.rules):
+        n_levels = rule.scale.n_levels
+        counts = calibration.statistics.counts[k, :n_levels]
+        low, high = entropy_interval(counts, rng) / np.log(n_levels)
+        rows.append(
+            RuleRow(
+                rule=rule.id,
+                text=rule.text,
+                counts=tuple(counts.tolist()),
+                entropy=Interval(float(normalised[k]), float(low), float(high)),
+                weight=float(weights.values[k]),
+                share=float(weights.shares[k]),
+                accuracy=accuracies.get(rule.id, {}),
+                resolved_share=float(calibration.resolved_share[k]),
+                coverage=float(calibration.coverage[k]),
+                flags=tuple((kind, said[rule.id, kind]) for kind in diagnosis.flags(rule.id)),
+            )
+        )
+    return rows
+
+
+def plain(value: Any) -> Any:
+    """Plain data fit for JSON; what is undefined (NaN) becomes None."""
+    if isinstance(value, Interval):
+        return [plain(value.value), plain(value.low), plain(value.high)]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value

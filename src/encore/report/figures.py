@@ -1,0 +1,381 @@
+"""The report's figures, drawn for paper; the page shows them where no script runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encore.compose import compose
+from encore.evaluate import Comparison, Interval, outcomes, separation
+from encore.evaluate.accuracy import accuracy
+from encore.extras import require
+from encore.report.content import Content
+from encore.report.density import N_POINTS, density
+from encore.report.style import BLACK, BLUE, ORANGE, STYLE
+from encore.weights import Weights
+
+Cell = str | float
+STRENGTHS = tuple(np.linspace(0.0, 4.0, 41).round(1).tolist())
+TIES = {"strict": "a tie is wrong", "half": "a tie counts half", "resolved": "ties left out"}
+_MOST_BARS = 60
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Parameters
+    ----------
+    name : str
+        Of its files.
+    title : str
+        One line.
+    says : str
+        What it shows, for who cannot see it.
+    columns, rows : tuple
+        The numbers in it.
+    draw : callable
+        Draws into an empty Matplotlib figure.
+    """
+
+    name: str
+    title: str
+    says: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    draw: Callable[[Any], None]
+
+    def csv(self) -> bytes:
+        """The numbers as CSV; what is undefined is empty."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow(["" if isinstance(c, float) and math.isnan(c) else c for c in row])
+        return out.getvalue().encode()
+
+    def images(self) -> dict[str, bytes]:
+        """The figure as ``svg`` and as ``png``, the same bytes every time.
+
+        Raises
+        ------
+        MissingExtraError
+            If Matplotlib is not installed.
+        """
+        matplotlib = require("matplotlib", extra="report", feature="A report")
+        figures = require("matplotlib.figure", extra="report", feature="A report")
+        # Ids are text, never formulas; SVG keeps them as text, which is small and can be searched.
+        style = {**STYLE, "text.parse_math": False, "svg.fonttype": "none"}
+        found = {}
+        with matplotlib.rc_context(style), warnings.catch_warnings():
+            # An id may hold characters that no font here has; it is drawn as boxes.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+            figure = figures.Figure(layout="constrained")
+            self.draw(figure)
+            # Laid out once, not for each form: it takes as long as drawing.
+            figure.get_layout_engine().execute(figure)
+            figure.set_layout_engine("none")
+            for form, metadata in _METADATA.items():
+                out = io.BytesIO()
+                figure.savefig(out, format=form, metadata=metadata, dpi=120)
+                found[form] = out.getvalue()
+        return found
+
+
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+def figures_of(content: Content) -> list[Figure]:
+    """Those that the content has the numbers for."""
+    found = [_before_after(content), _shares(content), _strengths(content)]
+    if content.comparison:
+        found += [
+            _entropy_accuracy(content, content.comparison),
+            _comparison(content, content.comparison),
+        ]
+    if content.contrasts:
+        found.append(_contributions(content))
+    return [figure for figure in found if figure is not None]
+
+
+def short(text: str, most: int = 32) -> str:
+    """An id that fits beside an axis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _before_after(content: Content) -> Figure | None:
+    """Densities of the mean and of the weighted reward."""
+    sides = {name: _sides(content, w) for name, w in _rewards(content).items()}
+    everything = np.concatenate([v for found in sides.values() for v in found.values()])
+    known = everything[~np.isnan(everything)]
+    if not known.size:
+        return None
+    pad = 0.05 * (float(np.ptp(known)) or 0.1)
+    low, high = max(0.0, float(known.min()) - pad), min(1.0, float(known.max()) + pad)
+    x = np.linspace(low, high, N_POINTS)
+    curves = {
+        (name, side): density(values, low, high)
+        for name, found in sides.items()
+        for side, values in found.items()
+    }
+    apart = dict(zip(sides, content.separations(), strict=True))
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(8, 3.2)
+        axes = figure.subplots(1, 2, sharex=True, sharey=True)
+        for axis, name in zip(axes, sides, strict=True):
+            for side, (colour, line) in zip(sides[name], _TWO, strict=False):
+                axis.plot(x, curves[name, side], line, color=colour, label=side)
+                axis.fill_between(x, curves[name, side], color=colour, alpha=0.15)
+            known = "" if math.isnan(apart[name]) else f"\nseparation {apart[name]:.3f}"
+            axis.set(title=f"{short(name)}{known}", xlabel="reward", yticks=[])
+        if len(sides[name]) > 1:
+            axes[0].legend(frameon=False)
+
+    said = [f"{name}: separation {value:.3f}" for name, value in apart.items() if value == value]
+    return Figure(
+        "before-after",
+        "The mean of all rules, and the weighted reward",
+        f"Two density plots of rewards side by side. {'; '.join(said)}",
+        ("reward", *(f"{name}, {side}" for name, side in curves)),
+        tuple(zip(x.tolist(), *(curve.tolist() for curve in curves.values()), strict=True)),
+        draw,
+    )
+
+
+_TWO = ((BLUE, "-"), (ORANGE, "--"))
+
+
+def _rewards(content: Content) -> dict[str, Weights]:
+    return {
+        "mean of all rules": content.uniform,
+        f"weighted by {content.weights.scheme}": content.weights,
+    }
+
+
+def _sides(content: Content, weights: Weights) -> dict[str, Any]:
+    pairs, responses = content.subject.pairs, content.subject.responses
+    if pairs is not None:
+        rewards = compose(pairs.ratings, weights)
+        return {"chosen": rewards[pairs.chosen], "rejected": rewards[pairs.rejected]}
+    return {"responses": np.empty(0) if responses is None else compose(responses, weights)}
+
+
+def _shares(content: Content) -> Figure:
+    """Every rule's share, beside the equal share."""
+    rows = sorted(content.rules, key=lambda row: -row.share)
+    shown = rows[:_MOST_BARS]
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(8, 1.2 + 0.28 * len(shown))
+        axis = figure.subplots()
+        names = [short(row.rule) for row in shown]
+        places = np.arange(len(shown))
+        axis.barh(places, [100 * row.share for row in shown], color=BLUE, height=0.6)
+        axis.axvline(100 / len(rows), color=BLACK, linestyle="--", label="all rules alike")
+        axis.set_yticks(places, names)
+        axis.invert_yaxis()
+        axis.set(xlabel="share of the reward, %")
+        axis.grid(visible=False, axis="y")
+        axis.legend(frameon=False, loc="lower right")
+
+    most, least = rows[0], rows[-1]
+    return Figure(
+        "shares",
+        f"Share of each rule, weighted by {content.weights.scheme}",
+        f"A bar a rule. The largest share is {most.rule}'s ({most.share:.1%}), the smallest "
+        f"{least.rule}'s ({least.share:.1%}).",
+        ("rule", "normalised entropy", "weight", "share"),
+        tuple((row.rule, row.entropy.value, row.weight, row.share) for row in rows),
+        draw,
+    )
+
+
+def _strengths(content: Content) -> Figure | None:
+    """What the slider does, from one end to the other."""
+    pairs = content.subject.pairs
+    if pairs is None:
+        return None
+    rows = []
+    largest = content.weights.values.max()
+    for strength in STRENGTHS:
+        values = (content.weights.values / largest) ** strength
+        rewards = compose(pairs.ratings, Weights(content.weights.rules, values))
+        chosen, rejected = rewards[pairs.chosen], rewards[pairs.rejected]
+        verdicts = outcomes(chosen, rejected)
+        right = [accuracy(verdicts, ties) for ties in TIES]
+        rows.append((strength, separation(chosen, rejected), *right))
+    columns = list(zip(*rows, strict=True))
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(8, 3.2)
+        left, right = figure.subplots(1, 2)
+        left.plot(STRENGTHS, columns[1], color=BLUE)
+        left.set(title="separation", xlabel="strength")
+        for ties, line, values in zip(TIES, ("--", "-", ":"), columns[2:], strict=True):
+            right.plot(STRENGTHS, 100 * np.array(values), line, color=BLUE, label=TIES[ties])
+        right.set(title="accuracy, %", xlabel="strength")
+        right.legend(frameon=False)
+
+    ends = [f"{rows[i][1]:.3f} at strength {STRENGTHS[i]:g}" for i in (0, 10, 40)]
+    return Figure(
+        "strength",
+        f"Separation and accuracy as the strength of {content.weights.scheme} grows",
+        f"Two line plots over the strength from 0 (all rules alike) to 4. Separation is "
+        f"{', '.join(ends)}.",
+        ("strength", "separation", *(f"accuracy, {TIES[ties]}" for ties in TIES)),
+        tuple(rows),
+        draw,
+    )
+
+
+def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
+    """Every rule's entropy against its accuracy, under three tie conventions."""
+    laws = comparison.laws.accuracy
+    rows = content.rules
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(9, 3.4)
+        axes = figure.subplots(1, 3, sharey=True)
+        for axis, ties in zip(axes, TIES, strict=True):
+            x = np.array([row.entropy.value for row in rows])
+            found = [row.accuracy[ties] for row in rows]
+            _whiskers(axis, x, [row.entropy for row in rows], found)
+            r = laws[ties].pearson
+            axis.set(title=f"{TIES[ties]}\nr = {correlation(r)}", xlabel="normalised entropy")
+        axes[0].set(ylabel="accuracy of the rule alone, %")
+
+    said = [f"{TIES[ties]}: r = {correlation(laws[ties].pearson)}" for ties in TIES]
+    columns = ["rule", "normalised entropy", "low", "high"]
+    for ties in TIES:
+        columns += [f"accuracy, {TIES[ties]}", "low", "high"]
+    return Figure(
+        "entropy-accuracy",
+        "Rating entropy against accuracy, rule by rule",
+        f"Three scatter plots, a dot a rule. {'; '.join(said)}.",
+        tuple(columns),
+        tuple(
+            (row.rule, *_three(row.entropy), *(v for t in TIES for v in _three(row.accuracy[t])))
+            for row in rows
+        ),
+        draw,
+    )
+
+
+def _whiskers(axis: Any, x: Any, across: Sequence[Interval], along: Sequence[Interval]) -> None:
+    y = 100 * np.array([found.value for found in along])
+    reach = [_reach(found, 100) for found in along]
+    sideways = [_reach(found, 1) for found in across]
+    axis.errorbar(
+        x, y, yerr=np.array(reach).T, xerr=np.array(sideways).T, fmt="o", color=BLUE, linewidth=1
+    )
+
+
+def _reach(found: Interval, scale: float) -> tuple[float, float]:
+    """Whiskers below and above; none where the interval is unknown."""
+    low, high = found.value - found.low, found.high - found.value
+    return tuple(scale * max(0.0, v) if v == v else 0.0 for v in (low, high))  # type: ignore[return-value]
+
+
+def _three(found: Interval) -> tuple[float, float, float]:
+    return found.value, found.low, found.high
+
+
+def correlation(found: Interval) -> str:
+    """A correlation with its interval, for people."""
+    if math.isnan(found.value):
+        return "undefined"
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
+def _comparison(content: Content, comparison: Comparison) -> Figure:
+    """All schemes with intervals: on all pairs, and on each subset."""
+    rows = comparison.rows
+    subsets = content.subsets if len(content.subsets) > 1 else []
+    panels = {"all pairs": [row.accuracy["half"] for row in rows]}
+    panels |= {name: [row.subsets[name]["half"] for row in rows] for name in subsets}
+    across = min(3, len(panels))
+    down = math.ceil(len(panels) / across)
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(9, down * (1.0 + 0.27 * len(rows)))
+        axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
+        places = np.arange(len(rows))
+        for axis, (name, found) in zip(axes, panels.items(), strict=False):
+            values = [100 * interval.value for interval in found]
+            reach = np.array([_reach(interval, 100) for interval in found]).T
+            axis.errorbar(values, places, xerr=reach, fmt="o", color=BLUE, linewidth=1.5)
+            axis.axvline(values[0], color=BLACK, linestyle="--", linewidth=1)
+            axis.set(title=short(name, 28), xlabel="accuracy, %")
+            axis.set_yticks(places, [short(row.scheme) for row in rows])
+        axes[0].invert_yaxis()
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+
+    best = max(rows, key=lambda row: row.accuracy["half"].value)
+    return Figure(
+        "comparison",
+        "All schemes on the same pairs; a tie counts half",
+        f"A dot with a 95 % interval for each of {len(rows)} schemes. Uniform: "
+        f"{rows[0].accuracy['half'].value:.1%}; the highest, {best.scheme}: "
+        f"{best.accuracy['half'].value:.1%}.",
+        ("subset", "scheme", "accuracy", "low", "high"),
+        tuple(
+            (name, row.scheme, *_three(interval))
+            for name, found in panels.items()
+            for row, interval in zip(rows, found, strict=True)
+        ),
+        draw,
+    )
+
+
+def _contributions(content: Content) -> Figure:
+    """The first pair that the two rewards rank differently, rule by rule."""
+    contrast = content.contrasts[0]
+    shown = [c for c in contrast.by_rule if c.weighted or c.uniform][:12]
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(9, 1.4 + 0.3 * len(shown))
+        axes = figure.subplots(1, 2, sharey=True)
+        sides = {
+            "mean of all rules": "uniform",
+            f"weighted by {content.weights.scheme}": "weighted",
+        }
+        for axis, (name, key) in zip(axes, sides.items(), strict=True):
+            total = getattr(contrast, key)
+            parts = [getattr(c, key) for c in shown]
+            parts.append(total - sum(parts))
+            ends = np.cumsum(parts)
+            colours = [BLUE if part >= 0 else ORANGE for part in parts]
+            axis.barh(np.arange(len(parts)), parts, left=ends - parts, color=colours, height=0.6)
+            axis.axvline(0, color=BLACK, linewidth=1)
+            axis.axvline(total, color=BLACK, linestyle="--", linewidth=1)
+            axis.set(title=f"{short(name)}: {total:+.3f}", xlabel="reward, chosen less rejected")
+        names = [*(short(c.rule) for c in shown), "other rules"]
+        axes[0].set_yticks(np.arange(len(names)), names)
+        axes[0].invert_yaxis()
+
+    return Figure(
+        "contributions",
+        f"What each rule adds, on pair {short(contrast.pair)}",
+        f"Two waterfall plots. The mean gives the chosen response {contrast.uniform:+.3f} over the "
+        f"rejected one, the weighted reward {contrast.weighted:+.3f}.",
+        ("pair", "subset", "rule", "chosen", "rejected", "in the mean", "in the weighted reward"),
+        tuple(
+            (c.pair, c.subset, r.rule, r.chosen, r.rejected, r.uniform, r.weighted)
+            for c in content.contrasts
+            for r in c.by_rule
+        ),
+        draw,
+    )

@@ -1,0 +1,48 @@
+"""The texts of the pairs that a report looks into, read from the file only when asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from encore.errors import InputError
+from encore.rate.texts import Texts
+from encore.report.content import Content
+
+MOST_CHARACTERS = 4_000
+_COLUMNS = ("prompt", "chosen", "rejected")
+
+
+def texts_of(content: Content) -> dict[int, dict[str, str]]:
+    """Prompt, chosen and rejected response by the position of a pair, cut at 4,000 characters.
+
+    Raises
+    ------
+    InputError
+        If the report is not of a file with such columns.
+    """
+    path = content.subject.path
+    if path is None or content.subject.pairs is None:
+        raise InputError("texts can be shown of a file of pairs only.")
+    wanted = {contrast.pair: contrast.position for contrast in content.contrasts}
+    found = {}
+    for number, row in enumerate(Texts(path).rows(), start=1):
+        position = wanted.get(str(row.get("id", number)))
+        if position is not None and position not in found:
+            found[position] = {name: _text(row.get(name)) for name in _COLUMNS if name in row}
+        if len(found) == len(wanted):
+            break
+    if wanted and not any("chosen" in texts for texts in found.values()):
+        raise InputError(
+            f"{path} holds no texts (columns {', '.join(_COLUMNS)}); leave --include-text out, "
+            f"or report on a file that has them."
+        )
+    return found
+
+
+def _text(value: Any) -> str:
+    """A text, or a list of chat messages, as text."""
+    if isinstance(value, list):
+        said = [m for m in value if isinstance(m, dict)]
+        value = "\n\n".join(f"{m.get('role', '')}: {m.get('content', '')}" for m in said)
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
