@@ -14,7 +14,7 @@ SRC = Path(encore.__file__).parent
 # A folder imports only from lines above its own; folders on one line do not know each other.
 RANKS = (
     {"errors"},
-    {"extras", "files"},
+    {"extras", "files", "notebook"},
     {"rules"},
     {"ratings", "examples"},
     {"calibrate", "heads"},

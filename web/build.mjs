@@ -1,9 +1,9 @@
-// Bundles the page's script, with the charting library, into the one file that ships.
+// Bundles the page's script, with the charting library, into one file: node build.mjs FILE
 import { build } from "esbuild";
 
 await build({
   entryPoints: ["src/page.ts"],
-  outfile: "../src/encore/report/assets/page.js",
+  outfile: process.argv[2],
   bundle: true,
   minify: true,
   format: "iife",
@@ -11,6 +11,6 @@ await build({
   charset: "utf8",
   legalComments: "none",
   banner: {
-    js: "// Built from web/ by `make page`. Holds Observable Plot and parts of D3 (ISC): see LICENSES.txt.",
+    js: "// Built from web/ by `make script`. Holds Observable Plot and parts of D3 (ISC): see LICENSES.txt.",
   },
 });

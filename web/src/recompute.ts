@@ -173,7 +173,7 @@ export function separation(rewards: Float64Array, nPairs: number): number {
  * A Gaussian kernel density at `N_POINTS` points from low to high, mirrored at both ends.
  *
  * Values are shared out between the two nearest points first, so the cost does not grow with them
- * times the points. The bandwidth is Scott's, and at least one step.
+ * times the points. The bandwidth is Scott's, at least one step and at most an eighth of the whole.
  */
 export function density(values: Float64Array, low: number, high: number): Float64Array {
   const step = (high - low) / (N_POINTS - 1);
@@ -181,7 +181,11 @@ export function density(values: Float64Array, low: number, high: number): Float6
   let n = 0;
   let sum = 0;
   let squares = 0;
-  for (const value of values) if (!Number.isNaN(value)) [n, sum] = [n + 1, sum + value];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    n++;
+    sum += value;
+  }
   const mean = sum / n;
   for (const value of values) {
     if (Number.isNaN(value)) continue;
@@ -192,7 +196,7 @@ export function density(values: Float64Array, low: number, high: number): Float6
     bins[left + 1]! += place - left;
   }
   const deviation = n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
-  const bandwidth = Math.max(deviation * n ** -0.2, step);
+  const bandwidth = Math.min(Math.max(deviation * n ** -0.2, step), (high - low) / 8);
   const reach = Math.min(Math.ceil((8 * bandwidth) / step), N_POINTS - 1);
   const kernel = Float64Array.from({ length: reach + 1 }, (_, i) =>
     Math.exp(-0.5 * ((i * step) / bandwidth) ** 2) / (bandwidth * Math.sqrt(2 * Math.PI) * n),

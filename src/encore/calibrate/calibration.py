@@ -15,6 +15,7 @@ from encore.calibrate.factor import common_factor
 from encore.calibrate.statistics import Statistics
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, digest, read_document, write_document
+from encore.notebook import html_table, percent, sparkline
 from encore.rules import Rulebook
 
 KIND = "encore.calibration"
@@ -225,6 +226,26 @@ class Calibration:
     def digest(self) -> str:
         """SHA-256 of rules and statistics."""
         return digest([self.rules.digest, self.statistics.to_dict()])
+
+    def _repr_html_(self) -> str:
+        """In a notebook: every rule with its histogram and entropy."""
+        nats, normalised = self.entropy(), self.normalised_entropy()
+        rows = [
+            (
+                rule.id,
+                sparkline(self.statistics.counts[k, : rule.scale.n_levels].tolist()),
+                f"{nats[k]:.3f}",
+                f"{normalised[k]:.3f}",
+                percent(float(self.coverage[k])),
+                percent(float(self.resolved_share[k])),
+            )
+            for k, rule in enumerate(self.rules)
+        ]
+        return html_table(
+            f"{self._name}: {self.n_responses:,} responses, {len(self.rules)} rules",
+            ("rule", "ratings", "entropy, nats", "normalised", "rated %", "pairs told apart %"),
+            rows,
+        )
 
     def save(self, path: StrPath) -> None:
         """Write ``calibration.json``, atomically."""

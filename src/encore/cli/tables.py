@@ -13,28 +13,10 @@ from rich.text import Text
 from encore.calibrate import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
 from encore.evaluate import Comparison, Evaluation, Interval, SubsetTable
+from encore.notebook import percent, sparkline
 from encore.rate import Coverage, Election
 from encore.rules import Rulebook
 from encore.weights import Weights
-
-_BARS = "▁▂▃▄▅▆▇█"
-
-
-def sparkline(counts: list[int]) -> str:
-    """One bar a level, worst first, as high as its share of the largest; a dot for none.
-
-    Examples
-    --------
-    >>> sparkline([1, 0, 4, 8])
-    '▁·▄█'
-    """
-    top = max(counts, default=0)
-    return "".join(_BARS[math.ceil(8 * c / top) - 1] if c else "·" for c in counts)
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """A share in percent; a dash where it is undefined."""
-    return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def _range(interval: Interval, *, signed: bool = False) -> str:

@@ -29,6 +29,7 @@ from encore.evaluate.verdict import (
     ratings_tell_little,
     support,
 )
+from encore.notebook import html_table, percent
 from encore.ratings import PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
@@ -132,6 +133,29 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: every scheme with its difference to uniform, and what that supports."""
+        rows = []
+        for row in self.rows:
+            half, difference = row.accuracy["half"], row.difference
+            against = ("", "", "")
+            if row.scheme != "uniform":
+                ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
+                against = (f"{100 * difference.value:+.1f}", ends, f"{row.p_holm:.3f}")
+            ends = f"{100 * half.low:.1f} to {100 * half.high:.1f}"
+            accuracies = [percent(row.accuracy[name].value) for name in ("strict", "resolved")]
+            cells = (percent(half.value), ends, *accuracies, percent(row.tie_rate))
+            rows.append((row.scheme, *cells, *against))
+        return html_table(
+            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts",
+            (
+                *("scheme", "half", "95 %", "strict", "resolved", "tied"),
+                *("less uniform", "95 %", "p Holm"),
+            ),
+            rows,
+            self.sentence,
+        )
 
 
 def compare(

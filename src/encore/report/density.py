@@ -17,7 +17,8 @@ def density(values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
         \qquad b = s\, n^{-1/5}
 
     Mirrored, since rewards pile up at the best end: a kernel that reaches beyond it would lose half
-    of them. Values are shared out between the two nearest points first.
+    of them. Values are shared out between the two nearest points first; b is at least one step and
+    at most an eighth of the whole.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def density(values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
     bins = np.bincount(left, 1 - (place - left), N_POINTS)
     bins += np.bincount(left + 1, place - left, N_POINTS)
     deviation = known.std(ddof=1) if known.size > 1 else 0.0
-    bandwidth = max(float(deviation) * known.size**-0.2, step)
+    # One mirror at each end is enough for a kernel that dies out within the whole.
+    bandwidth = min(max(float(deviation) * known.size**-0.2, step), (high - low) / 8)
     reach = min(math.ceil(8 * bandwidth / step), N_POINTS - 1)
     offsets = np.arange(-reach, reach + 1) * step / bandwidth
     kernel = np.exp(-0.5 * offsets**2) / (bandwidth * math.sqrt(2 * math.pi) * known.size)

@@ -138,7 +138,8 @@ def report(
     ('uniform', 458)
     """
     generator = np.random.default_rng(rng)
-    subject = gather(source, rules, calibration_set, generator)
+    # Samples have a stream of their own, so that intervals are those of compare with this seed.
+    subject = gather(source, rules, calibration_set, generator.spawn(1)[0])
     if not subject.calibration.n_responses:
         raise InputError(f"{subject.name}: there are no ratings to report on.")
     content = make_content(subject, weights, generator)

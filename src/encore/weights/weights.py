@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document, refuse_twin_keys, write_document
+from encore.notebook import html_table, percent
 from encore.rules import Rulebook
 
 KIND = "encore.weights"
@@ -108,6 +109,18 @@ class Weights:
         if missing:
             raise InputError(f"no weight for rules {missing}. Give 0 to leave a rule out.")
         return cls(rules, np.array([weights[name] for name in rules.ids], dtype=np.float64))
+
+    def _repr_html_(self) -> str:
+        """In a notebook: every rule with its share, and the notes below."""
+        top = self.shares.max()
+        rows = [
+            (rule_id, f"{value:.4g}", percent(share), "█" * round(20 * share / top))
+            for rule_id, value, share in zip(
+                self.rules.ids, self.values.tolist(), self.shares.tolist(), strict=True
+            )
+        ]
+        columns = ("rule", "weight", "share %", "")
+        return html_table(f"weights: {self.scheme}", columns, rows, "; ".join(self.notes))
 
     def save(self, path: StrPath) -> None:
         """Write ``weights.json``, atomically; numbers come back to the last bit."""

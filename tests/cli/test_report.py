@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from encore import calibrate, compare, examples
+from encore.weights import Linear
+
+Run = Callable[..., Result]
+pytestmark = pytest.mark.skipif(
+    "ENCORE_BARE" in os.environ, reason="bare install without matplotlib"
+)
+BUNDLED = (examples.ratings_path(), "--rules", examples.rules_path())
+
+
+def provenance(path: Path) -> dict[str, object]:
+    text = path.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0]
+    found: dict[str, object] = json.loads(text)["provenance"]
+    return found
+
+
+def test_it_says_what_compare_says_and_where_the_page_is(run: Run) -> None:
+    result = run("report", *BUNDLED, "-o", "r.html")
+    assert (result.exit_code, result.stderr) == (0, "")
+    said = compare(examples.ratings_path(), examples.rules()).sentence
+    assert result.stdout == f"{said}\nr.html\n"
+
+
+def test_the_page_holds_the_command_that_makes_it_again(run: Run) -> None:
+    Linear(strength=2.0)(calibrate(examples.ratings_path(), examples.rules())).save("w 2.json")
+    run("report", *BUNDLED, "--weights", "w 2.json", "--seed", 3, "-o", "r.html")
+    told = provenance(Path("r.html"))
+    assert told["command"] == (
+        f"encore report {examples.ratings_path()} --rules {examples.rules_path()} "
+        f"--weights 'w 2.json' --seed 3 -o r.html"
+    )
+    assert (told["seed"], told["scheme_options"]) == (3, "strength=2.0, estimator=plugin")
+
+
+def test_figures_are_written_beside_it_when_asked_for(run: Run) -> None:
+    result = run("report", *BUNDLED, "--figures", "figures", "-o", "r.html", "--json")
+    found = json.loads(result.stdout)
+    assert found["out"] == "r.html"
+    assert found["recommended"] == "uniform"
+    assert sorted(found["figures"]) == sorted(str(p) for p in Path("figures").iterdir())
+    assert len(found["figures"]) == 18
+
+
+def test_a_calibration_set_may_be_ratings_or_a_calibration(run: Run) -> None:
+    run("calibrate", *BUNDLED, "-o", "c.json")
+    for given in ("c.json", examples.ratings_path()):
+        result = run("report", *BUNDLED, "--calibration-set", given, "-o", "r.html")
+        assert result.exit_code == 0
+        assert provenance(Path("r.html"))["responses_calibrated"] == 916
+
+
+def test_a_calibration_needs_no_rules(run: Run) -> None:
+    run("calibrate", *BUNDLED, "-o", "c.json")
+    assert run("report", "c.json", "-o", "r.html").exit_code == 0
+    refused = run("report", "c.json", "--rules", examples.rules_path(), "-o", "r2.html")
+    assert refused.stderr.startswith("Error: a calibration holds its rules")
+    assert not Path("r2.html").exists()
+
+
+def test_it_never_writes_over_what_it_reads_nor_into_no_folder(run: Run) -> None:
+    run("calibrate", *BUNDLED, "-o", "c.json")
+    before = Path("c.json").read_bytes()
+    assert "is the input" in run("report", "c.json", "-o", "c.json").stderr
+    assert Path("c.json").read_bytes() == before
+    assert "there is no folder" in run("report", "c.json", "-o", "no/r.html").stderr
+
+
+def test_ratings_without_rules_are_refused(run: Run) -> None:
+    result = run("report", examples.ratings_path(), "-o", "r.html")
+    assert (result.exit_code, Path("r.html").exists()) == (1, False)
+    assert "give their rules" in result.stderr

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import encore
+from encore import InputError, PreferencePairs, Rulebook, Weights, calibrate, compare, examples
+from encore.evaluate import Interval
+from encore.report import gather as gathering
+from encore.report import report
+from encore.report.content import Content, plain
+from encore.weights import BradleyTerry, Linear
+from tests.report.made import FIVE, pairs
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Content:
+    return report(examples.ratings_path(), examples.rules()).content
+
+
+def test_the_words_and_numbers_are_those_of_compare(bundled: Content) -> None:
+    expected = compare(examples.ratings_path(), examples.rules())
+    assert bundled.comparison is not None
+    assert plain(bundled.comparison.to_dict()) == plain(expected.to_dict())
+    assert bundled.evidence == expected.sentence
+    assert bundled.recommended == expected.supported
+    assert [row.accuracy for row in bundled.rules] == [rule.accuracy for rule in expected.rules]
+
+
+def test_a_rule_s_row_is_what_calibrate_and_diagnose_say(bundled: Content) -> None:
+    calibration = calibrate(examples.ratings_path(), examples.rules())
+    rows = {row.rule: row for row in bundled.rules}
+    k = calibration.rules.position("sexual")
+    row = rows["sexual"]
+    assert row.entropy.value == calibration.normalised_entropy()[k]
+    assert row.entropy.low < row.entropy.value < row.entropy.high
+    assert row.weight == pytest.approx(1 - row.entropy.value)
+    assert row.share == pytest.approx(row.weight / sum(r.weight for r in bundled.rules))
+    assert sum(row.counts) == calibration.n_ratings[k]
+    ((kind, said),) = row.flags
+    assert kind == "silent"
+    assert said.startswith("rule 'sexual' tells apart fewer than 10% of within-prompt pairs")
+
+
+def test_separations_are_evaluate_s(bundled: Content) -> None:
+    expected = [
+        encore.evaluate.evaluate(examples.ratings_path(), weights).separation
+        for weights in (bundled.uniform, bundled.weights)
+    ]
+    assert bundled.separations() == pytest.approx(expected)
+
+
+def test_weights_that_are_given_are_looked_at_and_can_be_chosen() -> None:
+    made = pairs(80)
+    weights = BradleyTerry()(made)
+    content = report(made, made.rules, weights=weights).content
+    assert content.weights is weights
+    assert content.embedded.schemes["given (bradley_terry)"] is weights
+    assert content.notes == ()
+
+
+def test_weights_of_another_calibration_are_said_to_be_so() -> None:
+    made = pairs(40)
+    weights = Linear()(calibrate(pairs(40, seed=1), made.rules))
+    notes = report(made, made.rules, weights=weights).content.notes
+    assert "The weights were made from another calibration than the one shown." in notes
+
+
+def test_without_labels_the_evidence_is_the_ratings_own() -> None:
+    made = pairs(40)
+    content = report(made.ratings, made.rules).content
+    assert content.comparison is None
+    assert content.recommended == "uniform"
+    assert "auto chose uniform" in content.evidence.lower()
+    assert all(not row.accuracy for row in content.rules)
+    assert content.subsets == []
+    assert np.isnan(content.separations()).all()
+
+
+def test_a_rule_that_was_never_rated_leaves_the_mean_to_look_at() -> None:
+    values = np.array([[5, np.nan], [1, np.nan], [3, np.nan]])
+    rules = Rulebook.from_ids(["a", "never"], FIVE)
+    made = PreferencePairs.from_arrays(values, values[::-1], rules)
+    content = report(made, rules).content
+    assert content.weights.scheme == "uniform"
+    said = " ".join(content.notes)
+    assert "The reward shown is the mean: rules ['never'] cannot be weighed" in said
+    assert "Schemes are not compared: no pair has a known reward" in said
+    assert np.isnan(content.rules[1].entropy.value)
+
+
+def test_a_sample_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MAX_PAIRS", 50)
+    made = pairs(120)
+    content = report(made, made.rules).content
+    assert content.notes[0].startswith("Compared on an even sample of 50 of 120 pairs")
+    assert content.comparison is not None
+    assert content.comparison.n_pairs == 50
+    # Weights are those of all ratings, not of the sample.
+    assert content.weights.values.tolist() == Linear()(calibrate(made, made.rules)).values.tolist()
+
+
+def test_nothing_to_report_on_is_refused() -> None:
+    with pytest.raises(InputError, match="no ratings"):
+        report(np.empty((0, 1)), Rulebook.from_ids(["a"], FIVE))
+
+
+def test_the_same_seed_gives_the_same_report_and_a_generator_no_seed() -> None:
+    made = pairs(30)
+    first, again = (report(made, made.rules, rng=3).content.rules for _ in range(2))
+    assert first == again != report(made, made.rules, rng=4).content.rules
+    assert report(made, made.rules, rng=3).seed == 3
+    assert report(made, made.rules, rng=np.random.default_rng(3)).seed is None
+
+
+def test_plain_data_has_no_nan() -> None:
+    nan = float("nan")
+    value = {"a": [nan, 1.0], "b": (Interval(0.5, nan, float("inf")),)}
+    assert plain(value) == {"a": [None, 1.0], "b": [[0.5, None, None]]}
+
+
+def test_uniform_weights_are_everywhere_equal(bundled: Content) -> None:
+    assert isinstance(bundled.uniform, Weights)
+    assert set(bundled.uniform.shares.round(12)) == {round(1 / 12, 12)}
