@@ -71,6 +71,8 @@ function chart(label: string, options: Plot.PlotOptions): ReturnType<typeof Plot
   made.setAttribute("aria-label", label);
   // A style sheet that comes and goes styles the whole page anew; page.css has what it says.
   made.querySelector("style")?.remove();
+  // The label of the whole says it; parts of an image have none of their own.
+  for (const part of made.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   return made;
 }
 
@@ -145,12 +147,13 @@ function settle(): void {
   }
   const pad = 0.05 * (high - low || 0.1);
   const domain: [number, number] = low <= high ? [Math.max(0, low - pad), Math.min(1, high + pad)] : [0, 1];
-  let top = 0;
-  for (const result of [steps[0]!, steps[5]!]) {
-    for (const [, rewards] of sides(result, data.nPairs)) top = Math.max(top, ...density(rewards, ...domain));
-  }
+  const peaks = steps.map((result) =>
+    Math.max(0, ...sides(result, data.nPairs).flatMap(([, rewards]) => [...density(rewards, ...domain)].filter(Number.isFinite))),
+  );
+  // Room for every curve, but a spike at one end of the slider must not flatten all others.
+  const top = 1.05 * Math.min(Math.max(...peaks), 3 * Math.max(peaks[0]!, peaks[5]!));
   const largestShare = Math.max(...steps.flatMap((result) => result.shares.filter(Number.isFinite)));
-  scene = { order, domain, top: 1.15 * top || 1, largestShare, steps };
+  scene = { order, domain, top: top || 1, largestShare, steps };
   arrange();
 }
 
@@ -160,7 +163,8 @@ function arrange(): void {
   moves = [shareBars(data)];
   live("strength")?.parentElement?.toggleAttribute("hidden", data.nPairs === 0);
   if (data.nRows > 0) moves.push(rewardCurves(data));
-  if (data.nPairs > 0) moves.push(accuracyDots(data), strengthCurves());
+  if (data.nPairs > 0) moves.push(accuracyDots(data));
+  if (data.nPairs > 0 && live("strength")) moves.push(strengthCurves());
   redraw();
 }
 

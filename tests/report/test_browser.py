@@ -1,0 +1,442 @@
+"""The page as a user has it: in a real browser, opened from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from encore import PreferencePairs, Weights, compose, examples
+from encore.evaluate import accuracy, evaluate, outcomes
+from encore.report import Report, report
+from encore.report.embed import simulated
+from encore.weights import Linear, Softmax
+from tests.report.made import HOSTILE, pairs
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(peer: Callable[[str], ModuleType]) -> Iterator[Any]:
+    """A browser; it may be absent only where nobody claims to have checked everything."""
+    api = peer("playwright.sync_api")
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium found; install Debian's package chromium")
+        pytest.skip("no Chromium found; install it (apt-get install chromium) to run these")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pages")
+
+
+@pytest.fixture(scope="module")
+def bundled(browser: Any, folder: Path) -> tuple[Path, Report]:
+    made = report(examples.ratings_path(), examples.rules())
+    made.save(folder / "bundled.html", command="encore report ratings.parquet")
+    return folder / "bundled.html", made
+
+
+class Visit:
+    """One page in a window of its own, and everything that it did unasked."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", self._refuse)
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def _refuse(self, dialog: Any) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def slide(self, name: str, value: float) -> None:
+        """Move a slider as a hand does, and wait for the next picture."""
+        self.page.evaluate(
+            """([name, value]) => new Promise((done) => {
+                const slider = document.getElementById(name);
+                slider.value = String(value);
+                slider.dispatchEvent(new Event("input"));
+                slider.dispatchEvent(new Event("change"));
+                requestAnimationFrame(() => requestAnimationFrame(done));
+            })""",
+            [name, value],
+        )
+
+    def label(self, holder: str) -> str:
+        return str(self.page.get_attribute(f"{holder} svg", "aria-label"))
+
+    @property
+    def summary(self) -> str:
+        return str(self.page.inner_text("#summary"))
+
+
+def expected(rated: PreferencePairs, weights: Weights, ties: str = "half") -> str:
+    """What the page should say of a setting, from the library."""
+    rewards = compose(rated.ratings, weights)
+    verdicts = outcomes(rewards[rated.chosen], rewards[rated.rejected])
+    separation = evaluate(rated, weights).separation
+    return f"Separation {separation:.3f} (all rules alike: |Accuracy {accuracy(verdicts, ties):.1%}"
+
+
+def says(summary: str, wanted: str) -> bool:
+    return all(part.replace("%", " %") in summary for part in wanted.split("|"))
+
+
+def test_it_loads_from_disk_without_a_word_or_a_request(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    with Visit(browser, bundled[0]) as visit:
+        assert visit.page.title() == "ENCORE report: ratings.parquet"
+        assert visit.said == []
+        assert [url for url in visit.asked if not url.startswith("data:")] == [bundled[0].as_uri()]
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0, 2.5, 4.0])
+def test_sliding_gives_the_numbers_that_python_computes(
+    browser: Any, bundled: tuple[Path, Report], strength: float
+) -> None:
+    content = bundled[1].content
+    weights = Linear(strength=strength)(content.calibration)
+    with Visit(browser, bundled[0]) as visit:
+        visit.slide("strength", strength)
+        rated = content.subject.pairs
+        assert rated is not None
+        assert says(visit.summary, expected(rated, weights)), visit.summary
+        # The bars are as long as the shares, in the order of the axis.
+        widths = visit.page.eval_on_selector_all(
+            "#shares .bars-of-shares rect",
+            "bars => bars.map(bar => Number(bar.getAttribute('width')))",
+        )
+        order = np.argsort(-content.weights.shares, kind="stable")
+        assert np.array(widths) / sum(widths) == pytest.approx(weights.shares[order], abs=1e-9)
+        first = content.calibration.rules.ids[order[0]]
+        share = f"{weights.shares[order[0]]:.1%}".replace("%", " %")
+        assert visit.label("#shares .live").startswith(f"Share of each rule: {first} {share}")
+
+
+def test_curves_and_dots_stand_where_python_puts_them(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    from encore.report.density import density
+
+    content = bundled[1].content
+    rated = content.subject.pairs
+    assert rated is not None
+    with Visit(browser, bundled[0]) as visit:
+        visit.slide("strength", 2.0)  # the tenth of the steps of 0.2
+        paths = [
+            visit.page.get_attribute(f"#live-rewards .line-{side} path", "d") for side in (0, 1)
+        ]
+        drawn = [
+            np.array([point.split(",") for point in path[1:].split("L")], float) for path in paths
+        ]
+        sides = (rated.chosen, rated.rejected)
+        every = [
+            [
+                compose(rated.ratings, Linear(strength=s)(content.calibration))[rows]
+                for rows in sides
+            ]
+            for s in np.arange(21) * 0.2
+        ]
+        least, most = float(np.min(every)), float(np.max(every))
+        pad = 0.05 * (most - least)
+        low, high = max(0.0, least - pad), min(1.0, most + pad)
+        curves = [[density(rewards, low, high) for rewards in both] for both in every]
+        peaks = [float(np.max(both)) for both in curves]
+        top = 1.05 * min(max(peaks), 3 * max(peaks[0], peaks[5]))
+        # The plot is 240 high with margins of 24 above and 40 below; paths have one decimal.
+        for curve, points in zip(curves[10], drawn, strict=True):
+            wanted = 200 - 176 * np.minimum(curve, top) / top
+            assert points[:, 1] == pytest.approx(wanted, abs=0.051)
+        label = visit.label("#live-accuracy")
+        found = evaluate(rated, Linear(strength=2.0)(content.calibration))
+        for name, of in found.subsets.items():
+            assert f"{name} {of.accuracy['half'].value:.1%}".replace("%", " %") in label
+
+
+def test_schemes_temperature_and_ties_can_be_chosen(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    content = bundled[1].content
+    rated = content.subject.pairs
+    assert rated is not None
+    with Visit(browser, bundled[0]) as visit:
+        assert visit.page.is_disabled("#temperature")
+        visit.page.select_option("#scheme", "softmax")
+        assert visit.page.is_enabled("#temperature")
+        visit.slide("temperature", 0.5)
+        visit.slide("strength", 2.0)
+        weights = Softmax(temperature=0.25)(content.calibration)
+        assert says(visit.summary, expected(rated, weights)), visit.summary
+        visit.page.select_option("#ties-slider", "strict")
+        assert says(visit.summary, expected(rated, weights, "strict")), visit.summary
+        visit.page.select_option("#scheme", "agreement")
+        visit.slide("strength", 1.0)
+        weights = content.embedded.schemes["agreement"]
+        assert says(visit.summary, expected(rated, weights, "strict")), visit.summary
+
+
+def test_the_second_tab_runs_on_the_simulated_mixture(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    example = simulated()
+    assert example.pairs is not None
+    with Visit(browser, bundled[0]) as visit:
+        visit.page.focus("#tab-0")
+        visit.page.keyboard.press("ArrowRight")
+        assert visit.page.get_attribute("#tab-1", "aria-selected") == "true"
+        assert visit.page.evaluate("document.activeElement.id") == "tab-1"
+        assert visit.page.is_visible("#about-simulated")
+        visit.slide("strength", 1.5)
+        weights = Linear(strength=1.5)(example.calibration)
+        assert says(visit.summary, expected(example.pairs, weights)), visit.summary
+        visit.page.keyboard.press("Home")
+        assert visit.page.get_attribute("#tab-0", "aria-selected") == "true"
+
+
+def test_the_slider_moves_by_keys(browser: Any, bundled: tuple[Path, Report]) -> None:
+    with Visit(browser, bundled[0]) as visit:
+        visit.page.focus("#strength")
+        visit.page.keyboard.press("ArrowRight")
+        visit.page.wait_for_function(
+            "document.getElementById('strength-now').textContent === '1.02'"
+        )
+        visit.page.keyboard.press("End")
+        visit.page.wait_for_function(
+            "document.getElementById('strength-now').textContent === '4.00'"
+        )
+
+
+def test_ties_switch_the_correlation_everywhere(browser: Any, bundled: tuple[Path, Report]) -> None:
+    comparison = bundled[1].content.comparison
+    assert comparison is not None
+    with Visit(browser, bundled[0]) as visit:
+        for ties in ("strict", "half", "resolved"):
+            visit.page.select_option("#ties-law", ties)
+            r = comparison.laws.accuracy[ties].pearson
+            assert f"{r.value:+.2f} ({r.low:+.2f} to {r.high:+.2f})" in visit.page.inner_text(
+                "#law-now"
+            )
+            for other in ("#ties-slider", "#ties-comparison"):
+                assert visit.page.input_value(other) == ties
+            label = visit.label("#comparison .live")
+            assert f"uniform {100 * comparison.row('uniform').accuracy[ties].value:.1f} %" in label
+        visit.page.select_option("#subset", label="donotanswer")
+        value = comparison.row("linear").subsets["donotanswer"]["resolved"].value
+        assert f"linear {100 * value:.1f} %" in visit.label("#comparison .live")
+
+
+def test_a_pair_can_be_looked_into(browser: Any, bundled: tuple[Path, Report]) -> None:
+    contrasts = bundled[1].content.contrasts
+    with Visit(browser, bundled[0]) as visit:
+        visit.page.select_option("#contrast", "1")
+        label = visit.label("#contributions .live")
+        assert f"pair {contrasts[1].pair}." in label
+        assert f"weighted: {contrasts[1].weighted:.3f}" in label
+
+
+def test_columns_sort_both_ways(browser: Any, bundled: tuple[Path, Report]) -> None:
+    rows = bundled[1].content.rules
+    column = "#rules tbody tr > :nth-child(1) bdi"
+    with Visit(browser, bundled[0]) as visit:
+        head = visit.page.locator("#rules thead button", has_text="entropy")
+        for key, direction in ((1, "ascending"), (-1, "descending")):
+            head.click()
+            wanted = sorted(rows, key=lambda row: key * row.entropy.value)
+            assert visit.page.locator(column).all_inner_texts() == [row.rule for row in wanted]
+            assert visit.page.locator(f"th[aria-sort={direction}]").count() == 1
+        visit.page.locator("#rules thead button", has_text="rule").first.click()
+        assert visit.page.locator(column).all_inner_texts() == sorted(row.rule for row in rows)
+
+
+def test_flags_explain_themselves_on_hover_and_focus_and_escape_closes_them(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    with Visit(browser, bundled[0]) as visit:
+        flag = visit.page.locator(".flag").first
+        tip = flag.locator("[role=tooltip]")
+        assert not tip.is_visible()
+        flag.focus()
+        assert tip.is_visible()
+        assert "tells apart fewer than 10%" in tip.inner_text()
+        visit.page.keyboard.press("Escape")
+        assert not tip.is_visible()
+        visit.page.locator(".flag").nth(1).hover()
+        assert visit.page.locator(".flag").nth(1).locator("[role=tooltip]").is_visible()
+
+
+def test_themes(browser: Any, bundled: tuple[Path, Report]) -> None:
+    background = "getComputedStyle(document.body).backgroundColor"
+    with Visit(browser, bundled[0], color_scheme="dark") as visit:
+        dark = visit.page.evaluate(background)
+        visit.page.click("[data-theme-choice=light]")
+        light = visit.page.evaluate(background)
+        assert (light, dark) == ("rgb(255, 255, 255)", "rgb(21, 24, 29)")
+        assert visit.page.get_attribute("[data-theme-choice=light]", "aria-pressed") == "true"
+        visit.page.click("[data-theme-choice=dark]")
+        visit.page.emulate_media(media="print")
+        assert visit.page.evaluate(background) == light  # paper is white
+        assert not visit.page.is_visible(".themes")
+        assert visit.page.is_visible("#comparison .live svg")
+
+
+def test_it_prints(browser: Any, bundled: tuple[Path, Report]) -> None:
+    with Visit(browser, bundled[0]) as visit:
+        printed = visit.page.pdf(format="A4")
+        assert printed.startswith(b"%PDF")
+        assert 3 <= printed.count(b"/Type /Page\n") <= 12
+
+
+def test_provenance_is_copied_as_json(browser: Any, bundled: tuple[Path, Report]) -> None:
+    permissions = ["clipboard-read", "clipboard-write"]
+    with Visit(browser, bundled[0], permissions=permissions) as visit:
+        visit.page.click("#copy")
+        visit.page.wait_for_function("document.getElementById('copied').textContent !== ''")
+        told = json.loads(visit.page.evaluate("navigator.clipboard.readText()"))
+        assert told["command"] == "encore report ratings.parquet"
+        assert told["calibration_digest"] == bundled[1].content.calibration.digest
+
+
+def test_figures_are_saved_by_their_links(
+    browser: Any, bundled: tuple[Path, Report], tmp_path: Path
+) -> None:
+    with Visit(browser, bundled[0]) as visit:
+        for form, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("csv", b"rule,")):
+            with visit.page.expect_download() as caught:
+                visit.page.click(f"a[download='shares.{form}']")
+            caught.value.save_as(tmp_path / form)
+            assert (tmp_path / form).read_bytes().startswith(start)
+
+
+def test_without_scripts_the_figures_and_tables_still_stand(
+    browser: Any, bundled: tuple[Path, Report]
+) -> None:
+    with Visit(browser, bundled[0], java_script_enabled=False) as visit:
+        for name in ("shares", "before-after", "strength", "entropy-accuracy", "comparison"):
+            picture = visit.page.locator(f"#{name} img.still")
+            assert picture.is_visible()
+            assert picture.bounding_box()["width"] > 300
+        assert visit.page.locator("#rules tbody tr").count() == 12
+        for name in ("#strength-now", "#scheme", "#copy", ".themes"):
+            assert not visit.page.is_visible(name)
+        visit.page.locator(".flag").first.hover()
+        assert visit.page.locator(".flag [role=tooltip]").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1440])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_nothing_is_wider_than_the_screen(
+    browser: Any, bundled: tuple[Path, Report], width: int, scripts: bool
+) -> None:
+    screen = {"width": width, "height": 800}
+    with Visit(browser, bundled[0], viewport=screen, java_script_enabled=scripts) as visit:
+        if not scripts:
+            box = visit.page.locator("main").bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            return
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        over = visit.page.evaluate(
+            """() => [...document.querySelectorAll("svg.chart")].filter((chart) =>
+                chart.getBoundingClientRect().right > innerWidth).length"""
+        )
+        assert over == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_no_violation(
+    browser: Any,
+    bundled: tuple[Path, Report],
+    peer: Callable[[str], ModuleType],
+    scheme: str,
+    width: int,
+) -> None:
+    axe = peer("axe_playwright_python.sync_playwright").Axe()
+    screen = {"width": width, "height": 844}
+    with Visit(browser, bundled[0], viewport=screen, color_scheme=scheme, bypass_csp=True) as visit:
+        visit.page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        found = axe.run(visit.page).response["violations"]
+        assert [(v["id"], v["impact"], v["nodes"][0]["html"]) for v in found] == []
+
+
+def test_hostile_ids_run_nothing(browser: Any, folder: Path) -> None:
+    rated = pairs(80, ids=HOSTILE)
+    report(rated, rated.rules).save(folder / "hostile.html", command="</script><script>alert(2)")
+    with Visit(browser, folder / "hostile.html") as visit:
+        assert visit.said == []
+        assert visit.asked == [(folder / "hostile.html").as_uri()] + [
+            url for url in visit.asked if url.startswith("data:")
+        ]
+        assert set(visit.page.locator("#rules tbody th bdi").all_inner_texts()) == set(HOSTILE)
+        assert (
+            visit.page.locator("main img:not(.still), main script, main a:not([download])").count()
+            == 0
+        )
+        assert "<script>alert(1)" in " ".join(
+            visit.page.locator("#shares svg text").all_text_contents()
+        )
+        visit.slide("strength", 3.0)
+        assert visit.said == []
+
+
+@pytest.mark.parametrize("n_rules", [1, 100])
+def test_one_rule_and_a_hundred(browser: Any, folder: Path, n_rules: int) -> None:
+    rated = pairs(60, ids=tuple(f"rule-{k}" for k in range(n_rules)), gaps=0.01)
+    made = report(rated, rated.rules)
+    made.save(folder / f"{n_rules}.html")
+    with Visit(browser, folder / f"{n_rules}.html") as visit:
+        visit.slide("strength", 2.0)
+        weights = Linear(strength=2.0)(made.content.calibration)
+        assert says(visit.summary, expected(rated, weights)), visit.summary
+        assert visit.said == []
+
+
+def test_responses_and_a_calibration_have_what_can_be_had(browser: Any, folder: Path) -> None:
+    rated = pairs(60)
+    calibration = report(rated, rated.rules).content.calibration
+    report(rated.ratings, rated.rules).save(folder / "responses.html")
+    report(calibration).save(folder / "calibration.html")
+    order = np.argsort(-Linear()(calibration).shares, kind="stable")
+    for name, curves in (("responses", 1), ("calibration", 0)):
+        with Visit(browser, folder / f"{name}.html") as visit:
+            visit.slide("strength", 4.0)
+            share = Linear(strength=4.0)(calibration).shares[order[0]]
+            assert f"{share:.1%}".replace("%", " %") in visit.summary
+            assert visit.page.locator("#live-rewards svg path[d^=M]").count() >= 2 * curves
+            assert visit.page.is_visible("#live-rewards svg") == bool(curves)
+            assert not visit.page.is_visible("#live-accuracy")
+            assert not visit.page.is_visible("#strength .live svg")
+            visit.page.click("#tab-1")
+            assert visit.page.is_visible("#live-accuracy svg")
+            assert visit.said == []
