@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test install check format lint types docs reference wheel bench long evidence clean
+.PHONY: demo test install check format lint types page script docs reference wheel bench long evidence clean
+
+# Node.js and npm come as a wheel: no machine needs them beforehand.
+NPM = PATH="$(abspath $(BIN)):$$PATH" npm --prefix web --silent
+ASSETS := src/encore/report/assets
 
 demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo
@@ -14,7 +18,7 @@ test: $(VENV)/installed  ## Set up and pass the whole suite: tests, doctests, do
 
 install: $(VENV)/installed  ## Set up .venv with all that tests and CI need
 
-check: lint types test docs wheel  ## All that CI runs
+check: lint types page test docs wheel  ## All that CI runs
 
 $(VENV)/core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -38,6 +42,19 @@ format: $(VENV)/installed  ## Rewrite files as `make check` wants them
 types: $(VENV)/installed
 	$(BIN)/mypy
 
+page: $(VENV)/installed web/node_modules  ## Check the types of the report's script, and that its bundle is fresh
+	$(NPM) run types
+	mkdir -p build/page && $(NPM) run build -- $(abspath build/page)
+	for file in page.js LICENSES.txt; do cmp build/page/$$file $(ASSETS)/$$file || \
+	  { echo "web/ has changed: make script"; exit 1; }; done
+
+script: $(VENV)/installed web/node_modules  ## Build the report's script anew
+	$(NPM) run build -- $(abspath $(ASSETS))
+
+web/node_modules: $(VENV)/installed web/package-lock.json
+	$(NPM) ci --no-audit --no-fund
+	touch $@
+
 docs: $(VENV)/installed  ## Build the documentation; a broken link is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
@@ -57,4 +74,4 @@ evidence: $(VENV)/installed  ## Make the evidence page anew from its ratings; te
 	$(BIN)/python -m benchmarks.evidence
 
 clean:
-	rm -rf $(VENV) build dist encore-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist encore-demo web/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

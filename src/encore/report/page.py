@@ -57,6 +57,7 @@ def page_of(content: Content, provenance: Mapping[str, Any], texts: Mapping[int,
         data=plain(_data(content, provenance)),
         style=_asset("page.css"),
         script=script,
+        licences=_asset("LICENSES.txt"),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return page
