@@ -236,11 +236,14 @@ function rewardCurves(data: Dataset): Move {
     marginTop: 24,
     marginLeft: 12,
     marginRight: 32,
-    x: { label: "reward", domain: scene.domain },
+    x: { label: "reward (thin: all rules alike)", domain: scene.domain },
     y: { axis: null, domain: [0, scene.top] },
     marks: names.flatMap((name, side) => {
       const { colour, dash } = looks[side]!;
+      const alike = [...density(sides(scene.steps[0]!, data.nPairs)[side]![1], low, high)];
+      const place = (_: number, i: number) => low + (i * (high - low)) / (N_POINTS - 1);
       return [
+        Plot.lineY(alike, { x: place, y: (value: number) => Math.min(value, scene.top), stroke: colour, strokeDasharray: dash, strokeWidth: 1, strokeOpacity: 0.6 }),
         Plot.areaY([0, 1], { x: () => low, y1: 0, y2: () => 0, fill: colour, fillOpacity: 0.18, className: `area-${side}` }),
         Plot.lineY([0, 1], { ...empty, stroke: colour, strokeWidth: 2, strokeDasharray: dash, className: `line-${side}` }),
         Plot.text([name], { ...empty, text: () => name, fill: colour, dy: -8, fontWeight: "bold", className: `name-${side}` }),

@@ -18,6 +18,7 @@ from encore.extras import require
 from encore.report.content import Content, RuleRow, plain
 from encore.report.figures import TIES, Figure, correlation, figures_of
 
+_MOST_PARTS = 13  # the chart shows twelve, and the rest as one
 _ASSETS = resources.files("encore.report") / "assets"
 
 
@@ -122,7 +123,11 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
                 "subset": c.subset,
                 "weighted": c.weighted,
                 "uniform": c.uniform,
-                "byRule": [[r.rule, r.weighted, r.uniform] for r in c.by_rule],
+                "byRule": [
+                    [r.rule, r.weighted, r.uniform]
+                    for r in c.by_rule[:_MOST_PARTS]
+                    if r.weighted or r.uniform
+                ],
             }
             for c in content.contrasts
         ],
