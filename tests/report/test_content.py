@@ -100,6 +100,16 @@ def test_a_sample_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert content.weights.values.tolist() == Linear()(calibrate(made, made.rules)).values.tolist()
 
 
+def test_pairs_that_do_not_compare_like_with_like_are_told() -> None:
+    made = pairs(80, gaps=0.15)
+    content = report(made, made.rules).content
+    assert content.comparison is not None
+    n_unknown = content.comparison.row("uniform").n_unknown
+    assert n_unknown > 0
+    assert f"unknown: uniform {n_unknown}, " in content.notes[0]
+    assert content.notes[1].startswith(f"The two sides of {made.n_uneven} pairs are rated under")
+
+
 def test_nothing_to_report_on_is_refused() -> None:
     with pytest.raises(InputError, match="no ratings"):
         report(np.empty((0, 1)), Rulebook.from_ids(["a"], FIVE))

@@ -12,6 +12,7 @@ from encore.calibrate import Calibration, Premise, diagnose, entropy_interval, p
 from encore.compose import compose
 from encore.errors import InputError
 from encore.evaluate import Comparison, Interval, compare, separation
+from encore.ratings import PreferencePairs
 from encore.report.contrast import Contrast, contrasts, count_contrasts
 from encore.report.embed import Embedded, embed, largest_subsets, simulated
 from encore.report.gather import Subject
@@ -123,34 +124,13 @@ class Content:
 
 def make_content(subject: Subject, weights: Weights | None, rng: np.random.Generator) -> Content:
     """Compare, diagnose and choose what to show."""
-    calibration, notes = subject.calibration, []
-    comparison = None
-    if subject.pairs is not None:
-        try:
-            comparison = compare(
-                subject.pairs,
-                calibration.rules,
-                # A sample's own calibration would not be the one that the weights come from.
-                calibration_set=None
-                if subject.own_calibration and not subject.is_sampled
-                else calibration,
-                rng=rng,
-            )
-        except InputError as error:
-            notes.append(f"Schemes are not compared: {error}")
+    calibration, pairs = subject.calibration, subject.pairs
+    comparison, notes = (None, []) if pairs is None else _compared(subject, pairs, rng)
     own, missing = _own_weights(calibration, weights)
-    if subject.is_sampled:
-        notes.append(
-            f"Compared on an even sample of {subject.pairs.n_pairs:,} of {subject.n_pairs:,} "  # type: ignore[union-attr]
-            f"pairs; entropies and weights come from all ratings."
-        )
     uniform = Uniform()(calibration)
     chosen = _auto(calibration)
     extra = {} if weights is None else {f"given ({own.scheme})": own}
-    rated = subject.pairs if subject.pairs is not None else subject.responses
-    lost_and_won = (0, 0, 0)
-    if subject.pairs is not None:
-        lost_and_won = count_contrasts(subject.pairs, own, uniform)
+    rated = subject.responses if pairs is None else pairs
     found = premise(calibration)
     return Content(
         subject=subject,
@@ -164,9 +144,37 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
         notes=(*notes, *missing, *(f"{note[0].upper()}{note[1:]}." for note in own.notes)),
         embedded=embed(subject.name, calibration, rated, extra, rng),
         example=simulated(),
-        contrasts=() if subject.pairs is None else contrasts(subject.pairs, own, uniform),
-        n_contrasts=lost_and_won,
+        contrasts=() if pairs is None else contrasts(pairs, own, uniform),
+        n_contrasts=(0, 0, 0) if pairs is None else count_contrasts(pairs, own, uniform),
     )
+
+
+def _compared(
+    subject: Subject, pairs: PreferencePairs, rng: np.random.Generator
+) -> tuple[Comparison | None, list[str]]:
+    """The comparison, if there can be one, and what a reader of it must know."""
+    notes = []
+    if subject.is_sampled:
+        notes.append(
+            f"Compared on an even sample of {pairs.n_pairs:,} of {subject.n_pairs:,} pairs; "
+            f"entropies and weights come from all ratings."
+        )
+    # A sample's own calibration would not be the one that the weights come from.
+    own = subject.own_calibration and not subject.is_sampled
+    calibration_set = None if own else subject.calibration
+    try:
+        found = compare(pairs, pairs.rules, calibration_set=calibration_set, rng=rng)
+    except InputError as error:
+        return None, [*notes, f"Schemes are not compared: {error}"]
+    unknown = [f"{row.scheme} {row.n_unknown:,}" for row in found.rows if row.n_unknown]
+    if unknown:
+        notes.append(f"Pairs left out, for a reward is unknown: {', '.join(unknown)}.")
+    if found.n_uneven:
+        notes.append(
+            f"The two sides of {found.n_uneven:,} pairs are rated under different rules; leaving a "
+            f"rule out shifts a reward."
+        )
+    return found, notes
 
 
 def _own_weights(
