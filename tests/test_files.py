@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore.errors import DocumentError
-from encore.files import atomic_write, digest, file_digest, read_document, write_document
+from encore.files import (
+    atomic_write,
+    digest,
+    file_digest,
+    read_document,
+    without_nan,
+    write_document,
+)
 
 OLD = "old and whole\n"
 
@@ -30,6 +37,11 @@ def target(tmp_path: Path) -> Path:
 def only(path: Path) -> bool:
     """Whether *path* is the only file of its folder: no temporary one is left."""
     return [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_plain_data_has_no_nan_and_no_infinity() -> None:
+    value = {"a": [float("nan"), 1.0], "b": (float("inf"), {"c": "text"})}
+    assert without_nan(value) == {"a": [None, 1.0], "b": [None, {"c": "text"}]}
 
 
 def test_the_file_changes_only_when_the_block_ends_well(target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -77,6 +78,23 @@ def file_digest(path: StrPath) -> str:
 
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def without_nan(value: Any) -> Any:
+    """Plain data fit for JSON: what is undefined (NaN) or infinite becomes None.
+
+    Examples
+    --------
+    >>> without_nan({"a": [float("nan"), 1.0]})
+    {'a': [None, 1.0]}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(entry) for entry in value]
+    return value
 
 
 def write_document(path: StrPath, kind: str, version: int, body: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from encore import PreferencePairs, Weights, compose, examples
 from encore.evaluate import accuracy, evaluate, outcomes
 from encore.report import Report, report
+from encore.report.content import Content
 from encore.report.embed import simulated
 from encore.weights import Linear, Softmax
 from tests.report.made import HOSTILE, pairs
@@ -100,6 +101,11 @@ class Visit:
         return str(self.page.inner_text("#summary"))
 
 
+def pairs_of(content: Content) -> PreferencePairs:
+    assert content.subject.pairs is not None
+    return content.subject.pairs
+
+
 def expected(rated: PreferencePairs, weights: Weights, ties: str = "half") -> str:
     """What the page should say of a setting, from the library."""
     rewards = compose(rated.ratings, weights)
@@ -129,8 +135,7 @@ def test_sliding_gives_the_numbers_that_python_computes(
     weights = Linear(strength=strength)(content.calibration)
     with Visit(browser, bundled[0]) as visit:
         visit.slide("strength", strength)
-        rated = content.subject.pairs
-        assert rated is not None
+        rated = pairs_of(content)
         assert says(visit.summary, expected(rated, weights)), visit.summary
         # The bars are as long as the shares, in the order of the axis.
         widths = visit.page.eval_on_selector_all(
@@ -150,8 +155,7 @@ def test_curves_and_dots_stand_where_python_puts_them(
     from encore.report.density import density
 
     content = bundled[1].content
-    rated = content.subject.pairs
-    assert rated is not None
+    rated = pairs_of(content)
     with Visit(browser, bundled[0]) as visit:
         visit.slide("strength", 2.0)  # the tenth of the steps of 0.2
         paths = [
@@ -188,8 +192,7 @@ def test_schemes_temperature_and_ties_can_be_chosen(
     browser: Any, bundled: tuple[Path, Report]
 ) -> None:
     content = bundled[1].content
-    rated = content.subject.pairs
-    assert rated is not None
+    rated = pairs_of(content)
     with Visit(browser, bundled[0]) as visit:
         assert visit.page.is_disabled("#temperature")
         visit.page.select_option("#scheme", "softmax")

@@ -45,9 +45,11 @@ function find<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
+/** A name that fits beside an axis; the end stays, where names that begin alike differ. */
 function short(text: string, most = 24): string {
   const letters = [...text];
-  return letters.length <= most ? text : `${letters.slice(0, most - 1).join("")}…`;
+  if (letters.length <= most) return text;
+  return `${letters.slice(0, most - 8).join("")}…${letters.slice(-7).join("")}`;
 }
 
 function percent(value: number): string {
@@ -429,7 +431,7 @@ function drawLaw(): void {
     height: 400,
     marginLeft: 44,
     marginRight: labelled ? 90 : 16,
-    x: { label: "normalised entropy", domain: [0, 1], grid: true },
+    x: { label: "normalised entropy", grid: true, nice: true },
     y: { label: "accuracy of the rule alone, %", grid: true, nice: true },
     marks: [
       Plot.ruleX(rows, { x: "x", y1: "y1", y2: "y2", stroke: "var(--blue)", strokeOpacity: 0.5 }),

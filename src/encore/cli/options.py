@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 from rich.console import Console
 
 from encore.errors import InputError
+from encore.files import without_nan
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Room for every column where the output is no terminal and so has no width of its own.
@@ -130,14 +130,4 @@ def working(what: str) -> Iterator[None]:
 
 def print_json(value: Any) -> None:
     """Print plain data as JSON; what is undefined (NaN) becomes null."""
-    click.echo(json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(entry) for entry in value]
-    return value
+    click.echo(json.dumps(without_nan(value), indent=1, ensure_ascii=False, allow_nan=False))

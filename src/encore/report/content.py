@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -230,16 +229,3 @@ def _rule_rows(
             )
         )
     return rows
-
-
-def plain(value: Any) -> Any:
-    """Plain data fit for JSON; what is undefined (NaN) becomes None."""
-    if isinstance(value, Interval):
-        return [plain(value.value), plain(value.low), plain(value.high)]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    return value

@@ -110,8 +110,8 @@ def figures_of(content: Content) -> list[Figure]:
 
 
 def short(text: str, most: int = 32) -> str:
-    """An id that fits beside an axis."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """An id that fits beside an axis; the end stays, where ids that begin alike differ."""
+    return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"
 
 
 def _before_after(content: Content) -> Figure | None:
@@ -266,7 +266,7 @@ def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
         f"Three scatter plots, a dot a rule. {'; '.join(said)}.",
         tuple(columns),
         tuple(
-            (row.rule, *_three(row.entropy), *(v for t in TIES for v in _three(row.accuracy[t])))
+            (row.rule, *three(row.entropy), *(v for t in TIES for v in three(row.accuracy[t])))
             for row in rows
         ),
         draw,
@@ -288,7 +288,8 @@ def _reach(found: Interval, scale: float) -> tuple[float, float]:
     return tuple(scale * max(0.0, v) if v == v else 0.0 for v in (low, high))  # type: ignore[return-value]
 
 
-def _three(found: Interval) -> tuple[float, float, float]:
+def three(found: Interval) -> tuple[float, float, float]:
+    """An estimate and the ends of its interval."""
     return found.value, found.low, found.high
 
 
@@ -332,7 +333,7 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
         f"{best.accuracy['half'].value:.1%}.",
         ("subset", "scheme", "accuracy", "low", "high"),
         tuple(
-            (name, row.scheme, *_three(interval))
+            (name, row.scheme, *three(interval))
             for name, found in panels.items()
             for row, interval in zip(rows, found, strict=True)
         ),

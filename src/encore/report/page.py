@@ -15,8 +15,9 @@ import numpy as np
 import encore.evaluate
 from encore.evaluate import Interval
 from encore.extras import require
-from encore.report.content import Content, RuleRow, plain
-from encore.report.figures import TIES, Figure, correlation, figures_of
+from encore.files import without_nan
+from encore.report.content import Content, RuleRow
+from encore.report.figures import TIES, Figure, correlation, figures_of, three
 
 _MOST_PARTS = 13  # the chart shows twelve, and the rest as one
 _ASSETS = resources.files("encore.report") / "assets"
@@ -55,7 +56,7 @@ def page_of(content: Content, provenance: Mapping[str, Any], texts: Mapping[int,
         ties=TIES,
         provenance=provenance,
         texts=texts,
-        data=plain(_data(content, provenance)),
+        data=without_nan(_data(content, provenance)),
         style=_asset("page.css"),
         script=script,
         licences=_asset("LICENSES.txt"),
@@ -99,7 +100,11 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "scheme": given if given in content.embedded.schemes else "uniform",
         "temperature": options.get("temperature", 2.0),
         "rules": [
-            {"rule": row.rule, "entropy": row.entropy, "accuracy": row.accuracy}
+            {
+                "rule": row.rule,
+                "entropy": three(row.entropy),
+                "accuracy": _by_ties(row.accuracy),
+            }
             for row in content.rules
         ],
         "laws": {}
@@ -111,8 +116,8 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "scheme": row.scheme,
                 "how": row.how,
-                "accuracy": row.accuracy,
-                "subsets": [row.subsets[name] for name in content.subsets],
+                "accuracy": _by_ties(row.accuracy),
+                "subsets": [_by_ties(row.subsets[name]) for name in content.subsets],
             }
             for row in comparison.rows
         ],
@@ -133,6 +138,10 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "provenance": provenance,
     }
+
+
+def _by_ties(accuracy: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
+    return {ties: three(found) for ties, found in accuracy.items()}
 
 
 def _shown(figure: Figure) -> dict[str, Any]:
