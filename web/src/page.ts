@@ -453,6 +453,8 @@ function drawComparison(): void {
     return [{ scheme, x: 100 * found[0], x1: 100 * (found[1] ?? found[0]), x2: 100 * (found[2] ?? found[0]) }];
   });
   const names = rows.map((row) => short(row.scheme));
+  const counted = find<HTMLSelectElement>("ties-comparison").selectedOptions[0]!.text;
+  caption("comparison", `All schemes on ${subset < 0 ? "all pairs" : page.subsets[subset]}; ties ${counted}`);
   const uniform = rows.find((row) => row.scheme === "uniform");
   show(holder, `Accuracy of every scheme: ${rows.map((row) => `${row.scheme} ${row.x.toFixed(1)} %`).join(", ")}`, {
     height: 60 + 26 * rows.length,
@@ -486,6 +488,7 @@ function drawContrast(): void {
       return { panel, place: i, x1: start, x2: end };
     });
   });
+  caption("contributions", `What each rule adds, on pair ${pair.pair}`);
   show(holder, `What each rule adds on pair ${pair.pair}. ${panels.map(([panel]) => panel).join("; ")}`, {
     height: 2 * (40 + 20 * labels.length) + 40,
     marginLeft: marginFor(labels),
