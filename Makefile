@@ -35,14 +35,16 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-format: $(VENV)/installed  ## Rewrite files as `make check` wants them
+format: $(VENV)/installed web/node_modules  ## Rewrite files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(NPM) run format
 
 types: $(VENV)/installed
 	$(BIN)/mypy
 
-page: $(VENV)/installed web/node_modules  ## Check the types of the report's script, and that its bundle is fresh
+page: $(VENV)/installed web/node_modules  ## Check format, types and freshness of the report's script
+	$(NPM) run lint
 	$(NPM) run types
 	mkdir -p build/page && $(NPM) run build -- $(abspath build/page)
 	for file in page.js LICENSES.txt; do cmp build/page/$$file $(ASSETS)/$$file || \

@@ -198,8 +198,10 @@ export function density(values: Float64Array, low: number, high: number): Float6
   const deviation = n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
   const bandwidth = Math.min(Math.max(deviation * n ** -0.2, step), (high - low) / 8);
   const reach = Math.min(Math.ceil((8 * bandwidth) / step), N_POINTS - 1);
-  const kernel = Float64Array.from({ length: reach + 1 }, (_, i) =>
-    Math.exp(-0.5 * ((i * step) / bandwidth) ** 2) / (bandwidth * Math.sqrt(2 * Math.PI) * n),
+  const kernel = Float64Array.from(
+    { length: reach + 1 },
+    (_, i) =>
+      Math.exp(-0.5 * ((i * step) / bandwidth) ** 2) / (bandwidth * Math.sqrt(2 * Math.PI) * n),
   );
   const found = new Float64Array(N_POINTS);
   bins.forEach((count, at) => {

@@ -159,7 +159,11 @@ test("separation is Cohen's d, and unknown where nothing varies", () => {
 });
 
 test("a density integrates to 1, also where values pile up at an end", () => {
-  for (const values of [[0.5, 0.6], [1, 1, 1, 0.97], [0, 0.01, NaN]]) {
+  for (const values of [
+    [0.5, 0.6],
+    [1, 1, 1, 0.97],
+    [0, 0.01, NaN],
+  ]) {
     const found = density(Float64Array.from(values), 0, 1);
     const inner = found.slice(1, -1).reduce((sum, value) => sum + value, 0);
     const area = (inner + (found[0]! + found[N_POINTS - 1]!) / 2) / (N_POINTS - 1);
