@@ -30,8 +30,9 @@ def test_it_is_scipy_s_density_mirrored_at_both_ends(peer: Callable[[str], Modul
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_it_integrates_to_one(values: list[float]) -> None:
     found = density(values, 0.0, 1.0)
-    # The trapezoids of a kernel of one step miss some thousandths.
-    assert np.trapezoid(found, dx=1 / (N_POINTS - 1)) == pytest.approx(1.0, abs=0.01)
+    trapezoids = (found[:-1] + found[1:]) / 2 / (N_POINTS - 1)
+    # Those of a kernel of one step miss some thousandths.
+    assert trapezoids.sum() == pytest.approx(1.0, abs=0.01)
 
 
 def test_what_is_unknown_is_left_out() -> None:

@@ -120,6 +120,14 @@ def test_responses_have_no_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (array.responses.n_rows, array.name) == (2, "ratings")
 
 
+def test_a_response_rated_again_is_one_response(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("response_id,repeat,a,b\nx,0,1,2\nx,1,5,5\ny,0,3,3\n")
+    found = gather(path, RULES, None, rng())
+    assert found.responses is not None
+    assert (found.n_responses, found.responses.values.tolist()) == (2, [[1, 2], [3, 3]])
+
+
 def test_a_frame_of_pairs_is_pairs() -> None:
     frame = {"chosen.a": [5], "chosen.b": [4], "rejected.a": [1], "rejected.b": [2]}
     assert gather(frame, RULES, None, rng()).n_pairs == 1

@@ -117,14 +117,13 @@ def _from_file(path: Path, rules: Rulebook, rng: np.random.Generator) -> dict[st
         sample.add(batch)
     n_rows = 0 if sample is None else sample.n_rows
     found = {"name": path.name, "sha256": file_digest(path), "rater": rater, "path": path}
-    rows = None if sample is None or n_rows <= sample.size else sample.table()
+    if sample is None or n_rows <= sample.size:
+        whole = as_pairs(path, rules) if paired else as_ratings(path, rules)
+        return {**_from_memory(whole, rules, rng), **found}
     if paired:
-        whole = rows is None
-        pairs = as_pairs(path, rules) if whole else arrow.pairs_from(rows, rules, str(path))
-        n_pairs = pairs.n_pairs if whole else n_rows
-        return {**found, "pairs": pairs, "n_pairs": n_pairs, "n_responses": 2 * n_pairs}
-    table = as_ratings(path, rules) if rows is None else as_ratings(rows, rules)
-    return {**found, "responses": table, "n_responses": n_rows}
+        pairs = arrow.pairs_from(sample.table(), rules, str(path))
+        return {**found, "pairs": pairs, "n_pairs": n_rows, "n_responses": 2 * n_rows}
+    return {**found, "responses": as_ratings(sample.table(), rules), "n_responses": n_rows}
 
 
 def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:

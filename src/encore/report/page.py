@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import encore.evaluate
+from encore import __version__
 from encore.evaluate import Interval
 from encore.extras import require
 from encore.files import without_nan
@@ -84,7 +84,7 @@ def provenance_of(content: Content, seed: int | None, command: str) -> dict[str,
         "responses": subject.n_responses,
         "responses_calibrated": calibration.n_responses,
         "responses_embedded": content.embedded.n_rows,
-        "encore": encore.__version__,
+        "encore": __version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
