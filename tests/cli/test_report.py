@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from encore import calibrate, compare, examples
+from encore import LevelScale, Rulebook, calibrate, compare, examples
 from encore.weights import Linear
 
 Run = Callable[..., Result]
@@ -73,6 +73,35 @@ def test_it_never_writes_over_what_it_reads_nor_into_no_folder(run: Run) -> None
     assert "is the input" in run("report", "c.json", "-o", "c.json").stderr
     assert Path("c.json").read_bytes() == before
     assert "there is no folder" in run("report", "c.json", "-o", "no/r.html").stderr
+
+
+def test_neither_rules_nor_figures_overwrite_what_is_read(run: Run) -> None:
+    Path("rules.toml").write_bytes(examples.rules_path().read_bytes())
+    rules = Path("rules.toml").read_bytes()
+    refused = run("report", BUNDLED[0], "--rules", "rules.toml", "-o", "rules.toml")
+    assert "is the input" in refused.stderr
+    assert Path("rules.toml").read_bytes() == rules
+    table = "response_id," + ",".join(examples.rules().ids) + "\n" + "r," + ",".join(["5"] * 12)
+    Path("shares.csv").write_text(table)
+    given = ("shares.csv", "--rules", "rules.toml", "--figures", ".", "-o", "r.html")
+    assert "shares.csv is the input" in run("report", *given).stderr
+    assert Path("shares.csv").read_text() == table
+    assert not Path("r.html").exists()
+
+
+def test_figures_that_cannot_be_written_leave_no_page(run: Run) -> None:
+    Path("file").write_text("")
+    result = run("report", *BUNDLED, "--figures", "file/sub", "-o", "r.html")
+    assert (result.exit_code, Path("r.html").exists()) == (1, False)
+
+
+def test_what_the_page_notes_is_noted(run: Run) -> None:
+    header = "chosen.a,rejected.a,chosen.b,rejected.b\n"
+    Path("p.csv").write_text(header + "5,1,4,\n1,2,5,3\n3,1,2,2\n" * 20)
+    Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3, 4, 5))).save("ab.toml")
+    result = run("report", "p.csv", "--rules", "ab.toml", "-o", "r.html")
+    assert "Note: Pairs left out, for a reward is unknown: uniform 20," in result.stderr
+    assert "Note: The two sides of 20 pairs are rated under different rules" in result.stderr
 
 
 def test_ratings_without_rules_are_refused(run: Run) -> None:

@@ -11,15 +11,18 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from encore import PreferencePairs, Weights, compose, examples
+from encore import PreferencePairs, Rulebook, Weights, compose, examples
 from encore.evaluate import accuracy, evaluate, outcomes
 from encore.report import Report, report
+from encore.report import embed as embedding
 from encore.report.content import Content
 from encore.report.embed import simulated
-from encore.weights import Linear, Softmax
-from tests.report.made import HOSTILE, pairs
+from encore.weights import BradleyTerry, Linear, Softmax
+from tests.report.made import FIVE, HOSTILE, pairs
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -139,14 +142,15 @@ def test_sliding_gives_the_numbers_that_python_computes(
         assert says(visit.summary, expected(rated, weights)), visit.summary
         # The bars are as long as the shares, in the order of the axis.
         widths = visit.page.eval_on_selector_all(
-            "#shares .bars-of-shares rect",
+            "#figure-shares .bars-of-shares rect",
             "bars => bars.map(bar => Number(bar.getAttribute('width')))",
         )
         order = np.argsort(-content.weights.shares, kind="stable")
         assert np.array(widths) / sum(widths) == pytest.approx(weights.shares[order], abs=1e-9)
         first = content.calibration.rules.ids[order[0]]
         share = f"{weights.shares[order[0]]:.1%}".replace("%", " %")
-        assert visit.label("#shares .live").startswith(f"Share of each rule: {first} {share}")
+        label = visit.label("#figure-shares .live")
+        assert label.startswith(f"Share of each rule: {first} {share}")
 
 
 def test_curves_and_dots_stand_where_python_puts_them(
@@ -227,6 +231,90 @@ def test_the_second_tab_runs_on_the_simulated_mixture(
         assert visit.page.get_attribute("#tab-0", "aria-selected") == "true"
 
 
+def test_what_a_control_says_is_what_is_shown(browser: Any, folder: Path) -> None:
+    made = pairs(80)
+    weights = BradleyTerry()(made)
+    report(made, made.rules, weights=weights).save(folder / "given.html")
+    with Visit(browser, folder / "given.html") as visit:
+        assert visit.page.input_value("#scheme") == "given (bradley_terry)"
+        assert says(visit.summary, expected(made, weights)), visit.summary
+        visit.page.click("#tab-1")
+        visit.page.click("#tab-0")
+        assert visit.page.input_value("#scheme") == "given (bradley_terry)"
+        # Paper has no controls: the words say what was chosen.
+        visit.page.select_option("#scheme", "softmax")
+        visit.page.select_option("#ties-slider", "strict")
+        visit.slide("strength", 3.0)
+        start = "softmax of temperature 2.00 at strength 3.00; ties count as wrong (strict). "
+        assert visit.summary.startswith(start)
+        assert "ties count as wrong (strict)" in visit.page.inner_text("#law-now")
+        assert "ties count as wrong (strict)" in visit.page.inner_text(
+            "#figure-comparison figcaption"
+        )
+        visit.page.goto("about:blank")
+        visit.page.go_back()
+        assert visit.page.input_value("#strength") == "1"
+        assert visit.page.inner_text("#strength-now") == "1.00"
+
+
+def test_before_and_after_is_of_all_pairs_that_are_compared(
+    browser: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "MAX_EMBEDDED_PAIRS", 40)
+    made = pairs(200)
+    found = report(made, made.rules)
+    found.save(folder / "sampled.html")
+    with Visit(browser, folder / "sampled.html") as visit:
+        label = visit.label("#figure-before-after .live")
+        for weights in (found.content.uniform, found.content.weights):
+            assert f"separation {evaluate(made, weights).separation:.3f}" in label
+        told = visit.page.inner_text("section:has(#slider)")
+        assert "80 embedded responses, an even sample" in told
+        assert "which are of 200 pairs" in told
+
+
+def test_what_is_undefined_is_said_to_be_so(browser: Any, folder: Path) -> None:
+    rules = Rulebook.from_ids(["a", "b"], FIVE)
+    chosen, rejected = [[3, 3]] * 4, [[3, 3]] * 4
+    tied = PreferencePairs.from_arrays(chosen, rejected, rules)
+    report(tied, rules).save(folder / "tied.html")
+    with Visit(browser, folder / "tied.html") as visit:
+        assert "Separation undefined (all rules alike: undefined)" in visit.summary
+        visit.page.select_option("#ties-slider", "resolved")
+        assert "Accuracy undefined" in visit.summary
+        # A dot at 0 % would say that every pair is ranked wrong.
+        assert visit.page.get_attribute(".dots-now circle", "visibility") == "hidden"
+        assert "nan" not in visit.page.inner_text("main").lower().replace("provenance", "")
+        assert visit.said == []
+
+
+def test_a_waterfall_ends_at_its_total(browser: Any, folder: Path) -> None:
+    ids = tuple(f"r{k}" for k in range(20))
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 6, (2, 200, 20)).astype(float)
+    rules = Rulebook.from_ids(ids, FIVE)
+    made = PreferencePairs.from_arrays(values[0], values[1], rules)
+    weights = Weights(rules, np.array([3.0, 0.0, *[1.0] * 18]))
+    found = report(made, rules, weights=weights)
+    found.save(folder / "waterfall.html")
+    contrast = found.content.contrasts[0]
+    assert sum(1 for part in contrast.by_rule if part.uniform) > 12
+    with Visit(browser, folder / "waterfall.html") as visit:
+        names = visit.page.locator("#figure-contributions .live svg text").all_text_contents()
+        assert "other rules" in names
+        ends = visit.page.evaluate(
+            """() => [...document.querySelectorAll("#figure-contributions .live .parts rect")].map(
+                (bar) => [Number(bar.getAttribute("x")), Number(bar.getAttribute("width"))])"""
+        )
+        lines = visit.page.evaluate(
+            """() => [...document.querySelectorAll("#figure-contributions .live .totals line")].map(
+                (line) => Number(line.getAttribute("x1")))"""
+        )
+        half = len(ends) // 2
+        for total, (x, width) in zip(lines, (ends[half - 1], ends[-1]), strict=True):
+            assert min(abs(total - x), abs(total - x - width)) < 0.6
+
+
 def test_the_slider_moves_by_keys(browser: Any, bundled: tuple[Path, Report]) -> None:
     with Visit(browser, bundled[0]) as visit:
         visit.page.focus("#strength")
@@ -252,18 +340,18 @@ def test_ties_switch_the_correlation_everywhere(browser: Any, bundled: tuple[Pat
             )
             for other in ("#ties-slider", "#ties-comparison"):
                 assert visit.page.input_value(other) == ties
-            label = visit.label("#comparison .live")
+            label = visit.label("#figure-comparison .live")
             assert f"uniform {100 * comparison.row('uniform').accuracy[ties].value:.1f} %" in label
         visit.page.select_option("#subset", label="donotanswer")
         value = comparison.row("linear").subsets["donotanswer"]["resolved"].value
-        assert f"linear {100 * value:.1f} %" in visit.label("#comparison .live")
+        assert f"linear {100 * value:.1f} %" in visit.label("#figure-comparison .live")
 
 
 def test_a_pair_can_be_looked_into(browser: Any, bundled: tuple[Path, Report]) -> None:
     contrasts = bundled[1].content.contrasts
     with Visit(browser, bundled[0]) as visit:
         visit.page.select_option("#contrast", "1")
-        label = visit.label("#contributions .live")
+        label = visit.label("#figure-contributions .live")
         assert f"pair {contrasts[1].pair}." in label
         assert f"weighted: {contrasts[1].weighted:.3f}" in label
 
@@ -294,8 +382,13 @@ def test_flags_explain_themselves_on_hover_and_focus_and_escape_closes_them(
         assert "tells apart fewer than 10%" in tip.inner_text()
         visit.page.keyboard.press("Escape")
         assert not tip.is_visible()
-        visit.page.locator(".flag").nth(1).hover()
-        assert visit.page.locator(".flag").nth(1).locator("[role=tooltip]").is_visible()
+        other = visit.page.locator(".flag").nth(1)
+        other.hover()
+        assert other.locator("[role=tooltip]").is_visible()
+        # A pointer can come and rest on it.
+        other.locator("[role=tooltip]").hover()
+        visit.page.wait_for_timeout(900)
+        assert other.locator("[role=tooltip]").is_visible()
 
 
 def test_themes(browser: Any, bundled: tuple[Path, Report]) -> None:
@@ -310,7 +403,7 @@ def test_themes(browser: Any, bundled: tuple[Path, Report]) -> None:
         visit.page.emulate_media(media="print")
         assert visit.page.evaluate(background) == light  # paper is white
         assert not visit.page.is_visible(".themes")
-        assert visit.page.is_visible("#comparison .live svg")
+        assert visit.page.is_visible("#figure-comparison .live svg")
 
 
 def test_it_prints(browser: Any, bundled: tuple[Path, Report]) -> None:
@@ -346,7 +439,7 @@ def test_without_scripts_the_figures_and_tables_still_stand(
 ) -> None:
     with Visit(browser, bundled[0], java_script_enabled=False) as visit:
         for name in ("shares", "before-after", "strength", "entropy-accuracy", "comparison"):
-            picture = visit.page.locator(f"#{name} img.still")
+            picture = visit.page.locator(f"#figure-{name} img.still")
             assert picture.is_visible()
             assert picture.bounding_box()["width"] > 300
         assert visit.page.locator("#rules tbody tr").count() == 12
@@ -363,11 +456,6 @@ def test_nothing_is_wider_than_the_screen(
 ) -> None:
     screen = {"width": width, "height": 800}
     with Visit(browser, bundled[0], viewport=screen, java_script_enabled=scripts) as visit:
-        if not scripts:
-            box = visit.page.locator("main").bounding_box()
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= width
-            return
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         over = visit.page.evaluate(
             """() => [...document.querySelectorAll("svg.chart")].filter((chart) =>
@@ -393,6 +481,25 @@ def test_axe_finds_no_violation(
         assert [(v["id"], v["impact"], v["nodes"][0]["html"]) for v in found] == []
 
 
+def test_axe_finds_no_violation_among_texts(
+    browser: Any, folder: Path, peer: Callable[[str], ModuleType]
+) -> None:
+    axe = peer("axe_playwright_python.sync_playwright").Axe()
+    made = pairs(120)
+    columns: dict[str, Any] = {
+        name: [f"{name} " * 300 for _ in range(120)] for name in ("prompt", "chosen", "rejected")
+    }
+    for side, rows in (("chosen", made.chosen), ("rejected", made.rejected)):
+        for k, rule_id in enumerate(made.rules.ids):
+            columns[f"{side}.{rule_id}"] = made.ratings.values[rows, k]
+    pq.write_table(pa.table(columns), folder / "texts.parquet")
+    found = report(folder / "texts.parquet", made.rules)
+    found.save(folder / "texts.html", include_text=True)
+    with Visit(browser, folder / "texts.html", bypass_csp=True) as visit:
+        visit.page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        assert axe.run(visit.page).response["violations"] == []
+
+
 def test_hostile_ids_run_nothing(browser: Any, folder: Path) -> None:
     rated = pairs(80, ids=HOSTILE)
     report(rated, rated.rules).save(folder / "hostile.html", command="</script><script>alert(2)")
@@ -407,7 +514,7 @@ def test_hostile_ids_run_nothing(browser: Any, folder: Path) -> None:
             == 0
         )
         assert "<script>alert(1)" in " ".join(
-            visit.page.locator("#shares svg text").all_text_contents()
+            visit.page.locator("#figure-shares svg text").all_text_contents()
         )
         visit.slide("strength", 3.0)
         assert visit.said == []
@@ -439,7 +546,7 @@ def test_responses_and_a_calibration_have_what_can_be_had(browser: Any, folder: 
             assert visit.page.locator("#live-rewards svg path[d^=M]").count() >= 2 * curves
             assert visit.page.is_visible("#live-rewards svg") == bool(curves)
             assert not visit.page.is_visible("#live-accuracy")
-            assert not visit.page.is_visible("#strength .live svg")
+            assert not visit.page.is_visible("#figure-strength .live svg")
             visit.page.click("#tab-1")
             assert visit.page.is_visible("#live-accuracy svg")
             assert visit.said == []

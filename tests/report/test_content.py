@@ -9,6 +9,7 @@ from encore.files import without_nan
 from encore.report import gather as gathering
 from encore.report import report
 from encore.report.content import Content
+from encore.report.figures import before_and_after
 from encore.weights import BradleyTerry, Linear
 from tests.report.made import FIVE, pairs
 
@@ -47,7 +48,7 @@ def test_separations_are_evaluate_s(bundled: Content) -> None:
         encore.evaluate.evaluate(examples.ratings_path(), weights).separation
         for weights in (bundled.uniform, bundled.weights)
     ]
-    assert bundled.separations() == pytest.approx(expected)
+    assert [before.separation for before in before_and_after(bundled)] == pytest.approx(expected)
 
 
 def test_weights_that_are_given_are_looked_at_and_can_be_chosen() -> None:
@@ -56,7 +57,29 @@ def test_weights_that_are_given_are_looked_at_and_can_be_chosen() -> None:
     content = report(made, made.rules, weights=weights).content
     assert content.weights is weights
     assert content.embedded.schemes["given (bradley_terry)"] is weights
-    assert content.notes == ()
+    assert content.notes[0].startswith(
+        "The weights were learned from labelled pairs. If from these"
+    )
+
+
+def test_a_calibration_set_is_said_to_be_where_entropies_come_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathering, "MAX_PAIRS", 50)
+    made = pairs(120)
+    content = report(made, made.rules, calibration_set=pairs(40, seed=1)).content
+    assert "entropies and weights come from all of the calibration set" in content.notes[0]
+
+
+def test_pairs_sampled_in_memory_keep_their_own_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MAX_PAIRS", 300)
+    made = pairs(900)
+    whole = made.ratings.values[made.chosen]
+    found = report(made, made.rules).content.contrasts
+    assert found
+    for contrast in found:
+        ratings = {part.rule: part.chosen for part in contrast.by_rule}
+        assert [ratings[rule] for rule in made.rules.ids] == whole[int(contrast.pair) - 1].tolist()
 
 
 def test_weights_of_another_calibration_are_said_to_be_so() -> None:
@@ -74,7 +97,7 @@ def test_without_labels_the_evidence_is_the_ratings_own() -> None:
     assert "auto chose uniform" in content.evidence.lower()
     assert all(not row.accuracy for row in content.rules)
     assert content.subsets == []
-    assert np.isnan(content.separations()).all()
+    assert all(np.isnan(before.separation) for before in before_and_after(content))
 
 
 def test_a_rule_that_was_never_rated_leaves_the_mean_to_look_at() -> None:

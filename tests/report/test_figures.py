@@ -13,7 +13,8 @@ import pytest
 from encore import PreferencePairs, RatingsTable, Rulebook, Weights, compare, compose
 from encore.evaluate import accuracy, outcomes
 from encore.report import report
-from encore.report.figures import Figure, figures_of
+from encore.report.figure import Figure
+from encore.report.figures import FILES, figures_of
 from tests.report.made import FIVE, HOSTILE, pairs
 
 
@@ -80,6 +81,29 @@ def test_hostile_ids_are_text_in_every_figure(peer: Callable[[str], ModuleType])
         assert not tags & {"script", "img", "foreignObject", "a"}
 
 
+def test_subsets_of_odd_names_have_panels_of_their_own(peer: Callable[[str], ModuleType]) -> None:
+    peer("matplotlib")
+    made = pairs(60)
+    subsets = ["all pairs", "do\x07not"] * 30
+    odd = PreferencePairs.from_arrays(
+        made.ratings.values[made.chosen],
+        made.ratings.values[made.rejected],
+        made.rules,
+        subsets=subsets,
+    )
+    content = report(odd, odd.rules).content
+    (figure,) = (f for f in figures_of(content) if f.name == "comparison")
+    assert content.comparison is not None
+    uniform = content.comparison.row("uniform")
+    values = [float(r["accuracy"]) for r in rows_of(figure) if r["scheme"] == "uniform"]
+    assert values == [
+        uniform.accuracy["half"].value,
+        uniform.subsets["all pairs"]["half"].value,
+        uniform.subsets["do\x07not"]["half"].value,
+    ]
+    ElementTree.fromstring(figure.images()["svg"])  # a control character is no XML
+
+
 def test_one_rule_and_a_hundred(peer: Callable[[str], ModuleType]) -> None:
     peer("matplotlib")
     for ids in (("only",), tuple(f"rule-{k}" for k in range(100))):
@@ -114,4 +138,4 @@ def test_figures_are_written_as_png_svg_and_csv(
         f"{name}.{form}" for name in ("before-after", "shares") for form in ("png", "svg", "csv")
     }
     assert {path.name for path in (tmp_path / "new" / "figures").iterdir()} == names
-    assert {path.name for path in written} == names
+    assert {path.name for path in written} == names < set(FILES)

@@ -11,11 +11,13 @@ from encore import (
     Calibration,
     InputError,
     MismatchError,
+    PreferencePairs,
     RatingsTable,
     Rulebook,
     calibrate,
     examples,
 )
+from encore.ratings import Ids
 from encore.report import gather as module
 from encore.report.gather import gather
 from tests.report.made import FIVE, pairs
@@ -149,6 +151,19 @@ def test_a_calibration_set_takes_the_place_of_the_ratings_own() -> None:
     for given in (ratings, calibrate(ratings, RULES)):
         found = gather(made, RULES, given, rng())
         assert (found.calibration.n_responses, found.own_calibration) == (3, False)
+
+
+def test_responses_that_pairs_share_are_counted_once() -> None:
+    ratings = RatingsTable(RULES, [[1, 2], [3, 4], [5, 5]], prompts=["p"] * 3)
+    shared = PreferencePairs(ratings, np.array([1, 2]), np.array([0, 0]), Ids.of(["all"] * 2))
+    found = gather(shared, RULES, None, rng())
+    assert (found.n_pairs, found.n_responses) == (2, 3)
+
+
+def test_a_calibration_set_may_be_a_file_of_one(tmp_path: Path) -> None:
+    calibrate([[1, 2]], RULES).save(tmp_path / "c.json")
+    found = gather([[1, 2], [3, 4]], RULES, str(tmp_path / "c.json"), rng())
+    assert (found.calibration.n_responses, found.n_responses) == (1, 2)
 
 
 def test_what_does_not_go_together_is_refused() -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encore import InputError, RatingsTable, Rulebook, calibrate
+from encore import InputError, PreferencePairs, RatingsTable, Rulebook, calibrate
 from encore.report import Report, report
 from tests.report.made import FIVE, HOSTILE, pairs
 
@@ -142,7 +142,34 @@ def test_text_that_is_not_there_is_said_to_be_missing(made: Report, tmp_path: Pa
     pq.write_table(pa.table(columns), tmp_path / "p.parquet")
     with pytest.raises(InputError, match="holds no texts"):
         report(tmp_path / "p.parquet", rated.rules).to_html(include_text=True)
-    assert not (tmp_path / "out.html").exists()
+
+
+def test_texts_are_found_by_ids_of_any_kind_and_may_be_lists(tmp_path: Path) -> None:
+    rated = pairs(120)
+    columns: dict[str, Any] = {
+        "id": np.arange(120.0),
+        "chosen": [[f"SAID {i}"] for i in range(120)],
+    }
+    columns["rejected"] = [[{"role": "assistant", "content": f"TOLD {i}"}] for i in range(120)]
+    for side, rows in (("chosen", rated.chosen), ("rejected", rated.rejected)):
+        for k, rule_id in enumerate(rated.rules.ids):
+            columns[f"{side}.{rule_id}"] = rated.ratings.values[rows, k]
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    found = report(tmp_path / "p.parquet", rated.rules)
+    html = found.to_html(include_text=True)
+    assert found.content.contrasts
+    for contrast in found.content.contrasts:
+        assert f"SAID {contrast.pair}&" in html
+        assert f"assistant: TOLD {contrast.pair}<" in html
+
+
+def test_pairs_that_cannot_be_compared_are_still_pairs() -> None:
+    values = np.array([[5, np.nan], [1, np.nan], [3, np.nan]])
+    rules = Rulebook.from_ids(["a", "never"], FIVE)
+    html = report(PreferencePairs.from_arrays(values, values[::-1], rules), rules).to_html()
+    assert "3 labelled pairs" in html
+    assert "Bring labelled pairs" not in html
+    assert "Schemes are not compared" in html
 
 
 def test_a_page_says_what_it_was_made_from(made: Report) -> None:
@@ -191,7 +218,7 @@ def test_a_calibration_alone_has_weights_and_no_rewards() -> None:
         calibrate([[1, 2], [3, 5], [4, 4]], Rulebook.from_ids(["a", "b"], FIVE))
     ).to_html()
     assert "A calibration holds no responses" in html
-    assert 'id="before-after"' not in html
+    assert 'id="figure-before-after"' not in html
     assert data_of(html)["datasets"][0]["nRows"] == 0
 
 

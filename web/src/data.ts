@@ -12,11 +12,12 @@ interface PageData {
   temperature: number;
   rules: { rule: string; entropy: Triple; accuracy: Partial<ByTies> }[];
   laws: Partial<Record<Ties, string>>;
-  comparison: { scheme: string; how: string; accuracy: ByTies; subsets: ByTies[] }[];
+  /** Of the mean and of the weighted reward, on all pairs that are compared. */
+  beforeAfter: { says: string; x: number[]; curves: Record<string, number[]> }[];
+  comparison: { scheme: string; accuracy: ByTies; subsets: ByTies[] }[];
   subsets: string[];
   contrasts: {
     pair: string;
-    subset: string;
     weighted: number;
     uniform: number;
     byRule: [rule: string, weighted: number, uniform: number][];
@@ -36,11 +37,11 @@ export function find<T extends HTMLElement>(id: string): T {
 }
 
 export function live(name: string): HTMLElement | null {
-  return document.querySelector<HTMLElement>(`#${name} .live`);
+  return document.querySelector<HTMLElement>(`#figure-${name} .live`);
 }
 
 export function caption(name: string, text: string): void {
-  const line = document.querySelector(`#${name} figcaption`)!;
+  const line = document.querySelector(`#figure-${name} figcaption`)!;
   if (line.textContent !== text) line.textContent = text;
 }
 
@@ -49,6 +50,15 @@ export function short(text: string, most = 24): string {
   const letters = [...text];
   if (letters.length <= most) return text;
   return `${letters.slice(0, most - 8).join("")}…${letters.slice(-7).join("")}`;
+}
+
+export function fixed(value: number, digits = 3): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : "undefined";
+}
+
+/** What a tie counts as, in words. */
+export function tiesInWords(): string {
+  return `ties ${find<HTMLSelectElement>("ties-slider").selectedOptions[0]!.text}`;
 }
 
 export function percent(value: number): string {

@@ -2,39 +2,16 @@
 
 import * as Plot from "@observablehq/plot";
 import { marginFor, show, widthOf } from "./chart.ts";
-import { caption, find, live, page, ratingsOf, short, sides, view, type Triple } from "./data.ts";
-import { density, N_POINTS, recompute } from "./recompute.ts";
+import { caption, find, live, page, short, tiesInWords, view, type Triple } from "./data.ts";
 
 export function drawBeforeAfter(): void {
   const holder = live("before-after");
   if (!holder) return;
-  const data = page.datasets[0]!;
-  const ratings = ratingsOf(0);
-  const weighted = { scheme: page.scheme, strength: 1, temperature: page.temperature };
-  const results = [0, 1].map((strength) => recompute(data, ratings, { ...weighted, strength }));
-  const everything = results
-    .flatMap((result) => [...result.rewards])
-    .filter((value) => !Number.isNaN(value));
-  if (everything.length === 0) return;
-  const [least, most] = everything.reduce(
-    ([a, b], v) => [Math.min(a, v), Math.max(b, v)],
-    [1, 0],
-  ) as [number, number];
-  const pad = 0.05 * (most - least || 0.1);
-  const [low, high] = [Math.max(0, least - pad), Math.min(1, most + pad)];
-  const names = ["mean of all rules", `weighted by ${page.scheme}`];
-  const rows = results.flatMap((result, panel) =>
-    sides(result, data.nPairs).flatMap(([side, rewards]) =>
-      [...density(rewards, low, high)].map((y, i) => ({
-        panel: names[panel],
-        side,
-        y,
-        x: low + (i * (high - low)) / (N_POINTS - 1),
-      })),
+  const said = page.beforeAfter.map(({ says }) => says);
+  const rows = page.beforeAfter.flatMap(({ says, x, curves }) =>
+    Object.entries(curves).flatMap(([side, curve]) =>
+      curve.map((y, i) => ({ panel: says, side, y, x: x[i]! })),
     ),
-  );
-  const said = results.map((result, panel) =>
-    data.nPairs ? `${names[panel]}: separation ${result.separation.toFixed(3)}` : names[panel]!,
   );
   show(holder, `Densities of the rewards. ${said.join("; ")}`, {
     height: 420,
@@ -42,7 +19,7 @@ export function drawBeforeAfter(): void {
     marginRight: 32,
     x: { label: "reward" },
     y: { axis: null },
-    fy: { label: null, domain: names, axis: null },
+    fy: { label: null, domain: said, axis: null },
     color: {
       domain: ["chosen", "rejected", "responses"],
       range: ["var(--blue)", "var(--orange)", "var(--blue)"],
@@ -58,10 +35,13 @@ export function drawBeforeAfter(): void {
         fillOpacity: 0.18,
       }),
       Plot.lineY(rows, { x: "x", y: "y", fy: "panel", z: "side", stroke: "side", strokeWidth: 2 }),
-      Plot.text(
-        said.map((text, i) => ({ text, panel: names[i] })),
-        { fy: "panel", text: "text", frameAnchor: "top-left", dy: 2, fontWeight: "bold" },
-      ),
+      Plot.text(said, {
+        fy: (text: string) => text,
+        text: (text: string) => text,
+        frameAnchor: "top-left",
+        dy: 2,
+        fontWeight: "bold",
+      }),
       Plot.text(
         rows,
         Plot.selectMaxY({
@@ -99,7 +79,8 @@ export function drawLaw(): void {
     ];
   });
   const labelled = rows.length <= 30 && widthOf(holder) >= 600;
-  const law = `Pearson correlation of entropy with accuracy over the rules: ${page.laws[view.ties] ?? "undefined"}.`;
+  const r = page.laws[view.ties] ?? "undefined";
+  const law = `Pearson correlation of entropy with accuracy over the rules, ${tiesInWords()}: ${r}.`;
   find("law-now").textContent = law;
   show(holder, `A dot a rule. ${law}`, {
     height: 400,
@@ -155,10 +136,9 @@ export function drawComparison(): void {
     ];
   });
   const names = rows.map((row) => short(row.scheme));
-  const counted = find<HTMLSelectElement>("ties-comparison").selectedOptions[0]!.text;
   caption(
     "comparison",
-    `All schemes on ${subset < 0 ? "all pairs" : page.subsets[subset]}; ties ${counted}`,
+    `All schemes on ${subset < 0 ? "all pairs" : page.subsets[subset]}; ${tiesInWords()}`,
   );
   const uniform = rows.find((row) => row.scheme === "uniform");
   show(
@@ -202,16 +182,16 @@ export function drawContrast(): void {
   const holder = live("contributions");
   if (!holder) return;
   const pair = page.contrasts[Number(find<HTMLSelectElement>("contrast").value)]!;
-  const speaking = pair.byRule.filter(([, weighted, uniform]) => weighted !== 0 || uniform !== 0);
-  const shown = speaking.slice(0, 12);
+  const shown = pair.byRule;
   const panels: [string, number, (row: [string, number, number]) => number][] = [
     [`mean: ${pair.uniform.toFixed(3)}`, pair.uniform, (row) => row[2]],
     [`weighted: ${pair.weighted.toFixed(3)}`, pair.weighted, (row) => row[1]],
   ];
-  const labels = [
-    ...shown.map(([rule]) => short(rule)),
-    ...(speaking.length > shown.length ? ["other rules"] : []),
-  ];
+  const rest = panels.some(([, total, of]) => {
+    const sum = shown.reduce((before, row) => before + of(row), 0);
+    return Math.abs(total - sum) > 1e-9;
+  });
+  const labels = [...shown.map(([rule]) => short(rule)), ...(rest ? ["other rules"] : [])];
   const rows = panels.flatMap(([panel, total, of]) => {
     let end = 0;
     return labels.map((_, i) => {
@@ -246,9 +226,11 @@ export function drawContrast(): void {
             row.x2 >= row.x1 ? "var(--blue)" : "var(--orange)",
           insetTop: 2,
           insetBottom: 2,
+          className: "parts",
         }),
         Plot.ruleX([0], { stroke: "var(--text)" }),
         Plot.ruleX(panels, {
+          className: "totals",
           x: (panel: [string, number, unknown]) => panel[1],
           fy: (panel: [string, number, unknown]) => panel[0],
           stroke: "var(--text)",

@@ -19,12 +19,11 @@ function sortable(table: HTMLTableElement): void {
         other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", upwards ? "ascending" : "descending");
       const key = (row: HTMLTableRowElement) => row.cells[head.cellIndex]!.dataset["sort"]!;
+      const isText = head.cellIndex === 0;
       const compare = (a: string, b: string) =>
-        head.classList.contains("n") || head.cellIndex > 0
-          ? Number(a) - Number(b)
-          : a.localeCompare(b);
+        isText ? a.localeCompare(b) : Number(a) - Number(b);
       const rows = [...body.rows];
-      const undefinedLast = (row: HTMLTableRowElement) => (key(row) === "nan" ? 1 : 0);
+      const undefinedLast = (row: HTMLTableRowElement) => Number(!isText && key(row) === "nan");
       rows.sort(
         (a, b) =>
           undefinedLast(a) - undefinedLast(b) || (upwards ? 1 : -1) * compare(key(a), key(b)),

@@ -2,7 +2,19 @@
 
 import * as Plot from "@observablehq/plot";
 import { chart, marginFor, marksOf, show, widthOf, widths } from "./chart.ts";
-import { caption, find, live, page, percent, ratingsOf, short, sides, view } from "./data.ts";
+import {
+  caption,
+  find,
+  fixed,
+  live,
+  page,
+  percent,
+  ratingsOf,
+  short,
+  sides,
+  tiesInWords,
+  view,
+} from "./data.ts";
 import {
   accuracy,
   density,
@@ -48,10 +60,12 @@ function setting(): Setting {
   };
 }
 
+/** What follows from a set of ratings and a scheme, and stays while the slider moves. */
 export function settle(): void {
   const data = page.datasets[active]!;
   const ratings = ratingsOf(active);
   const now = setting();
+  chosen[active] = now.scheme;
   const steps = STEPS.map((strength) => recompute(data, ratings, { ...now, strength }));
   const sharpest = weigh(data, { ...now, strength: 1 });
   const order = data.rules.map((_, k) => k).sort((a, b) => sharpest[b]! - sharpest[a]!);
@@ -105,18 +119,25 @@ function redraw(): void {
 }
 
 function summary(data: Dataset, result: Result): string {
-  if (result.shares.some(Number.isNaN)) return "This setting leaves no rule any weight.";
+  const at = inWords(setting());
+  if (result.shares.some(Number.isNaN)) return `${at} leaves no rule any weight.`;
   if (data.nPairs === 0) {
     const largest = result.shares.indexOf(Math.max(...result.shares));
-    return `Largest share: ${data.rules[largest]} with ${percent(result.shares[largest]!)}.`;
+    return `${at}: the largest share is ${data.rules[largest]}'s, ${percent(result.shares[largest]!)}.`;
   }
   const alike = scene.steps[0]!;
   const [now, before] = [result.tallies[0]!, alike.tallies[0]!];
   return (
-    `Separation ${result.separation.toFixed(3)} (all rules alike: ${alike.separation.toFixed(3)}). ` +
+    `${at}; ${tiesInWords()}. ` +
+    `Separation ${fixed(result.separation)} (all rules alike: ${fixed(alike.separation)}). ` +
     `Accuracy ${percent(accuracy(now, view.ties))} (alike: ${percent(accuracy(before, view.ties))}). ` +
     `Tied ${percent(now[1] / now[2])}.`
   );
+}
+
+function inWords({ scheme, strength, temperature }: Setting): string {
+  const of = scheme === "softmax" ? `${scheme} of temperature ${temperature.toFixed(2)}` : scheme;
+  return `${of} at strength ${strength.toFixed(2)}`;
 }
 
 function shareBars(data: Dataset): Move {
@@ -249,7 +270,7 @@ function rewardCurves(data: Dataset): Move {
     });
     drawn.setAttribute(
       "aria-label",
-      `Density of the rewards${data.nPairs ? `; separation ${result.separation.toFixed(3)}` : ""}`,
+      `Density of the rewards${data.nPairs ? `; separation ${fixed(result.separation)}` : ""}`,
     );
   };
 }
@@ -257,7 +278,7 @@ function rewardCurves(data: Dataset): Move {
 function accuracyDots(data: Dataset): Move {
   const names = ["all pairs", ...(data.subsets.names.length > 1 ? data.subsets.names : [])];
   const places = names.map((_, i) => i);
-  const of = (tallies: Tally[], i: number) => 100 * accuracy(tallies[i]!, view.ties) || 0;
+  const of = (tallies: Tally[], i: number) => 100 * accuracy(tallies[i]!, view.ties);
   const shown = names.map((name) => short(name));
   const drawn = show(find("live-accuracy"), "", {
     height: 70 + 26 * names.length,
@@ -283,7 +304,11 @@ function accuracyDots(data: Dataset): Move {
   const dots = marksOf(drawn, "dots-now");
   const x = drawn.scale("x")!.apply;
   return ({ tallies }) => {
-    dots.forEach((dot, i) => dot.setAttribute("cx", String(x(of(tallies, i)))));
+    dots.forEach((dot, i) => {
+      const value = of(tallies, i);
+      dot.setAttribute("visibility", Number.isFinite(value) ? "visible" : "hidden");
+      if (Number.isFinite(value)) dot.setAttribute("cx", String(x(value)));
+    });
     drawn.setAttribute(
       "aria-label",
       `Accuracy: ${names.map((name, i) => `${name} ${percent(accuracy(tallies[i]!, view.ties))}`).join(", ")}`,
@@ -344,10 +369,13 @@ export function redrawSoon(): void {
   });
 }
 
+/** The schemes chosen on either set of ratings: not every one is there on both. */
+const chosen: string[] = [];
+
 function offerSchemes(): void {
   const schemes = page.datasets[active]!.schemes;
   const select = find<HTMLSelectElement>("scheme");
-  const before = select.value || page.scheme;
+  const before = chosen[active] ?? page.scheme;
   select.replaceChildren(...schemes.map((name) => new Option(name, name)));
   select.value = schemes.includes(before)
     ? before

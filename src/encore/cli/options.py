@@ -61,9 +61,9 @@ def rules_option(*, required: bool = True) -> Callable[[F], F]:
     return click.option("--rules", "rules_source", required=required, help=help_text)
 
 
-def seed_option() -> Callable[[F], F]:
+def seed_option(help_text: str = "For the intervals.") -> Callable[[F], F]:
     """``--seed``."""
-    return click.option("--seed", type=click.IntRange(0), default=0, help="For the intervals.")
+    return click.option("--seed", type=click.IntRange(0), default=0, help=help_text)
 
 
 def json_option() -> Callable[[F], F]:

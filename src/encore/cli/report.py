@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from encore.calibrate import Calibration
 from encore.cli.options import (
     existing,
     json_option,
+    note,
     output,
     print_json,
     refuse_no_folder,
@@ -21,6 +21,7 @@ from encore.cli.options import (
 )
 from encore.report import Report
 from encore.report import report as make_report
+from encore.report.figures import FILES
 from encore.rules import Rulebook
 from encore.weights import Weights
 
@@ -47,7 +48,7 @@ from encore.weights import Weights
     help="Folder to also write every figure to, as PNG, SVG and CSV.",
 )
 @output("The HTML page to write.")
-@seed_option()
+@seed_option("For the intervals and the samples.")
 @json_option()
 def report(
     source: Path,
@@ -71,9 +72,14 @@ def report(
       encore report pairs.parquet --rules rules.toml --weights weights.json --figures figures \\
         -o report.html
     """
-    read = [path for path in (source, weights, calibration_set) if path is not None]
+    given = (source, weights, calibration_set, Path(rules_source or ""))
+    read = [path for path in given if path is not None and path.is_file()]
     refuse_overwrite(out, *read)
     refuse_no_folder(out)
+    if figures is not None:
+        for name in FILES:
+            refuse_overwrite(figures / name, *read)
+        figures.mkdir(parents=True, exist_ok=True)
     options = {
         "--rules": rules_source,
         "--weights": weights,
@@ -84,7 +90,7 @@ def report(
         made = make_report(
             source,
             None if rules_source is None else Rulebook.load(rules_source),
-            calibration_set=_calibration_set(calibration_set),
+            calibration_set=calibration_set,
             weights=None if weights is None else Weights.load(weights),
             rng=seed,
         )
@@ -94,13 +100,11 @@ def report(
     if as_json:
         return print_json(_said(made, out, drawn))
     content = made.content
+    for text in content.notes:
+        note(f"Note: {text}")
     click.echo(f"{content.evidence}\n{out}")
     if figures is not None:
         click.echo(f"{figures}: {len(drawn)} files")
-
-
-def _calibration_set(path: Path | None) -> Calibration | Path | None:
-    return Calibration.load(path) if path is not None and path.suffix == ".json" else path
 
 
 def _command(source: Path, options: dict[str, object], *, include_text: bool) -> str:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from encore.calibrate import Calibration, Premise, diagnose, entropy_interval, premise
-from encore.compose import compose
 from encore.errors import InputError
-from encore.evaluate import Comparison, Interval, compare, separation
+from encore.evaluate import Comparison, Interval, compare
 from encore.ratings import PreferencePairs
 from encore.report.contrast import Contrast, contrasts, count_contrasts
 from encore.report.embed import Embedded, embed, largest_subsets, simulated
 from encore.report.gather import Subject
-from encore.weights import Auto, Linear, Uniform, Weights
+from encore.weights import LEARNED, Auto, Linear, Uniform, Weights
 
 
 @dataclass(frozen=True)
@@ -111,15 +110,6 @@ class Content:
             name for name in names if self.comparison and name in self.comparison.rows[0].subsets
         ]
 
-    def separations(self) -> tuple[float, float]:
-        """Of the mean and of the weighted reward; NaN without labelled pairs."""
-        pairs = self.subject.pairs
-        if pairs is None:
-            return float("nan"), float("nan")
-        rewards = [compose(pairs.ratings, w) for w in (self.uniform, self.weights)]
-        mean, weighted = (separation(r[pairs.chosen], r[pairs.rejected]) for r in rewards)
-        return mean, weighted
-
 
 def make_content(subject: Subject, weights: Weights | None, rng: np.random.Generator) -> Content:
     """Compare, diagnose and choose what to show."""
@@ -143,7 +133,7 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
         notes=(*notes, *missing, *(f"{note[0].upper()}{note[1:]}." for note in own.notes)),
         embedded=embed(subject.name, calibration, rated, extra, rng),
         example=simulated(),
-        contrasts=() if pairs is None else contrasts(pairs, own, uniform),
+        contrasts=() if pairs is None else contrasts(pairs, subject.pair_ids, own, uniform),
         n_contrasts=(0, 0, 0) if pairs is None else count_contrasts(pairs, own, uniform),
     )
 
@@ -152,15 +142,14 @@ def _compared(
     subject: Subject, pairs: PreferencePairs, rng: np.random.Generator
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, if there can be one, and what a reader of it must know."""
-    notes = []
+    notes, own = [], subject.own_calibration
     if subject.is_sampled:
         notes.append(
             f"Compared on an even sample of {pairs.n_pairs:,} of {subject.n_pairs:,} pairs; "
-            f"entropies and weights come from all ratings."
+            f"entropies and weights come from all {'of them' if own else 'of the calibration set'}."
         )
     # A sample's own calibration would not be the one that the weights come from.
-    own = subject.own_calibration and not subject.is_sampled
-    calibration_set = None if own else subject.calibration
+    calibration_set = None if own and not subject.is_sampled else subject.calibration
     try:
         found = compare(pairs, pairs.rules, calibration_set=calibration_set, rng=rng)
     except InputError as error:
@@ -182,6 +171,12 @@ def _own_weights(
     """The weights given, the source's where none are, or uniform where these cannot be."""
     if weights is not None:
         calibration.rules.same_as(weights.rules, "the calibration", "the weights")
+        if weights.scheme in LEARNED:
+            return weights, (
+                "The weights were learned from labelled pairs. If from these, what the page says "
+                "of them is too good; the comparison judges learned schemes on prompts that they "
+                "did not see.",
+            )
         if weights.calibration_digest in ("", calibration.digest):
             return weights, ()
         return weights, ("The weights were made from another calibration than the one shown.",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,10 @@ class Contribution:
     uniform: float
 
 
-def contrasts(pairs: PreferencePairs, weights: Weights, uniform: Weights) -> tuple[Contrast, ...]:
-    """The pairs on which the two disagree most, at most eight each way.
+def contrasts(
+    pairs: PreferencePairs, ids: Sequence[str], weights: Weights, uniform: Weights
+) -> tuple[Contrast, ...]:
+    """The pairs, of these ids, on which the two disagree most, at most eight each way.
 
     Those that the weighted reward gets wrong and the mean right stand first.
     """
@@ -82,7 +85,6 @@ def contrasts(pairs: PreferencePairs, weights: Weights, uniform: Weights) -> tup
         at = np.flatnonzero(marks)
         apart = np.abs(weighted - mean)[at]
         found += at[np.argsort(-apart, kind="stable")][:MOST_EACH_WAY].tolist()
-    ids = pairs.ids if found else ()
     return tuple(_contrast(pairs, i, ids[i], weights, uniform) for i in found)
 
 

@@ -2,98 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from encore.compose import compose
 from encore.evaluate import Comparison, Interval, outcomes, separation
 from encore.evaluate.accuracy import accuracy
-from encore.extras import require
 from encore.report.content import Content
 from encore.report.density import N_POINTS, density
-from encore.report.style import BLACK, BLUE, ORANGE, STYLE
+from encore.report.figure import Figure, correlation, said, short, three
+from encore.report.style import BLACK, BLUE, ORANGE
 from encore.weights import Weights
 
-Cell = str | float
+Floats = NDArray[np.float64]
 STRENGTHS = tuple(np.linspace(0.0, 4.0, 41).round(1).tolist())
 TIES = {"strict": "a tie is wrong", "half": "a tie counts half", "resolved": "ties left out"}
 _MOST_BARS = 60
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure.
-
-    Parameters
-    ----------
-    name : str
-        Of its files.
-    title : str
-        One line.
-    says : str
-        What it shows, for who cannot see it.
-    columns, rows : tuple
-        The numbers in it.
-    draw : callable
-        Draws into an empty Matplotlib figure.
-    """
-
-    name: str
-    title: str
-    says: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    draw: Callable[[Any], None]
-
-    def csv(self) -> bytes:
-        """The numbers as CSV; what is undefined is empty."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        for row in self.rows:
-            writer.writerow(["" if isinstance(c, float) and math.isnan(c) else c for c in row])
-        return out.getvalue().encode()
-
-    def images(self) -> dict[str, bytes]:
-        """The figure as ``svg`` and as ``png``, the same bytes every time.
-
-        Raises
-        ------
-        MissingExtraError
-            If Matplotlib is not installed.
-        """
-        matplotlib = require("matplotlib", extra="report", feature="A report")
-        figures = require("matplotlib.figure", extra="report", feature="A report")
-        # Ids are text, never formulas; SVG keeps them as text, which is small and can be searched.
-        style = {**STYLE, "text.parse_math": False, "svg.fonttype": "none"}
-        found = {}
-        with matplotlib.rc_context(style), warnings.catch_warnings():
-            # An id may hold characters that no font here has; it is drawn as boxes.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-            figure = figures.Figure(layout="constrained")
-            self.draw(figure)
-            # Laid out once, not for each form: it takes as long as drawing.
-            figure.get_layout_engine().execute(figure)
-            figure.set_layout_engine("none")
-            for form, metadata in _METADATA.items():
-                out = io.BytesIO()
-                figure.savefig(out, format=form, metadata=metadata, dpi=120)
-                found[form] = out.getvalue()
-        return found
-
-
-_METADATA: dict[str, dict[str, None]] = {
-    "svg": {"Date": None, "Creator": None},
-    "png": {"Software": None},
-}
+_NAMES = (
+    *("before-after", "shares", "strength"),
+    *("entropy-accuracy", "comparison", "contributions"),
+)
+FILES = tuple(f"{name}.{form}" for name in _NAMES for form in ("png", "svg", "csv"))
+"""All that figures are written to."""
 
 
 def figures_of(content: Content) -> list[Figure]:
@@ -109,67 +44,100 @@ def figures_of(content: Content) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
-def short(text: str, most: int = 32) -> str:
-    """An id that fits beside an axis; the end stays, where ids that begin alike differ."""
-    return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"
+@dataclass(frozen=True)
+class Before:
+    """The density of one reward.
+
+    Parameters
+    ----------
+    name : str
+        The reward's.
+    x : ndarray of float, shape (201,)
+        Rewards, the same for both.
+    curves : mapping of str to ndarray of float, shape (201,)
+        By side, chosen and rejected; or of all responses where there are no pairs.
+    separation : float
+        NaN without labelled pairs.
+    """
+
+    name: str
+    x: Floats
+    curves: Mapping[str, Floats]
+    separation: float
+
+    @property
+    def says(self) -> str:
+        """Its name, and how far apart the sides are."""
+        if len(self.curves) < 2:
+            return self.name
+        return f"{self.name}: separation {said(self.separation)}"
 
 
-def _before_after(content: Content) -> Figure | None:
-    """Densities of the mean and of the weighted reward."""
-    sides = {name: _sides(content, w) for name, w in _rewards(content).items()}
-    everything = np.concatenate([v for found in sides.values() for v in found.values()])
-    known = everything[~np.isnan(everything)]
+def before_and_after(content: Content) -> list[Before]:
+    """The mean of all rules and the weighted reward; none where no reward is known."""
+    rewards = {
+        "mean of all rules": _sides(content, content.uniform),
+        f"weighted by {content.weights.scheme}": _sides(content, content.weights),
+    }
+    every = np.concatenate([values for sides in rewards.values() for values in sides.values()])
+    known = every[~np.isnan(every)]
     if not known.size:
-        return None
+        return []
     pad = 0.05 * (float(np.ptp(known)) or 0.1)
     low, high = max(0.0, float(known.min()) - pad), min(1.0, float(known.max()) + pad)
-    x = np.linspace(low, high, N_POINTS)
-    curves = {
-        (name, side): density(values, low, high)
-        for name, found in sides.items()
-        for side, values in found.items()
-    }
-    apart = dict(zip(sides, content.separations(), strict=True))
-
-    def draw(figure: Any) -> None:
-        figure.set_size_inches(8, 3.2)
-        axes = figure.subplots(1, 2, sharex=True, sharey=True)
-        for axis, name in zip(axes, sides, strict=True):
-            for side, (colour, line) in zip(sides[name], _TWO, strict=False):
-                axis.plot(x, curves[name, side], line, color=colour, label=side)
-                axis.fill_between(x, curves[name, side], color=colour, alpha=0.15)
-            known = "" if math.isnan(apart[name]) else f"\nseparation {apart[name]:.3f}"
-            axis.set(title=f"{short(name)}{known}", xlabel="reward", yticks=[])
-        if len(sides[name]) > 1:
-            axes[0].legend(frameon=False)
-
-    said = [f"{name}: separation {value:.3f}" for name, value in apart.items() if value == value]
-    return Figure(
-        "before-after",
-        "The mean of all rules, and the weighted reward",
-        f"Two density plots of rewards side by side. {'; '.join(said)}",
-        ("reward", *(f"{name}, {side}" for name, side in curves)),
-        tuple(zip(x.tolist(), *(curve.tolist() for curve in curves.values()), strict=True)),
-        draw,
-    )
+    return [
+        Before(
+            name,
+            np.linspace(low, high, N_POINTS),
+            {side: density(values, low, high) for side, values in sides.items()},
+            separation(*sides.values()) if len(sides) == 2 else math.nan,
+        )
+        for name, sides in rewards.items()
+    ]
 
 
-_TWO = ((BLUE, "-"), (ORANGE, "--"))
-
-
-def _rewards(content: Content) -> dict[str, Weights]:
-    return {
-        "mean of all rules": content.uniform,
-        f"weighted by {content.weights.scheme}": content.weights,
-    }
-
-
-def _sides(content: Content, weights: Weights) -> dict[str, Any]:
+def _sides(content: Content, weights: Weights) -> dict[str, Floats]:
     pairs, responses = content.subject.pairs, content.subject.responses
     if pairs is not None:
         rewards = compose(pairs.ratings, weights)
         return {"chosen": rewards[pairs.chosen], "rejected": rewards[pairs.rejected]}
     return {"responses": np.empty(0) if responses is None else compose(responses, weights)}
+
+
+def _before_after(content: Content) -> Figure | None:
+    """Densities of the mean and of the weighted reward."""
+    rewards = before_and_after(content)
+    if not rewards:
+        return None
+
+    def draw(figure: Any) -> None:
+        figure.set_size_inches(8, 3.2)
+        axes = figure.subplots(1, 2, sharex=True, sharey=True)
+        for axis, reward in zip(axes, rewards, strict=True):
+            for (side, curve), (colour, line) in zip(reward.curves.items(), _TWO, strict=False):
+                axis.plot(reward.x, curve, line, color=colour, label=side)
+                axis.fill_between(reward.x, curve, color=colour, alpha=0.15)
+            title = reward.says.removeprefix(reward.name).removeprefix(": ")
+            axis.set(title=f"{short(reward.name)}\n{title}", xlabel="reward", yticks=[])
+        if len(rewards[0].curves) > 1:
+            axes[0].legend(frameon=False)
+
+    curves = {
+        f"{reward.name}, {side}": curve
+        for reward in rewards
+        for side, curve in reward.curves.items()
+    }
+    return Figure(
+        "before-after",
+        "The mean of all rules, and the weighted reward",
+        f"Two density plots of rewards side by side. {'; '.join(r.says for r in rewards)}.",
+        ("reward", *curves),
+        tuple(zip(rewards[0].x.tolist(), *(c.tolist() for c in curves.values()), strict=True)),
+        draw,
+    )
+
+
+_TWO = ((BLUE, "-"), (ORANGE, "--"))
 
 
 def _shares(content: Content) -> Figure:
@@ -191,10 +159,12 @@ def _shares(content: Content) -> Figure:
         axis.legend(frameon=False, loc="lower right")
 
     most, least = rows[0], rows[-1]
+    few = len(rows) <= _MOST_BARS
+    which = "each rule" if few else f"the first {_MOST_BARS} of {len(rows)} rules"
     return Figure(
         "shares",
-        f"Share of each rule, weighted by {content.weights.scheme}",
-        f"A bar a rule. The largest share is {most.rule}'s ({most.share:.1%}), the smallest "
+        f"Share of {which}, weighted by {content.weights.scheme}",
+        f"A bar for {which}. The largest share is {most.rule}'s ({most.share:.1%}), the smallest "
         f"{least.rule}'s ({least.share:.1%}).",
         ("rule", "normalised entropy", "weight", "share"),
         tuple((row.rule, row.entropy.value, row.weight, row.share) for row in rows),
@@ -228,7 +198,7 @@ def _strengths(content: Content) -> Figure | None:
         right.set(title="accuracy, %", xlabel="strength")
         right.legend(frameon=False)
 
-    ends = [f"{rows[i][1]:.3f} at strength {STRENGTHS[i]:g}" for i in (0, 10, 40)]
+    ends = [f"{said(rows[i][1])} at strength {STRENGTHS[i]:g}" for i in (0, 10, 40)]
     return Figure(
         "strength",
         f"Separation and accuracy as the strength of {content.weights.scheme} grows",
@@ -288,24 +258,12 @@ def _reach(found: Interval, scale: float) -> tuple[float, float]:
     return tuple(scale * max(0.0, v) if v == v else 0.0 for v in (low, high))  # type: ignore[return-value]
 
 
-def three(found: Interval) -> tuple[float, float, float]:
-    """An estimate and the ends of its interval."""
-    return found.value, found.low, found.high
-
-
-def correlation(found: Interval) -> str:
-    """A correlation with its interval, for people."""
-    if math.isnan(found.value):
-        return "undefined"
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-
-
 def _comparison(content: Content, comparison: Comparison) -> Figure:
     """All schemes with intervals: on all pairs, and on each subset."""
     rows = comparison.rows
     subsets = content.subsets if len(content.subsets) > 1 else []
-    panels = {"all pairs": [row.accuracy["half"] for row in rows]}
-    panels |= {name: [row.subsets[name]["half"] for row in rows] for name in subsets}
+    panels = [("all pairs", [row.accuracy["half"] for row in rows])]
+    panels += [(name, [row.subsets[name]["half"] for row in rows]) for name in subsets]
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
 
@@ -313,7 +271,7 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
         figure.set_size_inches(9, down * (1.0 + 0.27 * len(rows)))
         axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
         places = np.arange(len(rows))
-        for axis, (name, found) in zip(axes, panels.items(), strict=False):
+        for axis, (name, found) in zip(axes, panels, strict=False):
             values = [100 * interval.value for interval in found]
             reach = np.array([_reach(interval, 100) for interval in found]).T
             axis.errorbar(values, places, xerr=reach, fmt="o", color=BLUE, linewidth=1.5)
@@ -334,7 +292,7 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
         ("subset", "scheme", "accuracy", "low", "high"),
         tuple(
             (name, row.scheme, *three(interval))
-            for name, found in panels.items()
+            for name, found in panels
             for row, interval in zip(rows, found, strict=True)
         ),
         draw,

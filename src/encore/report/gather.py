@@ -42,6 +42,8 @@ class Subject:
         Labelled pairs, at most ``MAX_PAIRS`` of them, sampled evenly.
     responses : RatingsTable or None
         Rated responses where there are no pairs, at most ``MAX_RESPONSES`` likewise.
+    pair_ids : tuple of str
+        Their ids.
     n_pairs, n_responses : int
         How many there are in all.
     path : Path or None
@@ -56,6 +58,7 @@ class Subject:
     rater: str = ""
     pairs: PreferencePairs | None = None
     responses: RatingsTable | None = field(default=None, repr=False)
+    pair_ids: tuple[str, ...] = ()
     n_pairs: int = 0
     n_responses: int = 0
     path: Path | None = None
@@ -79,21 +82,27 @@ def gather(
     MismatchError
         If something was made with other rules.
     """
-    is_path = isinstance(source, str | os.PathLike)
-    if isinstance(source, Calibration) or (is_path and Path(source).suffix == ".json"):
+    if _is_calibration(source):
         if rules is not None or calibration_set is not None:
             raise InputError("a calibration holds its rules; rules and sets go with ratings.")
         return _of_calibration(source)
+    is_path = isinstance(source, str | os.PathLike)
     if rules is None:
         raise InputError(f"{source if is_path else 'these ratings'}: give their rules.")
     found = _from_file(Path(source), rules, rng) if is_path else _from_memory(source, rules, rng)
     own = calibration_set is None
-    if isinstance(calibration_set, Calibration):
+    if _is_calibration(calibration_set):
+        calibration_set = _of_calibration(calibration_set).calibration
         rules.same_as(calibration_set.rules, "these rules", "the calibration set")
         calibration = calibration_set
     else:
         calibration = calibrate(source if own else calibration_set, rules)
     return Subject(calibration, own_calibration=own, **found)
+
+
+def _is_calibration(source: Any) -> bool:
+    is_path = isinstance(source, str | os.PathLike)
+    return isinstance(source, Calibration) or (is_path and Path(source).suffix == ".json")
 
 
 def _of_calibration(source: Any) -> Subject:
@@ -122,7 +131,8 @@ def _from_file(path: Path, rules: Rulebook, rng: np.random.Generator) -> dict[st
         return {**_from_memory(whole, rules, rng), **found}
     if paired:
         pairs = arrow.pairs_from(sample.table(), rules, str(path))
-        return {**found, "pairs": pairs, "n_pairs": n_rows, "n_responses": 2 * n_rows}
+        numbers = {"pair_ids": pairs.ids, "n_pairs": n_rows, "n_responses": 2 * n_rows}
+        return {**found, "pairs": pairs, **numbers}
     return {**found, "responses": as_ratings(sample.table(), rules), "n_responses": n_rows}
 
 
@@ -134,10 +144,13 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
         if arrow.is_pairs(source.column_names):
             source = as_pairs(source, rules)
     if isinstance(source, PreferencePairs):
-        pairs, n_pairs = as_pairs(source, rules), source.n_pairs
+        pairs, n_pairs, ids = as_pairs(source, rules), source.n_pairs, source.ids
+        n_responses = len(np.unique([pairs.chosen, pairs.rejected]))
         if n_pairs > MAX_PAIRS:
-            pairs = take_pairs(pairs, np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False)))
-        return {"name": "pairs", "pairs": pairs, "n_pairs": n_pairs, "n_responses": 2 * n_pairs}
+            taken = np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False))
+            pairs, ids = take_pairs(pairs, taken), tuple(ids[k] for k in taken)
+        numbers = {"pair_ids": ids, "n_pairs": n_pairs, "n_responses": n_responses}
+        return {"name": "pairs", "pairs": pairs, **numbers}
     table = as_ratings(source, rules)
     first = np.flatnonzero(table.is_first)
     n_responses = len(first)

@@ -17,9 +17,10 @@ from encore.evaluate import Interval
 from encore.extras import require
 from encore.files import without_nan
 from encore.report.content import Content, RuleRow
-from encore.report.figures import TIES, Figure, correlation, figures_of, three
+from encore.report.figure import Figure, correlation, three
+from encore.report.figures import TIES, before_and_after, figures_of
 
-_MOST_PARTS = 13  # the chart shows twelve, and the rest as one
+_MOST_PARTS = 12  # of a waterfall; the rest stand as one
 _ASSETS = resources.files("encore.report") / "assets"
 
 
@@ -99,6 +100,14 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "datasets": [content.embedded.to_dict(), content.example.to_dict()],
         "scheme": given if given in content.embedded.schemes else "uniform",
         "temperature": options.get("temperature", 2.0),
+        "beforeAfter": [
+            {
+                "says": reward.says,
+                "x": reward.x.tolist(),
+                "curves": {side: curve.tolist() for side, curve in reward.curves.items()},
+            }
+            for reward in before_and_after(content)
+        ],
         "rules": [
             {
                 "rule": row.rule,
@@ -115,7 +124,6 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         else [
             {
                 "scheme": row.scheme,
-                "how": row.how,
                 "accuracy": _by_ties(row.accuracy),
                 "subsets": [_by_ties(row.subsets[name]) for name in content.subsets],
             }
@@ -125,14 +133,11 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         "contrasts": [
             {
                 "pair": c.pair,
-                "subset": c.subset,
                 "weighted": c.weighted,
                 "uniform": c.uniform,
                 "byRule": [
-                    [r.rule, r.weighted, r.uniform]
-                    for r in c.by_rule[:_MOST_PARTS]
-                    if r.weighted or r.uniform
-                ],
+                    [r.rule, r.weighted, r.uniform] for r in c.by_rule if r.weighted or r.uniform
+                ][:_MOST_PARTS],
             }
             for c in content.contrasts
         ],

@@ -26,7 +26,7 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
     wanted = {contrast.pair: contrast.position for contrast in content.contrasts}
     found = {}
     for number, row in enumerate(Texts(path).rows(), start=1):
-        position = wanted.get(str(row.get("id", number)))
+        position = wanted.get(_id(row.get("id", number)))
         if position is not None and position not in found:
             found[position] = {name: _text(row.get(name)) for name in _COLUMNS if name in row}
         if len(found) == len(wanted):
@@ -39,10 +39,14 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
     return found
 
 
+def _id(value: Any) -> str:
+    """An id as the pairs have it: Arrow writes a whole number of floats without its point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _text(value: Any) -> str:
     """A text, or a list of chat messages, as text."""
-    if isinstance(value, list):
-        said = [m for m in value if isinstance(m, dict)]
-        value = "\n\n".join(f"{m.get('role', '')}: {m.get('content', '')}" for m in said)
+    if isinstance(value, list) and all(isinstance(m, dict) for m in value):
+        value = "\n\n".join(f"{m.get('role', '')}: {m.get('content', '')}" for m in value)
     text = "" if value is None else str(value)
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
