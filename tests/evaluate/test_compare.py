@@ -231,3 +231,15 @@ def test_auto_is_uniform_where_there_is_no_evidence_and_both_ways_are_rows() -> 
     comparison = compare(pairs, pairs.rules)
     assert comparison.row("auto").difference.value == 0.0
     assert comparison.row("auto_with_pairs").how == "chosen, 5 folds by prompt"
+
+
+def test_a_subset_that_is_all_right_has_the_interval_of_its_own_prompts() -> None:
+    chosen, rejected = [[5]] * 4 + [[5]] * 20 + [[1]] * 20, [[1]] * 24 + [[5]] * 20
+    rules = Rulebook.from_ids(["r"], FIVE)
+    pairs = PreferencePairs.from_arrays(
+        chosen, rejected, rules, subsets=["all right"] * 4 + ["x"] * 40
+    )
+    found = compare(pairs, rules).row("uniform").subsets["all right"]["half"]
+    # No resample of it is ever wrong, so the exact bound for four prompts stands in.
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.025 ** (1 / 4))

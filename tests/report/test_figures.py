@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from encore import PreferencePairs, RatingsTable, Rulebook, Weights, compare, compose
-from encore.evaluate import accuracy, outcomes
+from encore.evaluate import accuracy, outcomes, separation
 from encore.report import report
 from encore.report.figure import Figure
 from encore.report.figures import FILES, figures_of
@@ -48,6 +48,8 @@ def test_the_strengths_are_what_compose_gives(drawn: dict[str, Figure]) -> None:
     rewards = compose(made.ratings, Weights(made.rules, content.weights.values**2))
     verdicts = outcomes(rewards[made.chosen], rewards[made.rejected])
     assert float(rows[20]["accuracy, a tie counts half"]) == pytest.approx(accuracy(verdicts))
+    apart = separation(rewards[made.chosen], rewards[made.rejected])
+    assert float(rows[20]["separation"]) == pytest.approx(apart)
 
 
 def test_the_comparison_s_numbers_are_compare_s(drawn: dict[str, Figure]) -> None:
