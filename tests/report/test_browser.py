@@ -319,13 +319,9 @@ def test_the_slider_moves_by_keys(browser: Any, bundled: tuple[Path, Report]) ->
     with Visit(browser, bundled[0]) as visit:
         visit.page.focus("#strength")
         visit.page.keyboard.press("ArrowRight")
-        visit.page.wait_for_function(
-            "document.getElementById('strength-now').textContent === '1.02'"
-        )
+        visit.page.locator("#strength-now", has_text="1.02").wait_for()
         visit.page.keyboard.press("End")
-        visit.page.wait_for_function(
-            "document.getElementById('strength-now').textContent === '4.00'"
-        )
+        visit.page.locator("#strength-now", has_text="4.00").wait_for()
 
 
 def test_ties_switch_the_correlation_everywhere(browser: Any, bundled: tuple[Path, Report]) -> None:
@@ -417,7 +413,7 @@ def test_provenance_is_copied_as_json(browser: Any, bundled: tuple[Path, Report]
     permissions = ["clipboard-read", "clipboard-write"]
     with Visit(browser, bundled[0], permissions=permissions) as visit:
         visit.page.click("#copy")
-        visit.page.wait_for_function("document.getElementById('copied').textContent !== ''")
+        visit.page.locator("#copied", has_text="Copied.").wait_for()
         told = json.loads(visit.page.evaluate("navigator.clipboard.readText()"))
         assert told["command"] == "encore report ratings.parquet"
         assert told["calibration_digest"] == bundled[1].content.calibration.digest
