@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Embedded:
             return 2 * self.pairs.n_pairs
         return 0 if self.responses is None else self.responses.n_rows
 
-    @property
+    @cached_property
     def schemes(self) -> dict[str, Weights]:
         """What the page can weigh by."""
         return {**label_free_weights(self.calibration)[0], **self.extra}

@@ -45,7 +45,7 @@ def figures_of(content: Content) -> list[Figure]:
 
 
 @dataclass(frozen=True)
-class Before:
+class RewardCurves:
     """The density of one reward.
 
     Parameters
@@ -73,7 +73,7 @@ class Before:
         return f"{self.name}: separation {said(self.separation)}"
 
 
-def before_and_after(content: Content) -> list[Before]:
+def before_and_after(content: Content) -> list[RewardCurves]:
     """The mean of all rules and the weighted reward; none where no reward is known."""
     rewards = {
         "mean of all rules": _sides(content, content.uniform),
@@ -86,7 +86,7 @@ def before_and_after(content: Content) -> list[Before]:
     pad = 0.05 * (float(np.ptp(known)) or 0.1)
     low, high = max(0.0, float(known.min()) - pad), min(1.0, float(known.max()) + pad)
     return [
-        Before(
+        RewardCurves(
             name,
             np.linspace(low, high, N_POINTS),
             {side: density(values, low, high) for side, values in sides.items()},
