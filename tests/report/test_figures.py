@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
@@ -14,7 +13,7 @@ from encore import PreferencePairs, RatingsTable, Rulebook, Weights, compare, co
 from encore.evaluate import accuracy, outcomes, separation
 from encore.report import report
 from encore.report.figure import Figure
-from encore.report.figures import FILES, figures_of
+from encore.report.figures import figures_of
 from tests.report.made import FIVE, HOSTILE, pairs
 
 
@@ -128,16 +127,3 @@ def test_rewards_that_never_vary_still_draw(peer: Callable[[str], ModuleType]) -
     same = PreferencePairs.from_arrays([[3]] * 5, [[3]] * 5, rules)
     for figure in figures_of(report(same, rules).content):
         assert figure.images()["png"]
-
-
-def test_figures_are_written_as_png_svg_and_csv(
-    tmp_path: Path, peer: Callable[[str], ModuleType]
-) -> None:
-    peer("matplotlib")
-    made = pairs(30)
-    written = report(made.ratings, made.rules).save_figures(tmp_path / "new" / "figures")
-    names = {
-        f"{name}.{form}" for name in ("before-after", "shares") for form in ("png", "svg", "csv")
-    }
-    assert {path.name for path in (tmp_path / "new" / "figures").iterdir()} == names
-    assert {path.name for path in written} == names < set(FILES)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encore import InputError, PreferencePairs, RatingsTable, Rulebook, calibrate
+from encore import PreferencePairs, RatingsTable, Rulebook, calibrate
 from encore.report import Report, report
 from tests.report.made import FIVE, HOSTILE, pairs
 
@@ -111,58 +111,6 @@ def test_hostile_ids_and_texts_are_inert(tmp_path: Path) -> None:
     assert data_of(html)["datasets"][0]["rules"] == list(HOSTILE)
 
 
-def test_text_is_shown_only_when_asked_for(tmp_path: Path) -> None:
-    rated = pairs(120)
-    columns: dict[str, Any] = {"chosen": [f"SECRET {i}" for i in range(120)]}
-    columns |= {"prompt": [f"ASKED {i}" for i in range(120)], "rejected": ["x" * 9_000] * 120}
-    for side, rows in (("chosen", rated.chosen), ("rejected", rated.rejected)):
-        for k, rule_id in enumerate(rated.rules.ids):
-            columns[f"{side}.{rule_id}"] = rated.ratings.values[rows, k]
-    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
-    found = report(tmp_path / "p.parquet", rated.rules)
-    assert found.content.contrasts
-    assert "SECRET" not in found.to_html()
-    html = found.to_html(include_text=True)
-    for contrast in found.content.contrasts:  # pairs without an id go by their row, from 1
-        assert f"SECRET {int(contrast.pair) - 1}<" in html
-        assert f"ASKED {int(contrast.pair) - 1}<" in html
-    assert "x" * 4_000 + " …" in html
-    assert "x" * 4_001 not in html
-
-
-def test_text_that_is_not_there_is_said_to_be_missing(made: Report, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="of a file of pairs only"):
-        made.to_html(include_text=True)
-    rated = pairs(120)
-    columns = {
-        f"{side}.{rule_id}": rated.ratings.values[rows, k]
-        for side, rows in (("chosen", rated.chosen), ("rejected", rated.rejected))
-        for k, rule_id in enumerate(rated.rules.ids)
-    }
-    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
-    with pytest.raises(InputError, match="holds no texts"):
-        report(tmp_path / "p.parquet", rated.rules).to_html(include_text=True)
-
-
-def test_texts_are_found_by_ids_of_any_kind_and_may_be_lists(tmp_path: Path) -> None:
-    rated = pairs(120)
-    columns: dict[str, Any] = {
-        "id": np.arange(120.0),
-        "chosen": [[f"SAID {i}"] for i in range(120)],
-    }
-    columns["rejected"] = [[{"role": "assistant", "content": f"TOLD {i}"}] for i in range(120)]
-    for side, rows in (("chosen", rated.chosen), ("rejected", rated.rejected)):
-        for k, rule_id in enumerate(rated.rules.ids):
-            columns[f"{side}.{rule_id}"] = rated.ratings.values[rows, k]
-    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
-    found = report(tmp_path / "p.parquet", rated.rules)
-    html = found.to_html(include_text=True)
-    assert found.content.contrasts
-    for contrast in found.content.contrasts:
-        assert f"SAID {contrast.pair}&" in html
-        assert f"assistant: TOLD {contrast.pair}<" in html
-
-
 def test_pairs_that_cannot_be_compared_are_still_pairs() -> None:
     values = np.array([[5, np.nan], [1, np.nan], [3, np.nan]])
     rules = Rulebook.from_ids(["a", "never"], FIVE)
@@ -182,11 +130,6 @@ def test_a_page_says_what_it_was_made_from(made: Report) -> None:
     assert told["calibration_digest"] == calibration.digest
     assert (told["pairs"], told["responses_embedded"]) == (120, 240)
     assert calibration.digest in html.split("</main>")[0]
-
-
-def test_the_same_ratings_give_the_same_bytes(made: Report) -> None:
-    rated = pairs(120)
-    assert report(rated, rated.rules).to_html() == made.to_html()
 
 
 def test_every_figure_can_be_saved_in_three_forms(made: Report) -> None:
@@ -220,17 +163,3 @@ def test_a_calibration_alone_has_weights_and_no_rewards() -> None:
     assert "A calibration holds no responses" in html
     assert 'id="figure-before-after"' not in html
     assert data_of(html)["datasets"][0]["nRows"] == 0
-
-
-def test_a_page_is_written_whole_or_not_at_all(made: Report, tmp_path: Path) -> None:
-    made.save(tmp_path / "r.html")
-    assert (tmp_path / "r.html").read_text(encoding="utf-8") == made.to_html()
-    with pytest.raises(InputError):
-        made.save(tmp_path / "other.html", include_text=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
-
-
-def test_in_a_notebook_the_page_stands_in_a_frame_of_its_own(made: Report) -> None:
-    (frame,) = Page(made._repr_html_()).of("iframe")
-    assert frame["srcdoc"] == made.to_html()
-    assert frame["sandbox"] == "allow-scripts allow-downloads"
