@@ -4,10 +4,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,7 @@ from encore.report import Report, report
 from tests.report.made import FIVE, HOSTILE, pairs
 
 LIMIT = 6_000_000
-
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra(peer: Callable[[str], ModuleType]) -> None:
-    for name in ("jinja2", "matplotlib"):
-        peer(name)
+pytestmark = pytest.mark.usefixtures("extra")
 
 
 class Page(HTMLParser):
@@ -55,12 +48,6 @@ class Page(HTMLParser):
 def data_of(html: str) -> Any:
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
     return json.loads(text)
-
-
-@pytest.fixture(scope="module")
-def made() -> Report:
-    rated = pairs(120)
-    return report(rated, rated.rules)
 
 
 def test_the_page_asks_for_nothing_outside_itself(made: Report) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import unescape
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -12,17 +10,7 @@ from encore.report import Report, report
 from encore.report.figures import FILES
 from tests.report.made import pairs
 
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra(peer: Callable[[str], ModuleType]) -> None:
-    for name in ("jinja2", "matplotlib"):
-        peer(name)
-
-
-@pytest.fixture(scope="module")
-def made() -> Report:
-    rated = pairs(120)
-    return report(rated, rated.rules)
+pytestmark = pytest.mark.usefixtures("extra")
 
 
 def test_a_page_is_written_whole_or_not_at_all(made: Report, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,17 +12,7 @@ from encore import InputError
 from encore.report import Report, report
 from tests.report.made import pairs
 
-
-@pytest.fixture(autouse=True)
-def _needs_the_extra(peer: Callable[[str], ModuleType]) -> None:
-    for name in ("jinja2", "matplotlib"):
-        peer(name)
-
-
-@pytest.fixture(scope="module")
-def made() -> Report:
-    rated = pairs(120)
-    return report(rated, rated.rules)
+pytestmark = pytest.mark.usefixtures("extra")
 
 
 def test_text_is_shown_only_when_asked_for(tmp_path: Path) -> None:

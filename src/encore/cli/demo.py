@@ -42,25 +42,23 @@ def demo(out: Path, as_json: bool) -> None:
     ratings, rules = out / "ratings.parquet", out / "rules.toml"
     shutil.copyfile(examples.ratings_path(), ratings)
     shutil.copyfile(examples.rules_path(), rules)
-    written = [ratings, rules]
+    files = [out / name for name in ("calibration.json", "weights.json", "rewards.parquet")]
+    page = out / "report.html"
     with working("calibrating, comparing and drawing"):
         made = report(ratings, examples.rules())
         calibration, linear = made.content.calibration, made.content.weights
         comparison = cast("Comparison", made.content.comparison)  # its pairs do compare
-        written += [out / f"{name}.json" for name in ("calibration", "weights")]
-        calibration.save(written[-2])
-        linear.save(written[-1])
-        written.append(out / "rewards.parquet")
-        score_file(ratings, Reward(linear), written[-1])
+        calibration.save(files[0])
+        linear.save(files[1])
+        score_file(ratings, Reward(linear), files[2])
         try:
-            page = out / "report.html"
-            command = shlex.join(["encore", "report", *map(str, (ratings, "--rules", rules))])
-            made.save(page, command=f"{command} -o {shlex.quote(str(page))}")
-            written.append(page)
+            words = ("encore", "report", ratings, "--rules", rules, "-o", page)
+            made.save(page, command=shlex.join(map(str, words)))
+            files.append(page)
         except MissingExtraError as error:
             note(f"Note: there is no report.html: {error}")
     if as_json:
         return print_json({"comparison": comparison.to_dict(), "weights": linear.to_dict()})
     console().print(calibration_table(calibration, diagnose(calibration), linear))
     print_comparison(comparison)
-    click.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in written))
+    click.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in (ratings, rules, *files)))

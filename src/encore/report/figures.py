@@ -254,8 +254,10 @@ def _whiskers(axis: Any, x: Any, across: Sequence[Interval], along: Sequence[Int
 
 def _reach(found: Interval, scale: float) -> tuple[float, float]:
     """Whiskers below and above; none where the interval is unknown."""
-    low, high = found.value - found.low, found.high - found.value
-    return tuple(scale * max(0.0, v) if v == v else 0.0 for v in (low, high))  # type: ignore[return-value]
+    below, above = found.value - found.low, found.high - found.value
+    if math.isnan(below + above):
+        return 0.0, 0.0
+    return scale * max(0.0, below), scale * max(0.0, above)
 
 
 def _comparison(content: Content, comparison: Comparison) -> Figure:
