@@ -45,6 +45,12 @@ def test_a_calibration_shows_every_rule() -> None:
     assert "img" not in found.tags
 
 
+def test_what_is_undefined_is_a_dash() -> None:
+    rules = Rulebook.from_ids(["rated", "never"], LevelScale((0, 1)))
+    found = Cells(calibrate([[1, np.nan], [0, np.nan]], rules)._repr_html_())
+    assert found.rows[2][:5] == ["never", "··", "-", "-", "0.0"]
+
+
 def test_weights_show_shares_and_notes() -> None:
     rules = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
     found = Cells(Weights(rules, np.array([3.0, 1.0]), notes=(f"mind {HOSTILE}",))._repr_html_())

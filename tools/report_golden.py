@@ -81,6 +81,7 @@ def golden() -> dict[str, Any]:
                 weights = Weights(pairs.rules, (own / own.max()) ** strength)
             setting = {"scheme": scheme, "strength": strength, "temperature": temperature}
             expected = _expected(pairs, weights)
+            expected["beside_uniform"] = _beside_uniform(pairs, weights)
             cases.append({"data": len(datasets) - 1, "setting": setting, "expected": expected})
     return {"datasets": datasets, "cases": cases}
 
@@ -98,6 +99,19 @@ def _expected(pairs: PreferencePairs, weights: Weights) -> dict[str, Any]:
         "tallies": [rows.sum(axis=0).tolist() for rows in (verdicts.sums(), *by_subset)],
         "accuracy": {ties: accuracy(verdicts, ties) for ties in TIES},
         "density": density(chosen, 0.1, 1.0).tolist(),
+    }
+
+
+def _beside_uniform(pairs: PreferencePairs, weights: Weights) -> dict[str, Any]:
+    """Agreement on the pairs whose reward the mean knows too."""
+    uniform = Weights(pairs.rules, np.ones(len(pairs.rules)))
+    rewards, mean = (compose_rewards(pairs.ratings, w) for w in (weights, uniform))
+    shared = ~np.isnan(mean[pairs.chosen] + mean[pairs.rejected])
+    chosen, rejected = rewards[pairs.chosen[shared]], rewards[pairs.rejected[shared]]
+    verdicts = outcomes(chosen, rejected)
+    return {
+        "separation": separation(chosen, rejected),
+        "tally": verdicts.sums().sum(axis=0).tolist(),
     }
 
 

@@ -63,3 +63,8 @@ def html_table(
 def percent(value: float, digits: int = 1) -> str:
     """A share in percent; a dash where it is undefined."""
     return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def number(value: float, form: str = ".3f") -> str:
+    """A number in a format; a dash where it is undefined."""
+    return "-" if math.isnan(value) else format(value, form)

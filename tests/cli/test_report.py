@@ -89,6 +89,13 @@ def test_neither_rules_nor_figures_overwrite_what_is_read(run: Run) -> None:
     assert not Path("r.html").exists()
 
 
+def test_the_page_is_none_of_the_figures(run: Run) -> None:
+    Path("f").mkdir()
+    result = run("report", *BUNDLED, "--figures", "f", "-o", "f/../f/shares.svg")
+    assert (result.exit_code, list(Path("f").iterdir())) == (1, [])
+    assert "is one of the files of --figures" in result.stderr
+
+
 def test_figures_that_cannot_be_written_leave_no_page(run: Run) -> None:
     Path("file").write_text("")
     result = run("report", *BUNDLED, "--figures", "file/sub", "-o", "r.html")

@@ -5,10 +5,12 @@ import pytest
 
 import encore
 from encore import InputError, PreferencePairs, Rulebook, Weights, calibrate, compare, examples
+from encore.evaluate import accuracy, outcomes
 from encore.files import without_nan
 from encore.report import gather as gathering
 from encore.report import report
 from encore.report.content import Content
+from encore.report.embed import MAX_SUBSETS
 from encore.report.figures import before_and_after
 from encore.weights import BradleyTerry, Linear
 from tests.report.made import FIVE, pairs
@@ -60,6 +62,50 @@ def test_weights_that_are_given_are_looked_at_and_can_be_chosen() -> None:
     assert content.notes[0].startswith(
         "The weights were learned from labelled pairs. If from these"
     )
+    assert content.reward == "given (bradley_terry)"
+    # What may have seen these pairs has no row beside what is cross-validated.
+    assert content.comparison is not None
+    assert "given (bradley_terry)" not in {row.scheme for row in content.comparison.rows}
+
+
+def test_weights_that_are_given_are_compared_under_a_name_of_their_own(bundled: Content) -> None:
+    weights = Linear(strength=2.0)(bundled.calibration)
+    content = report(examples.ratings_path(), examples.rules(), weights=weights).content
+    assert content.reward == "given (linear)"
+    assert content.comparison is not None
+    assert bundled.comparison is not None
+    row = content.comparison.row("given (linear)")
+    expected = encore.evaluate.evaluate(examples.ratings_path(), weights)
+    assert row.accuracy["half"].value == expected.overall.accuracy["half"].value
+    assert row.separation == pytest.approx(expected.separation)
+    before = content.comparison.row("linear").accuracy, bundled.comparison.row("linear").accuracy
+    assert before[0] == before[1]
+    assert before_and_after(content)[1].name == "weighted by given (linear)"
+
+
+def test_of_many_subsets_the_small_ones_are_compared_together() -> None:
+    made = pairs(240)
+    subsets = [f"s{min(i // 8, i % 26)}" for i in range(240)]
+    many = PreferencePairs.from_arrays(
+        made.ratings.values[made.chosen],
+        made.ratings.values[made.rejected],
+        made.rules,
+        subsets=subsets,
+    )
+    sizes = {name: subsets.count(name) for name in subsets}
+    assert len(sizes) == 26
+    content = report(many, many.rules).content
+    assert len(content.subsets) == MAX_SUBSETS + 1
+    joined = content.subsets[-1]
+    assert joined == "6 smaller subsets"
+    small = set(sizes) - set(content.subsets)
+    assert max(sizes[name] for name in small) <= min(sizes[n] for n in content.subsets[:-1])
+    rows = [i for i, name in enumerate(subsets) if name in small]
+    rewards = encore.compose(many.ratings, content.uniform)
+    verdicts = outcomes(rewards[many.chosen[rows]], rewards[many.rejected[rows]])
+    assert content.comparison is not None
+    found = content.comparison.row("uniform").subsets[joined]["half"].value
+    assert found == pytest.approx(accuracy(verdicts))
 
 
 def test_a_calibration_set_is_said_to_be_where_entropies_come_from(
@@ -134,8 +180,9 @@ def test_pairs_that_do_not_compare_like_with_like_are_told() -> None:
 
 
 def test_nothing_to_report_on_is_refused() -> None:
-    with pytest.raises(InputError, match="no ratings"):
-        report(np.empty((0, 1)), Rulebook.from_ids(["a"], FIVE))
+    for values in (np.empty((0, 1)), np.full((2, 1), np.nan)):
+        with pytest.raises(InputError, match="no ratings"):
+            report(values, Rulebook.from_ids(["a"], FIVE))
 
 
 def test_the_same_seed_gives_the_same_report_and_a_generator_no_seed() -> None:

@@ -30,9 +30,15 @@ def test_what_each_rule_adds_by_hand() -> None:
 def test_both_ways_are_counted_and_the_mean_s_stand_first() -> None:
     chosen, rejected = [[1, 4], [2, 0], [4, 4], [2, 2]], [[2, 0], [1, 4], [0, 0], [2, 2]]
     made = PreferencePairs.from_arrays(chosen, rejected, RULES)
-    assert count_contrasts(made, ON_A, UNIFORM) == (1, 1, 2)
+    assert count_contrasts(made, ON_A, UNIFORM) == (1, 1, 4)
     assert [c.position for c in contrasts(made, made.ids, ON_A, UNIFORM)] == [0, 1]
     assert contrasts(made, made.ids, UNIFORM, UNIFORM) == ()
+
+
+def test_pairs_that_only_one_reward_knows_are_not_counted() -> None:
+    # Rule b unrated leaves 1/2 of the mean's weight, which is too much, but only 1/10 of the other.
+    made = PreferencePairs.from_arrays([[1.0, 4.0], [3.0, np.nan]], [[2, 0], [1, 2]], RULES)
+    assert count_contrasts(made, ON_A, UNIFORM) == (1, 0, 1)
 
 
 def test_contributions_add_up_to_the_rewards_where_cells_are_unrated() -> None:

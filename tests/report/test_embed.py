@@ -90,6 +90,8 @@ def test_on_the_simulated_mixture_weighing_entropy_down_pulls_the_two_apart() ->
     alike, linear = (
         evaluate(example.pairs, Linear(strength=s)(example.calibration)) for s in (0, 1)
     )
+    normalised = example.calibration.normalised_entropy()
+    assert (np.diff(normalised) > 0).all()  # more noise, more entropy: nothing saturates
     assert linear.separation > 1.3 * alike.separation
     assert linear.overall.accuracy["half"].value > alike.overall.accuracy["half"].value + 0.05
 

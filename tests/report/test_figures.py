@@ -45,9 +45,14 @@ def test_the_strengths_are_what_compose_gives(drawn: dict[str, Figure]) -> None:
     rows = rows_of(drawn["strength"])
     assert [float(row["strength"]) for row in rows[:3]] == [0.0, 0.1, 0.2]
     rewards = compose(made.ratings, Weights(made.rules, content.weights.values**2))
-    verdicts = outcomes(rewards[made.chosen], rewards[made.rejected])
+    # Beside strength 0: on the pairs that the mean knows too.
+    mean = compose(made.ratings, content.uniform)
+    shared = ~np.isnan(mean[made.chosen] + mean[made.rejected])
+    assert 100 < shared.sum() < made.n_pairs
+    chosen, rejected = rewards[made.chosen[shared]], rewards[made.rejected[shared]]
+    verdicts = outcomes(chosen, rejected)
     assert float(rows[20]["accuracy, a tie counts half"]) == pytest.approx(accuracy(verdicts))
-    apart = separation(rewards[made.chosen], rewards[made.rejected])
+    apart = separation(chosen, rejected)
     assert float(rows[20]["separation"]) == pytest.approx(apart)
 
 
@@ -59,25 +64,33 @@ def test_the_comparison_s_numbers_are_compare_s(drawn: dict[str, Figure]) -> Non
     for row in rows:
         found = expected.row(row["scheme"])
         of = found.accuracy if row["subset"] == "all pairs" else found.subsets[row["subset"]]
-        assert float(row["accuracy"]) == of["half"].value
-        assert (float(row["low"]), float(row["high"])) == (of["half"].low, of["half"].high)
+        ties = {
+            "a tie is wrong": "strict",
+            "a tie counts half": "half",
+            "ties left out": "resolved",
+        }
+        interval = of[ties[row["ties"]]]
+        assert float(row["accuracy"]) == interval.value
+        assert (float(row["low"]), float(row["high"])) == (interval.low, interval.high)
+    assert len(rows) == 3 * 3 * len(expected.rows)
 
 
 def test_images_are_the_same_bytes_every_time(
     drawn: dict[str, Figure], peer: Callable[[str], ModuleType]
 ) -> None:
     peer("matplotlib")
-    first, again = (drawn["shares"].images() for _ in range(2))
+    first, again = (drawn["shares"].drawn() for _ in range(2))
     assert first == again
-    assert first["png"].startswith(b"\x89PNG")
-    assert ElementTree.fromstring(first["svg"]).tag.endswith("svg")
+    assert first.files["png"].startswith(b"\x89PNG")
+    assert ElementTree.fromstring(first.files["svg"]).tag.endswith("svg")
+    assert first.files["csv"] == drawn["shares"].csv()
 
 
 def test_hostile_ids_are_text_in_every_figure(peer: Callable[[str], ModuleType]) -> None:
     peer("matplotlib")
     made = pairs(60, ids=HOSTILE)
     for figure in figures_of(report(made, made.rules).content):
-        svg = ElementTree.fromstring(figure.images()["svg"])
+        svg = ElementTree.fromstring(figure.drawn().files["svg"])
         tags = {element.tag.rpartition("}")[2] for element in svg.iter()}
         assert not tags & {"script", "img", "foreignObject", "a"}
 
@@ -96,13 +109,14 @@ def test_subsets_of_odd_names_have_panels_of_their_own(peer: Callable[[str], Mod
     (figure,) = (f for f in figures_of(content) if f.name == "comparison")
     assert content.comparison is not None
     uniform = content.comparison.row("uniform")
-    values = [float(r["accuracy"]) for r in rows_of(figure) if r["scheme"] == "uniform"]
+    rows = [r for r in rows_of(figure) if r["scheme"] == "uniform"]
+    values = [float(r["accuracy"]) for r in rows if r["ties"] == "a tie counts half"]
     assert values == [
         uniform.accuracy["half"].value,
         uniform.subsets["all pairs"]["half"].value,
         uniform.subsets["do\x07not"]["half"].value,
     ]
-    ElementTree.fromstring(figure.images()["svg"])  # a control character is no XML
+    ElementTree.fromstring(figure.drawn().files["svg"])  # a control character is no XML
 
 
 def test_one_rule_and_a_hundred(peer: Callable[[str], ModuleType]) -> None:
@@ -110,7 +124,7 @@ def test_one_rule_and_a_hundred(peer: Callable[[str], ModuleType]) -> None:
     for ids in (("only",), tuple(f"rule-{k}" for k in range(100))):
         made = pairs(40, ids=ids)
         for figure in figures_of(report(made, made.rules).content):
-            assert len(figure.images()["svg"]) < 400_000
+            assert len(figure.drawn().files["svg"]) < 400_000
 
 
 def test_what_is_undefined_is_empty_in_the_csv() -> None:
@@ -121,9 +135,16 @@ def test_what_is_undefined_is_empty_in_the_csv() -> None:
     assert {row["rule"]: row["normalised entropy"] for row in rows_of(shares)}["never"] == ""
 
 
+def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
+    rules = Rulebook.from_ids(["=1+1", "@x", "-y", "plain"], FIVE)
+    content = report(RatingsTable(rules, np.array([[1, 2, 3, 4], [5, 4, 3, 2]])), rules).content
+    (shares,) = (f for f in figures_of(content) if f.name == "shares")
+    assert {row["rule"] for row in rows_of(shares)} == {"'=1+1", "'@x", "'-y", "plain"}
+
+
 def test_rewards_that_never_vary_still_draw(peer: Callable[[str], ModuleType]) -> None:
     peer("matplotlib")
     rules = Rulebook.from_ids(["a"], FIVE)
     same = PreferencePairs.from_arrays([[3]] * 5, [[3]] * 5, rules)
     for figure in figures_of(report(same, rules).content):
-        assert figure.images()["png"]
+        assert figure.drawn().files["png"]

@@ -1,6 +1,7 @@
 /** Charts by Observable Plot, as this page wants them. */
 
 import * as Plot from "@observablehq/plot";
+import { textWidth } from "./data.ts";
 
 /** Widths of what holds charts; to ask for one lays the page out, too slow for every frame. */
 export const widths = new Map<HTMLElement, number>();
@@ -36,9 +37,9 @@ export function show(
   return made;
 }
 
-/** Where names stand beside an axis: as wide as the longest, within reason. */
+/** Where names stand beside an axis: as wide as the longest. */
 export function marginFor(names: string[]): number {
-  return 16 + 7 * Math.max(...names.map((name) => [...name].length), 4);
+  return 16 + Math.max(...names.map(textWidth), 28);
 }
 
 /** Elements of one mark of a chart, in the order of its data. */

@@ -45,11 +45,24 @@ export function caption(name: string, text: string): void {
   if (line.textContent !== text) line.textContent = text;
 }
 
+const pen = document.createElement("canvas").getContext("2d")!;
+const WIDEST = 150;
+
+/** How wide a text of a chart is. */
+export function textWidth(text: string): number {
+  pen.font = '12px system-ui, "Noto Sans", sans-serif';
+  return pen.measureText(text).width;
+}
+
 /** A name that fits beside an axis; the end stays, where names that begin alike differ. */
-export function short(text: string, most = 24): string {
+export function short(text: string): string {
   const letters = [...text];
-  if (letters.length <= most) return text;
-  return `${letters.slice(0, most - 8).join("")}…${letters.slice(-7).join("")}`;
+  let shown = text;
+  for (let kept = Math.min(letters.length - 1, 40); kept > 1 && textWidth(shown) > WIDEST; kept--) {
+    const end = Math.min(7, Math.floor(kept / 2));
+    shown = `${letters.slice(0, kept - end).join("")}…${letters.slice(-end).join("")}`;
+  }
+  return shown;
 }
 
 export function fixed(value: number, digits = 3): string {

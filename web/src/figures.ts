@@ -18,7 +18,7 @@ export function drawBeforeAfter(): void {
     marginLeft: 12,
     marginRight: 32,
     x: { label: "reward" },
-    y: { axis: null },
+    y: { axis: null, insetTop: 36 },
     fy: { label: null, domain: said, axis: null },
     color: {
       domain: ["chosen", "rejected", "responses"],
@@ -97,7 +97,7 @@ export function drawLaw(): void {
             Plot.text(rows, {
               x: "x",
               y: "y",
-              text: (row: { rule: string }) => short(row.rule, 18),
+              text: (row: { rule: string }) => short(row.rule),
               dx: 7,
               dy: -7,
               textAnchor: "start" as const,
@@ -208,7 +208,7 @@ export function drawContrast(): void {
       height: 2 * (40 + 20 * labels.length) + 40,
       marginLeft: marginFor(labels),
       marginTop: 30,
-      x: { label: "reward of the chosen response less that of the rejected one", grid: true },
+      x: { label: "reward, chosen less rejected", grid: true, ticks: 4 },
       y: {
         type: "band",
         domain: labels.map((_, i) => i),

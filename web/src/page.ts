@@ -4,14 +4,14 @@ import { widths } from "./chart.ts";
 import { find, page, view } from "./data.ts";
 import { drawBeforeAfter, drawComparison, drawContrast, drawLaw } from "./figures.ts";
 import { type Ties } from "./recompute.ts";
-import { arrange, choose, redrawSoon, settle } from "./slider.ts";
+import { announce, arrange, choose, redrawSoon, settle } from "./slider.ts";
 
 function sortable(table: HTMLTableElement): void {
   const body = table.tBodies[0]!;
   for (const head of table.querySelectorAll<HTMLTableCellElement>("th[aria-sort]")) {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...head.childNodes);
+    button.setAttribute("aria-label", `Sort by ${head.textContent!.trim()}`);
     head.append(button);
     button.addEventListener("click", () => {
       const upwards = head.getAttribute("aria-sort") !== "ascending";
@@ -31,6 +31,19 @@ function sortable(table: HTMLTableElement): void {
       body.append(...rows);
     });
   }
+}
+
+/** The numbers behind the dots stand on paper too, where nobody can open them. */
+function printWhole(numbers: HTMLDetailsElement | null): void {
+  if (!numbers) return;
+  let was = numbers.open;
+  window.addEventListener("beforeprint", () => {
+    was = numbers.open;
+    numbers.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    numbers.open = was;
+  });
 }
 
 async function copyProvenance(): Promise<void> {
@@ -64,15 +77,20 @@ function start(): void {
     if (picture) picture.hidden = true;
   }
   find<HTMLInputElement>("temperature").value = String(page.temperature);
-  for (const id of ["strength", "temperature"]) find(id).addEventListener("input", redrawSoon);
+  for (const id of ["strength", "temperature"]) {
+    find(id).addEventListener("input", redrawSoon);
+    find(id).addEventListener("change", announce);
+  }
   find("temperature").addEventListener("change", settle);
   find("scheme").addEventListener("change", settle);
+  find("scheme").addEventListener("change", announce);
   const choices = document.querySelectorAll<HTMLSelectElement>(".ties");
   for (const choice of choices) {
     choice.addEventListener("change", () => {
       view.ties = choice.value as Ties;
       for (const other of choices) other.value = view.ties;
       arrange();
+      announce();
       drawLaw();
       drawComparison();
     });
@@ -107,6 +125,7 @@ function start(): void {
       tipped.addEventListener(kind, () => document.body.classList.remove("tips-closed"));
   }
   sortable(find<HTMLTableElement>("rules"));
+  printWhole(document.querySelector<HTMLDetailsElement>("#numbers"));
   find("copy").addEventListener("click", () => void copyProvenance());
   choose(0);
   drawBeforeAfter();

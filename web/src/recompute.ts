@@ -43,13 +43,17 @@ export interface Ratings {
 export type Tally = [won: number, tied: number, known: number];
 export type Ties = "strict" | "half" | "resolved" | "right";
 
-export interface Result {
-  weights: number[];
-  shares: number[];
-  rewards: Float64Array;
+/** How well rewards agree with people. */
+export interface Agreement {
   separation: number;
   /** All pairs, then each subset. */
   tallies: Tally[];
+}
+
+export interface Result extends Agreement {
+  weights: number[];
+  shares: number[];
+  rewards: Float64Array;
 }
 
 export const UNRATED = 255;
@@ -218,6 +222,23 @@ export function density(values: Float64Array, low: number, high: number): Float6
   return found;
 }
 
+/** Agreement on the pairs that others know too: which pairs have a reward differs with weights. */
+export function agreement(
+  data: Dataset,
+  ratings: Ratings,
+  rewards: Float64Array,
+  others = rewards,
+): Agreement {
+  const n = data.nPairs;
+  const isKnown = (i: number) => !Number.isNaN(others[i % n]! + others[n + (i % n)]!);
+  const shared =
+    others === rewards ? rewards : rewards.map((reward, i) => (isKnown(i) ? reward : NaN));
+  return {
+    separation: separation(shared, n),
+    tallies: tally(shared, ratings, data.subsets.names.length),
+  };
+}
+
 /** Everything that follows from one position of the slider. */
 export function recompute(data: Dataset, ratings: Ratings, setting: Setting): Result {
   const weights = weigh(data, setting);
@@ -228,7 +249,6 @@ export function recompute(data: Dataset, ratings: Ratings, setting: Setting): Re
     weights,
     shares,
     rewards,
-    separation: separation(rewards, data.nPairs),
-    tallies: tally(rewards, ratings, data.subsets.names.length),
+    ...agreement(data, ratings, rewards),
   };
 }

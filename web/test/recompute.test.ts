@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   accuracy,
+  agreement,
   compose,
   density,
   entropy,
@@ -28,6 +29,7 @@ interface Case {
     tallies: [number, number, number][];
     accuracy: Record<Ties, number>;
     density: number[];
+    beside_uniform: { separation: number; tally: [number, number, number] };
   };
 }
 
@@ -93,6 +95,10 @@ for (const [i, { data: which, setting, expected }] of cases.entries()) {
       near(accuracy(found.tallies[0]!, ties as Ties), value);
     }
     allNear(density(found.rewards.subarray(0, data.nPairs), 0.1, 1), expected.density);
+    const mean = recompute(data, ratings, { ...setting, strength: 0 }).rewards;
+    const shared = agreement(data, ratings, found.rewards, mean);
+    near(shared.separation, expected.beside_uniform.separation);
+    assert.deepEqual(shared.tallies[0], expected.beside_uniform.tally);
   });
 }
 
@@ -149,6 +155,23 @@ test("pairs with an unknown reward have no verdict, and a difference of rounding
   near(accuracy([1, 1, 3], "resolved"), 0.5);
   near(accuracy([1, 1, 3], "right"), 2 / 3);
   near(accuracy([0, 0, 0], "half"), NaN);
+});
+
+test("two rewards are compared on the pairs that both know", () => {
+  const data = { ...two(), nRows: 8, nPairs: 4 };
+  const ratings = { columns: [], complete: false, nPairs: 4, subsets: Uint16Array.of(0, 0, 1, 1) };
+  // The other knows neither the first pair's chosen nor the last pair's rejected reward.
+  const rewards = Float64Array.of(0.9, 0.8, 0.2, 0.9, 0.1, 0.1, 0.4, NaN);
+  const others = Float64Array.of(NaN, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, NaN);
+  const found = agreement(data, ratings, rewards, others);
+  assert.deepEqual(found.tallies, [
+    [1, 0, 2],
+    [1, 0, 1],
+    [0, 0, 1],
+  ]);
+  // Means 0.5 and 0.25, variances 0.18 and 0.045.
+  near(found.separation, 0.25 / Math.sqrt((0.18 + 0.045) / 2));
+  assert.deepEqual(agreement(data, ratings, rewards).tallies[0], [2, 0, 3]);
 });
 
 test("separation is Cohen's d, and unknown where nothing varies", () => {

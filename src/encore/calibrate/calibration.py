@@ -15,7 +15,7 @@ from encore.calibrate.factor import common_factor
 from encore.calibrate.statistics import Statistics
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, digest, read_document, write_document
-from encore.notebook import html_table, percent, sparkline
+from encore.notebook import html_table, number, percent, sparkline
 from encore.rules import Rulebook
 
 KIND = "encore.calibration"
@@ -234,8 +234,8 @@ class Calibration:
             (
                 rule.id,
                 sparkline(self.statistics.counts[k, : rule.scale.n_levels].tolist()),
-                f"{nats[k]:.3f}",
-                f"{normalised[k]:.3f}",
+                number(float(nats[k])),
+                number(float(normalised[k])),
                 percent(float(self.coverage[k])),
                 percent(float(self.resolved_share[k])),
             )

@@ -19,6 +19,8 @@ from encore.cli.options import (
     seed_option,
     working,
 )
+from encore.errors import InputError
+from encore.extras import require
 from encore.report import Report
 from encore.report import report as make_report
 from encore.report.figures import FILES
@@ -76,9 +78,15 @@ def report(
     read = [path for path in given if path is not None and path.is_file()]
     refuse_overwrite(out, *read)
     refuse_no_folder(out)
+    for name in ("jinja2", "matplotlib"):  # before the work, not after it
+        require(name, extra="report", feature="A report")
     if figures is not None:
         for name in FILES:
             refuse_overwrite(figures / name, *read)
+            if (figures / name).resolve() == out.resolve():
+                raise InputError(
+                    f"{out} is one of the files of --figures; write the page elsewhere."
+                )
         figures.mkdir(parents=True, exist_ok=True)
     options = {
         "--rules": rules_source,

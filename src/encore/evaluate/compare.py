@@ -29,7 +29,7 @@ from encore.evaluate.verdict import (
     ratings_tell_little,
     support,
 )
-from encore.notebook import html_table, percent
+from encore.notebook import html_table, number, percent
 from encore.ratings import PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
@@ -141,9 +141,14 @@ class Comparison:
             half, difference = row.accuracy["half"], row.difference
             against = ("", "", "")
             if row.scheme != "uniform":
-                ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
-                against = (f"{100 * difference.value:+.1f}", ends, f"{row.p_holm:.3f}")
-            ends = f"{100 * half.low:.1f} to {100 * half.high:.1f}"
+                low, value, high = (
+                    number(100 * end, "+.1f")
+                    for end in (difference.low, difference.value, difference.high)
+                )
+                # Where no pair is known to both, a p-value of 1 is of nothing.
+                p_value = "-" if value == "-" else number(row.p_holm)
+                against = (value, f"{low} to {high}", p_value)
+            ends = f"{percent(half.low)} to {percent(half.high)}"
             accuracies = [percent(row.accuracy[name].value) for name in ("strict", "resolved")]
             cells = (percent(half.value), ends, *accuracies, percent(row.tie_rate))
             rows.append((row.scheme, *cells, *against))

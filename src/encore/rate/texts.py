@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Messages = tuple[tuple[str, str], ...]
 # Columns that tell rows apart or group them; they travel into the ratings file.
 _CARRIED = ("subset", "model", "chosen_model", "rejected_model")
-_READ = frozenset({"id", "prompt_id", "response_id", "prompt", "response", *SIDES, *_CARRIED})
+_READ = frozenset(
+    {"id", "prompt_id", "response_id", "prompt", "response", "repeat", *SIDES, *_CARRIED}
+)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import numpy as np
 
 from encore.calibrate import Calibration, Premise, diagnose, entropy_interval, premise
 from encore.errors import InputError
-from encore.evaluate import Comparison, Interval, compare
+from encore.evaluate import Baselines, Comparison, Interval, compare
+from encore.evaluate.cross_validate import rewards_of
 from encore.ratings import PreferencePairs
 from encore.report.contrast import Contrast, contrasts, count_contrasts
-from encore.report.embed import Embedded, embed, largest_subsets, simulated
+from encore.report.embed import Embedded, embed, simulated, with_largest_subsets
 from encore.report.gather import Subject
 from encore.weights import LEARNED, Auto, Linear, Uniform, Weights
 
@@ -59,8 +60,10 @@ class Content:
     ----------
     subject : Subject
         What was rated.
+    reward : str
+        What the reward that the report is about is called: its scheme, or that it was given.
     weights, uniform : Weights
-        Of the reward that the report is about, and of the mean.
+        Of that reward, and of the mean.
     rules : tuple of RuleRow
         In the rules' order.
     comparison : Comparison or None
@@ -82,6 +85,7 @@ class Content:
     """
 
     subject: Subject
+    reward: str
     weights: Weights
     uniform: Weights
     rules: tuple[RuleRow, ...]
@@ -103,26 +107,23 @@ class Content:
     @property
     def subsets(self) -> list[str]:
         """The subsets that are shown one by one: the largest, if there are many."""
-        if self.subject.pairs is None:
-            return []
-        names = largest_subsets(self.subject.pairs)[0]
-        return [
-            name for name in names if self.comparison and name in self.comparison.rows[0].subsets
-        ]
+        names = list(self.comparison.rows[0].subsets) if self.comparison else []
+        return names if len(names) > 1 else []
 
 
 def make_content(subject: Subject, weights: Weights | None, rng: np.random.Generator) -> Content:
     """Compare, diagnose and choose what to show."""
     calibration, pairs = subject.calibration, subject.pairs
-    comparison, notes = (None, []) if pairs is None else _compared(subject, pairs, rng)
     own, missing = _own_weights(calibration, weights)
+    given = {} if weights is None else {f"given ({own.scheme})": own}
+    comparison, notes = (None, []) if pairs is None else _compared(subject, pairs, given, rng)
     uniform = Uniform()(calibration)
     chosen = _auto(calibration)
-    extra = {} if weights is None else {f"given ({own.scheme})": own}
     rated = subject.responses if pairs is None else pairs
     found = premise(calibration)
     return Content(
         subject=subject,
+        reward=next(iter(given), own.scheme),
         weights=own,
         uniform=uniform,
         rules=tuple(_rule_rows(calibration, own, comparison, rng)),
@@ -131,7 +132,7 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
         evidence=comparison.sentence if comparison else f"{found.sentence} {chosen[1]}",
         premise=found,
         notes=(*notes, *missing, *(f"{note[0].upper()}{note[1:]}." for note in own.notes)),
-        embedded=embed(subject.name, calibration, rated, extra, rng),
+        embedded=embed(subject.name, calibration, rated, given, rng),
         example=simulated(),
         contrasts=() if pairs is None else contrasts(pairs, subject.pair_ids, own, uniform),
         n_contrasts=(0, 0, 0) if pairs is None else count_contrasts(pairs, own, uniform),
@@ -139,7 +140,7 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
 
 
 def _compared(
-    subject: Subject, pairs: PreferencePairs, rng: np.random.Generator
+    subject: Subject, pairs: PreferencePairs, given: dict[str, Weights], rng: np.random.Generator
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, if there can be one, and what a reader of it must know."""
     notes, own = [], subject.own_calibration
@@ -150,8 +151,20 @@ def _compared(
         )
     # A sample's own calibration would not be the one that the weights come from.
     calibration_set = None if own and not subject.is_sampled else subject.calibration
+    # What was learned may have seen these pairs: beside what is cross-validated it would look good.
+    rewards = {
+        name: np.column_stack(rewards_of(pairs, weights))
+        for name, weights in given.items()
+        if weights.scheme not in LEARNED
+    }
     try:
-        found = compare(pairs, pairs.rules, calibration_set=calibration_set, rng=rng)
+        found = compare(
+            with_largest_subsets(pairs),
+            pairs.rules,
+            calibration_set=calibration_set,
+            against=Baselines(rewards=rewards),
+            rng=rng,
+        )
     except InputError as error:
         return None, [*notes, f"Schemes are not compared: {error}"]
     unknown = [f"{row.scheme} {row.n_unknown:,}" for row in found.rows if row.n_unknown]
@@ -174,8 +187,8 @@ def _own_weights(
         if weights.scheme in LEARNED:
             return weights, (
                 "The weights were learned from labelled pairs. If from these, what the page says "
-                "of them is too good; the comparison judges learned schemes on prompts that they "
-                "did not see.",
+                "of them is too good, and so they have no row among all schemes, which judges what "
+                "is learned on prompts that it did not see.",
             )
         if weights.calibration_digest in ("", calibration.digest):
             return weights, ()

@@ -75,13 +75,9 @@ def contrasts(
 
     Those that the weighted reward gets wrong and the mean right stand first.
     """
-    margins = [_margins(pairs, w) for w in (weights, uniform)]
-    weighted, mean = margins
-    with np.errstate(invalid="ignore"):
-        lost = (weighted < -TIE_TOLERANCE) & (mean > TIE_TOLERANCE)
-        won = (weighted > TIE_TOLERANCE) & (mean < -TIE_TOLERANCE)
+    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
     found = []
-    for marks in (lost, won):
+    for marks in _lost_and_won(weighted, mean):
         at = np.flatnonzero(marks)
         apart = np.abs(weighted - mean)[at]
         found += at[np.argsort(-apart, kind="stable")][:MOST_EACH_WAY].tolist()
@@ -91,14 +87,20 @@ def contrasts(
 def count_contrasts(
     pairs: PreferencePairs, weights: Weights, uniform: Weights
 ) -> tuple[int, int, int]:
-    """Pairs that only the mean gets right, that only the weighted reward does, and the rest."""
-    signs = []
-    for w in (weights, uniform):
-        margin = np.nan_to_num(_margins(pairs, w))
-        signs.append(np.where(np.abs(margin) > TIE_TOLERANCE, np.sign(margin), 0))
-    lost = int(((signs[0] < 0) & (signs[1] > 0)).sum())
-    won = int(((signs[0] > 0) & (signs[1] < 0)).sum())
-    return lost, won, pairs.n_pairs - lost - won
+    """Pairs that only the mean gets right, that only the weighted reward does, that both know."""
+    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
+    lost, won = _lost_and_won(weighted, mean)
+    return int(lost.sum()), int(won.sum()), int((~np.isnan(weighted + mean)).sum())
+
+
+def _lost_and_won(
+    weighted: NDArray[np.float64], mean: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pairs only the mean gets right, and which only the weighted reward."""
+    with np.errstate(invalid="ignore"):
+        lost = (weighted < -TIE_TOLERANCE) & (mean > TIE_TOLERANCE)
+        won = (weighted > TIE_TOLERANCE) & (mean < -TIE_TOLERANCE)
+    return lost, won
 
 
 def _margins(pairs: PreferencePairs, weights: Weights) -> NDArray[np.float64]:

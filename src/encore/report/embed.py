@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from encore.calibrate import Calibration, calibrate
 from encore.compose import MAX_MISSING
 from encore.evaluate.cross_validate import label_free_weights
-from encore.ratings import PreferencePairs, RatingsTable
+from encore.ratings import Ids, PreferencePairs, RatingsTable
 from encore.report.gather import take_pairs
 from encore.rules import LevelScale
 from encore.theory import Mixture
@@ -121,12 +121,19 @@ def simulated(n_pairs: int = 2_000) -> Embedded:
     """The source's picture: rules that see the same quality through ever more noise.
 
     Eight rules of ten levels; chosen responses are a level better than rejected ones, seen through
-    noise of half a level under the first rule to four levels under the last.
+    noise of half a level under the first rule to two and a half under the last. Under more, ratings
+    would pile up at the ends of the scale, and entropy would fall again.
     """
-    noise = np.linspace(0.5, 4.0, 8)
+    noise = np.linspace(0.5, 2.5, 8)
     mixture = Mixture(np.full(8, 6.0), np.full(8, 5.0), noise, LevelScale(tuple(range(1, 11))))
     pairs = mixture.simulate(n_pairs, rng=0)
     return Embedded("simulated", calibrate(pairs, mixture.rules), pairs, None, {})
+
+
+def with_largest_subsets(pairs: PreferencePairs) -> PreferencePairs:
+    """The same pairs in as many subsets as are shown one by one."""
+    names, codes = largest_subsets(pairs)
+    return PreferencePairs(pairs.ratings, pairs.chosen, pairs.rejected, Ids(codes, names))
 
 
 def largest_subsets(pairs: PreferencePairs) -> tuple[list[str], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +43,18 @@ class Figure:
     draw: Callable[[Any], None]
 
     def csv(self) -> bytes:
-        """The numbers as CSV; what is undefined is empty."""
+        """The numbers as CSV; what is undefined is empty.
+
+        Text that a spreadsheet would take for a formula has an apostrophe before it.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        for row in self.rows:
-            writer.writerow(["" if isinstance(c, float) and math.isnan(c) else c for c in row])
+        for row in (self.columns, *self.rows):
+            writer.writerow([_inert(cell) for cell in row])
         return out.getvalue().encode()
 
-    def images(self) -> dict[str, bytes]:
-        """The figure as ``svg`` and as ``png``, the same bytes every time.
+    def drawn(self) -> Drawn:
+        """The figure in every form, the same bytes every time.
 
         Raises
         ------
@@ -63,7 +65,7 @@ class Figure:
         figures = require("matplotlib.figure", extra="report", feature="A report")
         # Ids are text, never formulas; SVG keeps them as text, which is small and can be searched.
         style = {**STYLE, "text.parse_math": False, "svg.fonttype": "none"}
-        found = {}
+        files = {"csv": self.csv()}
         with matplotlib.rc_context(style), warnings.catch_warnings():
             # An id may hold characters that no font here has; it is drawn as boxes.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -76,8 +78,32 @@ class Figure:
             for form, metadata in _METADATA.items():
                 out = io.BytesIO()
                 figure.savefig(out, format=form, metadata=metadata, dpi=120)
-                found[form] = out.getvalue()
-        return found
+                files[form] = out.getvalue()
+        return Drawn(self.name, self.title, self.says, files)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as files.
+
+    Parameters
+    ----------
+    name, title, says : str
+        The figure's.
+    files : mapping of str to bytes
+        By ending: ``svg``, ``png`` and ``csv``.
+    """
+
+    name: str
+    title: str
+    says: str
+    files: Mapping[str, bytes]
+
+
+def _inert(cell: Cell) -> Cell:
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(tuple("=+-@\t\r")) else cell
+    return "" if math.isnan(cell) else cell
 
 
 _METADATA: dict[str, dict[str, None]] = {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from encore.compose import compose
 from encore.evaluate import Comparison, Interval, outcomes, separation
 from encore.evaluate.accuracy import accuracy
+from encore.evaluate.cross_validate import rewards_of
 from encore.report.content import Content
 from encore.report.density import N_POINTS, density
 from encore.report.figure import Figure, correlation, said, short, three
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 STRENGTHS = tuple(np.linspace(0.0, 4.0, 41).round(1).tolist())
 TIES = {"strict": "a tie is wrong", "half": "a tie counts half", "resolved": "ties left out"}
 _MOST_BARS = 60
+_MOST_NAMES = 20  # beside dots
 _NAMES = (
     *("before-after", "shares", "strength"),
     *("entropy-accuracy", "comparison", "contributions"),
@@ -74,23 +76,24 @@ class RewardCurves:
 
 
 def before_and_after(content: Content) -> list[RewardCurves]:
-    """The mean of all rules and the weighted reward; none where no reward is known."""
+    """The mean of all rules and the weighted reward, where both are known; none if nowhere."""
     rewards = {
         "mean of all rules": _sides(content, content.uniform),
-        f"weighted by {content.weights.scheme}": _sides(content, content.weights),
+        f"weighted by {content.reward}": _sides(content, content.weights),
     }
-    every = np.concatenate([values for sides in rewards.values() for values in sides.values()])
-    known = every[~np.isnan(every)]
-    if not known.size:
+    every = np.stack([values for sides in rewards.values() for values in sides.values()])
+    shared = ~np.isnan(every).any(axis=0)
+    if not shared.any():
         return []
+    known = every[:, shared]
     pad = 0.05 * (float(np.ptp(known)) or 0.1)
     low, high = max(0.0, float(known.min()) - pad), min(1.0, float(known.max()) + pad)
     return [
         RewardCurves(
             name,
             np.linspace(low, high, N_POINTS),
-            {side: density(values, low, high) for side, values in sides.items()},
-            separation(*sides.values()) if len(sides) == 2 else math.nan,
+            {side: density(values[shared], low, high) for side, values in sides.items()},
+            separation(*(v[shared] for v in sides.values())) if len(sides) == 2 else math.nan,
         )
         for name, sides in rewards.items()
     ]
@@ -99,8 +102,7 @@ def before_and_after(content: Content) -> list[RewardCurves]:
 def _sides(content: Content, weights: Weights) -> dict[str, Floats]:
     pairs, responses = content.subject.pairs, content.subject.responses
     if pairs is not None:
-        rewards = compose(pairs.ratings, weights)
-        return {"chosen": rewards[pairs.chosen], "rejected": rewards[pairs.rejected]}
+        return dict(zip(("chosen", "rejected"), rewards_of(pairs, weights), strict=True))
     return {"responses": np.empty(0) if responses is None else compose(responses, weights)}
 
 
@@ -129,7 +131,7 @@ def _before_after(content: Content) -> Figure | None:
     }
     return Figure(
         "before-after",
-        "The mean of all rules, and the weighted reward",
+        f"The mean of all rules, and the reward weighted by {content.reward}",
         f"Two density plots of rewards side by side. {'; '.join(r.says for r in rewards)}.",
         ("reward", *curves),
         tuple(zip(rewards[0].x.tolist(), *(c.tolist() for c in curves.values()), strict=True)),
@@ -163,7 +165,7 @@ def _shares(content: Content) -> Figure:
     which = "each rule" if few else f"the first {_MOST_BARS} of {len(rows)} rules"
     return Figure(
         "shares",
-        f"Share of {which}, weighted by {content.weights.scheme}",
+        f"Share of {which}, weighted by {content.reward}",
         f"A bar for {which}. The largest share is {most.rule}'s ({most.share:.1%}), the smallest "
         f"{least.rule}'s ({least.share:.1%}).",
         ("rule", "normalised entropy", "weight", "share"),
@@ -173,16 +175,17 @@ def _shares(content: Content) -> Figure:
 
 
 def _strengths(content: Content) -> Figure | None:
-    """What the slider does, from one end to the other."""
+    """What the slider does, from one end to the other, on pairs that the mean knows too."""
     pairs = content.subject.pairs
     if pairs is None:
         return None
+    unknown = np.isnan(np.add(*rewards_of(pairs, content.uniform)))
     rows = []
     largest = content.weights.values.max()
     for strength in STRENGTHS:
         values = (content.weights.values / largest) ** strength
-        rewards = compose(pairs.ratings, Weights(content.weights.rules, values))
-        chosen, rejected = rewards[pairs.chosen], rewards[pairs.rejected]
+        chosen, rejected = rewards_of(pairs, Weights(content.weights.rules, values))
+        chosen[unknown] = np.nan
         verdicts = outcomes(chosen, rejected)
         right = [accuracy(verdicts, ties) for ties in TIES]
         rows.append((strength, separation(chosen, rejected), *right))
@@ -201,7 +204,7 @@ def _strengths(content: Content) -> Figure | None:
     ends = [f"{said(rows[i][1])} at strength {STRENGTHS[i]:g}" for i in (0, 10, 40)]
     return Figure(
         "strength",
-        f"Separation and accuracy as the strength of {content.weights.scheme} grows",
+        f"Separation and accuracy as the strength of {content.reward} grows",
         f"Two line plots over the strength from 0 (all rules alike) to 4. Separation is "
         f"{', '.join(ends)}.",
         ("strength", "separation", *(f"accuracy, {TIES[ties]}" for ties in TIES)),
@@ -216,12 +219,15 @@ def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
     rows = content.rules
 
     def draw(figure: Any) -> None:
-        figure.set_size_inches(9, 3.4)
+        figure.set_size_inches(9, 4.2)
         axes = figure.subplots(1, 3, sharey=True)
         for axis, ties in zip(axes, TIES, strict=True):
             x = np.array([row.entropy.value for row in rows])
             found = [row.accuracy[ties] for row in rows]
             _whiskers(axis, x, [row.entropy for row in rows], found)
+            for row, interval in zip(rows, found, strict=True) if len(rows) <= _MOST_NAMES else ():
+                at = (row.entropy.value, 100 * interval.value)
+                axis.annotate(short(row.rule, 18), at, (3, 3), textcoords="offset points", size=7)
             r = laws[ties].pearson
             axis.set(title=f"{TIES[ties]}\nr = {correlation(r)}", xlabel="normalised entropy")
         axes[0].set(ylabel="accuracy of the rule alone, %")
@@ -263,9 +269,8 @@ def _reach(found: Interval, scale: float) -> tuple[float, float]:
 def _comparison(content: Content, comparison: Comparison) -> Figure:
     """All schemes with intervals: on all pairs, and on each subset."""
     rows = comparison.rows
-    subsets = content.subsets if len(content.subsets) > 1 else []
-    panels = [("all pairs", [row.accuracy["half"] for row in rows])]
-    panels += [(name, [row.subsets[name]["half"] for row in rows]) for name in subsets]
+    panels = [("all pairs", [row.accuracy for row in rows])]
+    panels += [(name, [row.subsets[name] for row in rows]) for name in content.subsets]
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
 
@@ -274,8 +279,8 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
         axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
         places = np.arange(len(rows))
         for axis, (name, found) in zip(axes, panels, strict=False):
-            values = [100 * interval.value for interval in found]
-            reach = np.array([_reach(interval, 100) for interval in found]).T
+            values = [100 * of["half"].value for of in found]
+            reach = np.array([_reach(of["half"], 100) for of in found]).T
             axis.errorbar(values, places, xerr=reach, fmt="o", color=BLUE, linewidth=1.5)
             axis.axvline(values[0], color=BLACK, linestyle="--", linewidth=1)
             axis.set(title=short(name, 28), xlabel="accuracy, %")
@@ -287,15 +292,16 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
     best = max(rows, key=lambda row: row.accuracy["half"].value)
     return Figure(
         "comparison",
-        "All schemes on the same pairs; a tie counts half",
+        "All schemes; a tie counts half",
         f"A dot with a 95 % interval for each of {len(rows)} schemes. Uniform: "
         f"{rows[0].accuracy['half'].value:.1%}; the highest, {best.scheme}: "
         f"{best.accuracy['half'].value:.1%}.",
-        ("subset", "scheme", "accuracy", "low", "high"),
+        ("subset", "scheme", "ties", "accuracy", "low", "high"),
         tuple(
-            (name, row.scheme, *three(interval))
+            (name, row.scheme, TIES[ties], *three(of[ties]))
             for name, found in panels
-            for row, interval in zip(rows, found, strict=True)
+            for row, of in zip(rows, found, strict=True)
+            for ties in TIES
         ),
         draw,
     )
@@ -304,28 +310,30 @@ def _comparison(content: Content, comparison: Comparison) -> Figure:
 def _contributions(content: Content) -> Figure:
     """The first pair that the two rewards rank differently, rule by rule."""
     contrast = content.contrasts[0]
-    shown = [c for c in contrast.by_rule if c.weighted or c.uniform][:12]
+    every = [c for c in contrast.by_rule if c.weighted or c.uniform]
+    shown, cut = every[:12], len(every) > 12
 
     def draw(figure: Any) -> None:
         figure.set_size_inches(9, 1.4 + 0.3 * len(shown))
         axes = figure.subplots(1, 2, sharey=True)
         sides = {
             "mean of all rules": "uniform",
-            f"weighted by {content.weights.scheme}": "weighted",
+            f"weighted by {content.reward}": "weighted",
         }
         for axis, (name, key) in zip(axes, sides.items(), strict=True):
             total = getattr(contrast, key)
             parts = [getattr(c, key) for c in shown]
-            parts.append(total - sum(parts))
+            parts += [total - sum(parts)] if cut else []
             ends = np.cumsum(parts)
             colours = [BLUE if part >= 0 else ORANGE for part in parts]
             axis.barh(np.arange(len(parts)), parts, left=ends - parts, color=colours, height=0.6)
             axis.axvline(0, color=BLACK, linewidth=1)
             axis.axvline(total, color=BLACK, linestyle="--", linewidth=1)
             axis.set(title=f"{short(name)}: {total:+.3f}", xlabel="reward, chosen less rejected")
-        names = [*(short(c.rule) for c in shown), "other rules"]
+        names = [*(short(c.rule) for c in shown), *(["other rules"] if cut else [])]
         axes[0].set_yticks(np.arange(len(names)), names)
         axes[0].invert_yaxis()
+        figure.suptitle(f"pair {short(contrast.pair)}", x=0.01, ha="left", size=11)
 
     return Figure(
         "contributions",

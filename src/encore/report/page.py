@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,20 +17,27 @@ from encore.evaluate import Interval
 from encore.extras import require
 from encore.files import without_nan
 from encore.report.content import Content, RuleRow
-from encore.report.figure import Figure, correlation, three
-from encore.report.figures import TIES, before_and_after, figures_of
+from encore.report.figure import Drawn, correlation, three
+from encore.report.figures import TIES, before_and_after
 
 _MOST_PARTS = 12  # of a waterfall; the rest stand as one
 _ASSETS = resources.files("encore.report") / "assets"
 
 
-def page_of(content: Content, provenance: Mapping[str, Any], texts: Mapping[int, Any]) -> str:
+def page_of(
+    content: Content,
+    figures: Sequence[Drawn],
+    provenance: Mapping[str, Any],
+    texts: Mapping[int, Any],
+) -> str:
     """The page as HTML.
 
     Parameters
     ----------
     content : Content
         What it says.
+    figures : sequence of Drawn
+        Its figures.
     provenance : mapping
         What it was made from and with.
     texts : mapping of int to mapping
@@ -45,7 +52,7 @@ def page_of(content: Content, provenance: Mapping[str, Any], texts: Mapping[int,
         "percent": _percent,
         "range": _range,
         "number": _number,
-        "correlation": correlation,
+        "signed": _signed,
         "bars": _bars,
         "uri": _uri,
     }
@@ -53,7 +60,7 @@ def page_of(content: Content, provenance: Mapping[str, Any], texts: Mapping[int,
     template = environment.from_string(_asset("page.html"))
     page: str = template.render(
         content=content,
-        figures={figure.name: _shown(figure) for figure in figures_of(content)},
+        figures={figure.name: figure for figure in figures},
         ties=TIES,
         provenance=provenance,
         texts=texts,
@@ -93,12 +100,11 @@ def provenance_of(content: Content, seed: int | None, command: str) -> dict[str,
 
 def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """What the script reads."""
-    comparison, scheme = content.comparison, content.weights.scheme
-    given = next(iter(content.embedded.extra), scheme)
+    comparison, reward = content.comparison, content.reward
     options = content.weights.options
     return {
         "datasets": [content.embedded.to_dict(), content.example.to_dict()],
-        "scheme": given if given in content.embedded.schemes else "uniform",
+        "scheme": reward if reward in content.embedded.schemes else "uniform",
         "temperature": options.get("temperature", 2.0),
         "beforeAfter": [
             {
@@ -149,16 +155,6 @@ def _by_ties(accuracy: Mapping[str, Interval]) -> dict[str, tuple[float, float, 
     return {ties: three(found) for ties, found in accuracy.items()}
 
 
-def _shown(figure: Figure) -> dict[str, Any]:
-    return {
-        "name": figure.name,
-        "title": figure.title,
-        "says": figure.says,
-        **figure.images(),
-        "csv": figure.csv(),
-    }
-
-
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv;charset=utf-8"}
 
 
@@ -182,6 +178,10 @@ def _range(found: Interval, scale: float = 1, digits: int = 2) -> str:
 
 def _number(value: float, digits: int = 3) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
 
 
 def _bars(row: RuleRow) -> list[tuple[float, float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from encore.errors import InputError
 from encore.files import StrPath, atomic_write
 from encore.report.content import Content, make_content
+from encore.report.figure import Drawn
 from encore.report.figures import figures_of
 from encore.report.gather import gather
 from encore.report.page import page_of, provenance_of
@@ -53,7 +55,8 @@ class Report:
             If texts are asked for and there are none.
         """
         texts = texts_of(self.content) if include_text else {}
-        return page_of(self.content, provenance_of(self.content, self.seed, command), texts)
+        provenance = provenance_of(self.content, self.seed, command)
+        return page_of(self.content, self._figures, provenance, texts)
 
     def save(self, path: StrPath, *, include_text: bool = False, command: str = "") -> None:
         """Write the page, atomically; see :meth:`to_html`."""
@@ -70,16 +73,20 @@ class Report:
             If the extra ``report`` is not installed.
         """
         folder = Path(folder)
-        drawn = {
+        files = {
             f"{figure.name}.{form}": data
-            for figure in figures_of(self.content)
-            for form, data in {**figure.images(), "csv": figure.csv()}.items()
+            for figure in self._figures
+            for form, data in figure.files.items()
         }
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in drawn.items():
+        for name, data in files.items():
             with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(data)
-        return [folder / name for name in drawn]
+        return [folder / name for name in files]
+
+    @cached_property
+    def _figures(self) -> list[Drawn]:
+        return [figure.drawn() for figure in figures_of(self.content)]
 
     def _repr_html_(self) -> str:
         """In a notebook: the page in a frame of its own, where its styles stay."""
@@ -103,7 +110,8 @@ def report(
 
     Pairs give the whole of it; without labels there is no accuracy and no comparison, and of a
     calibration alone no reward either. Of more than 20,000 pairs an even sample is compared, and
-    of more than 5,000 an even sample is embedded in the page, which says so.
+    of more than 5,000 (fewer under many rules rated on a range, so that the page stays small) an
+    even sample is embedded in the page, which says so.
 
     Parameters
     ----------
@@ -140,7 +148,7 @@ def report(
     generator = np.random.default_rng(rng)
     # Samples have a stream of their own, so that intervals are those of compare with this seed.
     subject = gather(source, rules, calibration_set, generator.spawn(1)[0])
-    if not subject.calibration.n_responses:
+    if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
     content = make_content(subject, weights, generator)
     return Report(content, rng if isinstance(rng, int) else None)

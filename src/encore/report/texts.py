@@ -15,22 +15,28 @@ _COLUMNS = ("prompt", "chosen", "rejected")
 def texts_of(content: Content) -> dict[int, dict[str, str]]:
     """Prompt, chosen and rejected response by the position of a pair, cut at 4,000 characters.
 
+    A pair's row is the one with its id and its subset.
+
     Raises
     ------
     InputError
-        If the report is not of a file with such columns.
+        If the report is not of a file with such columns, or two rows could be a pair's.
     """
     path = content.subject.path
     if path is None or content.subject.pairs is None:
         raise InputError("texts can be shown of a file of pairs only.")
-    wanted = {contrast.pair: contrast.position for contrast in content.contrasts}
-    found = {}
+    wanted = {(contrast.pair, contrast.subset): contrast.position for contrast in content.contrasts}
+    found: dict[int, dict[str, str]] = {}
     for number, row in enumerate(Texts(path).rows(), start=1):
-        position = wanted.get(_id(row.get("id", number)))
-        if position is not None and position not in found:
-            found[position] = {name: _text(row.get(name)) for name in _COLUMNS if name in row}
-        if len(found) == len(wanted):
-            break
+        key = (_id(row.get("id", number)), _id(row.get("subset", "all")))
+        if key not in wanted or float(row.get("repeat") or 0):
+            continue
+        if wanted[key] in found:
+            raise InputError(
+                f"{path}: two rows have the id {key[0]!r} in the subset {key[1]!r}, so their texts "
+                f"cannot be told apart. Give each pair an id of its own."
+            )
+        found[wanted[key]] = {name: _text(row.get(name)) for name in _COLUMNS if name in row}
     if wanted and not any("chosen" in texts for texts in found.values()):
         raise InputError(
             f"{path} holds no texts (columns {', '.join(_COLUMNS)}); leave --include-text out, "
