@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
         assert box is not None
         page.screenshot(
             path=folder / "report-slider.png",
-            clip={"x": box["x"] - 12, "y": box["y"] - 8, "width": box["width"] + 24, "height": 790},
+            clip={"x": box["x"] - 12, "y": box["y"] - 8, "width": box["width"] + 24, "height": 850},
             full_page=True,
         )
         browser.close()

@@ -1,4 +1,4 @@
-"""A report of 1,000,000 rated pairs under 12 rules, and how large pages get.
+"""Reports of 1,000,000 rated pairs under 12 rules and of 300 subsets, and how large pages get.
 
 Time and memory are those of the command, in a process of its own, beside the floor: reading the
 same columns with pyarrow and summing them. Run as ``python -m benchmarks.report.large``.
@@ -24,21 +24,22 @@ from encore.report import report
 N_PAIRS, N_RULES = 1_000_000, 12
 
 
-def write_pairs(path: Path, rules: Rulebook) -> None:
-    """Five-level ratings through ever more noise, two pairs a prompt, three subsets."""
+def write_pairs(path: Path, rules: Rulebook, n_pairs: int, n_subsets: int) -> None:
+    """Five-level ratings through ever more noise, two pairs a prompt."""
     rng = np.random.default_rng(0)
-    quality = rng.standard_normal((2, N_PAIRS)) + np.array([[0.5], [0.0]])
-    numbers = np.arange(N_PAIRS)
+    quality = rng.standard_normal((2, n_pairs)) + np.array([[0.5], [0.0]])
+    numbers = np.arange(n_pairs)
+    subsets = np.array([f"subset {k}" for k in range(n_subsets)])
     columns = {
         "id": pc.binary_join_element_wise("pair", pa.array(numbers).cast(pa.string()), "-"),
         "prompt_id": pc.binary_join_element_wise(
             "p", pa.array(numbers // 2).cast(pa.string()), "-"
         ),
-        "subset": pa.array(np.array(["one", "two", "three"])[numbers % 3]),
+        "subset": pa.array(subsets[numbers % n_subsets]),
     }
     for side, latent in zip(("chosen", "rejected"), quality, strict=True):
         for k, rule_id in enumerate(rules.ids):
-            noise = (0.3 + 0.2 * k) * rng.standard_normal(N_PAIRS)
+            noise = (0.3 + 0.2 * k) * rng.standard_normal(n_pairs)
             columns[f"{side}.{rule_id}"] = np.clip(np.rint(3 + latent + noise), 1, 5).astype("i1")
     pq.write_table(pa.table(columns), path)
 
@@ -80,7 +81,7 @@ def main() -> None:
         folder = Path(name)
         path, page = folder / "pairs.parquet", folder / "report.html"
         rules.save(folder / "rules.toml")
-        write_pairs(path, rules)
+        write_pairs(path, rules, N_PAIRS, 3)
         encore = (str(Path(sys.executable).with_name("encore")),)
         of = (str(path), "--rules", str(folder / "rules.toml"), "-o")
         reported = run(*encore, "report", *of, str(page))
@@ -89,6 +90,9 @@ def main() -> None:
         print(f"encore calibrate on the same: {calibrated[0]:.1f} s, {calibrated[1]:.0f} MB")
         print(f"reading and adding up the ratings: {floor(path, rules):.2f} s")
         print(f"page: {page.stat().st_size / 1e6:.2f} MB")
+        write_pairs(path, rules, 20_000, 300)
+        seconds, megabytes = run(*encore, "report", *of, str(page))
+        print(f"20,000 pairs in 300 subsets: {seconds:.1f} s, {megabytes:.0f} MB")
     for n_rules, levels in ((1, True), (12, True), (100, True), (12, False), (100, False)):
         kind = "five levels" if levels else "a range"
         megabytes = size(n_rules, levels=levels)

@@ -43,6 +43,25 @@ export const STEPS = Array.from({ length: 21 }, (_, i) => i * 0.2);
 
 const MOST_BARS = 40;
 
+/** A column of numbers at the right of a chart, a row each; `write` fills them. */
+function valuesBeside(rows: number[], className: string): Plot.Markish {
+  return Plot.text(rows, {
+    y: (row: number) => row,
+    text: () => "–",
+    frameAnchor: "right",
+    textAnchor: "start",
+    dx: 8,
+    fill: "var(--text)",
+    className,
+  });
+}
+
+/** Writes a number with one digit, only where it differs: text is what costs most in a frame. */
+function write(text: SVGElement, value: number): void {
+  const now = Number.isFinite(value) ? value.toFixed(1) : "–";
+  if (text.textContent !== now) text.textContent = now;
+}
+
 export function shareBars(data: Dataset, scene: Scene): Move {
   const shown = scene.order.slice(0, MOST_BARS);
   const names = shown.map((k) => short(data.rules[k]!));
@@ -52,7 +71,7 @@ export function shareBars(data: Dataset, scene: Scene): Move {
   const drawn = show(holder, "", {
     height: 60 + 22 * shown.length,
     marginLeft: marginFor(names),
-    marginRight: 40,
+    marginRight: 44,
     x: {
       label: `share, %${rest ? ` (the first ${MOST_BARS} rules)` : ""}`,
       domain: [0, 100 * scene.largestShare],
@@ -74,32 +93,19 @@ export function shareBars(data: Dataset, scene: Scene): Move {
         insetBottom: 3,
         className: "bars-of-shares",
       }),
-      Plot.text(shown, {
-        x: () => 0,
-        y: (k: number) => k,
-        text: () => "0",
-        textAnchor: "start",
-        dx: 4,
-        fill: "var(--text)",
-        stroke: "var(--back)",
-        strokeWidth: 4,
-        className: "values-of-shares",
-      }),
+      valuesBeside(shown, "values-of-shares"),
       Plot.ruleX([100 / data.rules.length], { stroke: "var(--text)", strokeDasharray: "4 3" }),
     ],
   });
   const bars = marksOf(drawn, "bars-of-shares");
   const values = marksOf(drawn, "values-of-shares");
   const x = drawn.scale("x")!.apply;
-  const y = drawn.scale("y")!.apply;
   return ({ result: { shares } }) => {
     bars.forEach((bar, i) => {
       const share = shares[shown[i]!]!;
       const width = Math.max(0, x(100 * share) - x(0)) || 0;
       bar.setAttribute("width", String(width));
-      values[i]!.textContent = Number.isFinite(share) ? (100 * share).toFixed(1) : "";
-      const place = `translate(${x(0) + width},${y(shown[i]!)})`;
-      values[i]!.setAttribute("transform", place);
+      write(values[i]!, 100 * share);
     });
     drawn.setAttribute(
       "aria-label",
@@ -218,15 +224,7 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
         { className: "dots-alike", stroke: "var(--text)", r: 6 },
         { className: "dots-now", fill: "var(--blue)", r: 4 },
       ].map((look) => Plot.dot(places, { x: () => 50, y: (i: number) => i, ...look })),
-      Plot.text(places, {
-        y: (i: number) => i,
-        text: () => "0",
-        frameAnchor: "right",
-        textAnchor: "start",
-        dx: 8,
-        fill: "var(--text)",
-        className: "values-now",
-      }),
+      valuesBeside(places, "values-now"),
     ],
   });
   const dots = (["alike", "now"] as const).map((key) => ({
@@ -245,8 +243,7 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
     }
     const { tallies } = position.now;
     values.forEach((text, i) => {
-      const value = of(tallies, i);
-      text.textContent = Number.isFinite(value) ? value.toFixed(1) : "–";
+      write(text, of(tallies, i));
     });
     drawn.setAttribute(
       "aria-label",
