@@ -53,6 +53,18 @@ def test_separations_are_evaluate_s(bundled: Content) -> None:
     assert [before.separation for before in before_and_after(bundled)] == pytest.approx(expected)
 
 
+def test_separations_are_of_the_pairs_that_both_rewards_know() -> None:
+    made = pairs(150, gaps=0.15)
+    content = report(made, made.rules).content
+    both = [encore.compose(made.ratings, w) for w in (content.uniform, content.weights)]
+    known = [~np.isnan(r[made.chosen] + r[made.rejected]) for r in both]
+    shared = known[0] & known[1]
+    assert 20 < shared.sum() < known[1].sum()
+    chosen, rejected = made.chosen[shared], made.rejected[shared]
+    expected = [encore.evaluate.separation(r[chosen], r[rejected]) for r in both]
+    assert [before.separation for before in before_and_after(content)] == pytest.approx(expected)
+
+
 def test_weights_that_are_given_are_looked_at_and_can_be_chosen() -> None:
     made = pairs(80)
     weights = BradleyTerry()(made)
