@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from encore import LevelScale, Rulebook, Weights, calibrate, compare, examples
+from encore import LevelScale, PreferencePairs, Rulebook, Weights, calibrate, compare, examples
 from encore.notebook import MOST_ROWS, html_table
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -49,6 +49,20 @@ def test_what_is_undefined_is_a_dash() -> None:
     rules = Rulebook.from_ids(["rated", "never"], LevelScale((0, 1)))
     found = Cells(calibrate([[1, np.nan], [0, np.nan]], rules)._repr_html_())
     assert found.rows[2][:5] == ["never", "··", "-", "-", "0.0"]
+
+
+def test_a_comparison_of_rewards_that_share_no_pair_shows_no_difference() -> None:
+    # Rule a is rated on the second half only and weighs most under linear; b and c on the first.
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 6, (2, 120, 6)).astype(float)
+    values[:, :, 0] = np.where(rng.random((2, 120)) < 0.85, 5, 4)
+    values[:, :60, 0] = np.nan
+    values[:, 60:, 1:3] = np.nan
+    rules = Rulebook.from_ids(list("abcdef"), LevelScale((1, 2, 3, 4, 5)))
+    apart = PreferencePairs.from_arrays(values[0], values[1], rules)
+    rows = {row[0]: row for row in Cells(compare(apart, rules)._repr_html_()).rows}
+    assert rows["linear"][6:] == ["-", "- to -", "-"]
+    assert rows["agreement"][6] == "-2.5"
 
 
 def test_weights_show_shares_and_notes() -> None:

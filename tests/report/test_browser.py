@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from encore import PreferencePairs, Rulebook, Weights, compose, examples
 from encore.evaluate import accuracy, evaluate, outcomes
@@ -155,43 +156,68 @@ def test_sliding_gives_the_numbers_that_python_computes(
         assert label.startswith(f"Share of each rule: {first} {share}")
 
 
+def on_shared_pairs(
+    rated: PreferencePairs, *weights: Weights
+) -> tuple[list[list[NDArray[np.float64]]], NDArray[np.bool_]]:
+    """Chosen and rejected rewards by weights, on the pairs that all know; and which these are."""
+    every = [compose(rated.ratings, w) for w in weights]
+    sides = np.array([[r[rated.chosen], r[rated.rejected]] for r in every])
+    shared = ~np.isnan(sides).any(axis=(0, 1))
+    return [[side[shared] for side in both] for both in sides], shared
+
+
+@pytest.mark.parametrize("gaps", [False, True])
 def test_curves_and_dots_stand_where_python_puts_them(
-    browser: Any, bundled: tuple[Path, Report]
+    browser: Any, bundled: tuple[Path, Report], folder: Path, gaps: bool
 ) -> None:
     from encore.report.density import density
 
-    content = bundled[1].content
+    path, found = bundled
+    if gaps:
+        made = pairs(150, gaps=0.15)
+        path, found = folder / "curves.html", report(made, made.rules)
+        found.save(path)
+    content = found.content
     rated = pairs_of(content)
-    with Visit(browser, bundled[0]) as visit:
-        visit.slide("strength", 2.0)  # the tenth of the steps of 0.2
-        paths = [
-            visit.page.get_attribute(f"#live-rewards .line-{side} path", "d") for side in (0, 1)
-        ]
-        drawn = [
-            np.array([point.split(",") for point in path[1:].split("L")], float) for path in paths
-        ]
-        sides = (rated.chosen, rated.rejected)
-        every = [
-            [
-                compose(rated.ratings, Linear(strength=s)(content.calibration))[rows]
-                for rows in sides
-            ]
-            for s in np.arange(21) * 0.2
-        ]
-        least, most = float(np.min(every)), float(np.max(every))
-        pad = 0.05 * (most - least)
-        low, high = max(0.0, least - pad), min(1.0, most + pad)
-        curves = [[density(rewards, low, high) for rewards in both] for both in every]
-        peaks = [float(np.max(both)) for both in curves]
-        top = 1.05 * min(max(peaks), 3 * max(peaks[0], peaks[5]))
-        # The plot is 240 high with margins of 24 above and 40 below; paths have one decimal.
-        for curve, points in zip(curves[10], drawn, strict=True):
-            wanted = 200 - 176 * np.minimum(curve, top) / top
-            assert points[:, 1] == pytest.approx(wanted, abs=0.051)
-        label = visit.label("#live-accuracy")
-        found = evaluate(rated, Linear(strength=2.0)(content.calibration))
-        for name, of in found.subsets.items():
-            assert f"{name} {of.accuracy['half'].value:.1%}".replace("%", " %") in label
+    # The slider's twenty-one steps of 0.2, each beside the mean.
+    steps = [
+        on_shared_pairs(rated, Linear(strength=s)(content.calibration), content.uniform)
+        for s in np.arange(21) * 0.2
+    ]
+    assert all(shared.all() for _, shared in steps) != gaps
+    least = min(float(side.min()) for both, _ in steps for sides in both for side in sides)
+    most = max(float(side.max()) for both, _ in steps for sides in both for side in sides)
+    pad = 0.05 * (most - least)
+    low, high = max(0.0, least - pad), min(1.0, most + pad)
+    peaks = [max(float(density(side, low, high).max()) for side in both[0]) for both, _ in steps]
+    top = 1.05 * min(max(peaks), 3 * max(peaks[0], peaks[5]))
+    with Visit(browser, path) as visit:
+        for at in (10, 15):
+            visit.slide("strength", 0.2 * at)
+            (now, alike), shared = steps[at]
+            for name, rewards in (("line", now), ("alike", alike)):
+                for side in (0, 1):
+                    drawn = visit.page.get_attribute(f"#live-rewards .{name}-{side} path", "d")
+                    points = np.array([p.split(",") for p in drawn[1:].split("L")], float)
+                    # The plot is 240 high, margins 24 above and 40 below; paths have one decimal.
+                    curve = np.minimum(density(rewards[side], low, high), top)
+                    assert points[:, 1] == pytest.approx(200 - 176 * curve / top, abs=0.051)
+            values = visit.page.locator(".values-now text").all_text_contents()
+            verdicts = outcomes(*now)
+            names = rated.subsets.names
+            codes = rated.subsets.codes[shared]
+            wanted = [accuracy(verdicts)]
+            for code in range(len(names)):
+                wins = verdicts.sums()[codes == code].sum(axis=0)
+                wanted.append((wins[0] + wins[1] / 2) / wins[2])
+            assert values == [f"{100 * value:.1f}" for value in wanted]
+            # Dots of one axis: as far apart as their numbers.
+            places = visit.page.eval_on_selector_all(
+                ".dots-now circle", "dots => dots.map(dot => Number(dot.getAttribute('cx')))"
+            )
+            slope, start = np.polyfit(wanted, places, 1)
+            assert slope > 0
+            assert slope * np.array(wanted) + start == pytest.approx(places, abs=1e-6)
 
 
 def test_schemes_temperature_and_ties_can_be_chosen(
@@ -279,24 +305,16 @@ def test_rewards_are_compared_on_the_pairs_that_both_know(browser: Any, folder: 
     made = pairs(150, gaps=0.15)
     found = report(made, made.rules)
     found.save(folder / "gaps.html")
-    mean = compose(made.ratings, found.content.uniform)
-    sharp = compose(made.ratings, Linear(strength=3.0)(found.content.calibration))
-    both = ~np.isnan([w[side] for w in (mean, sharp) for side in (made.chosen, made.rejected)])
-    shared = both.all(axis=0)
-    known = both[2:].all(axis=0)
-    assert 20 < shared.sum() < known.sum() < 150
-    chosen, rejected = made.chosen[shared], made.rejected[shared]
-    now, alike = (
-        f"{accuracy(outcomes(w[chosen], w[rejected])):.1%}".replace("%", " %")
-        for w in (sharp, mean)
-    )
+    sharp = Linear(strength=3.0)(found.content.calibration)
+    both, shared = on_shared_pairs(made, sharp, found.content.uniform)
+    assert 20 < shared.sum() < on_shared_pairs(made, sharp)[1].sum() < 150
+    now, alike = (f"{accuracy(outcomes(*sides)):.1%}".replace("%", " %") for sides in both)
     with Visit(browser, folder / "gaps.html") as visit:
         visit.slide("strength", 3.0)
         assert f"Accuracy {now} (alike: {alike})." in visit.summary
         wanted = f"Of 150 pairs, on the {shared.sum()} whose reward is known either way."
         assert visit.summary.endswith(wanted)
         assert f"all pairs {now}," in visit.label("#live-accuracy")
-        assert visit.page.locator(".values-now text").first.text_content() == now.removesuffix(" %")
         text = visit.page.inner_text("#comparison-title + p")
         assert "Dots do not stand for the same pairs here" in text
 
@@ -319,6 +337,8 @@ def test_a_screen_reader_hears_where_the_slider_stops(
         assert said.text_content() == ""
         visit.page.evaluate(move, "change")
         assert said.text_content() == visit.summary
+        visit.page.click("#tab-1")
+        assert said.text_content() == ""  # what was said was of the other ratings
 
 
 def test_what_can_be_saved_is_said_and_is_of_the_ratings(

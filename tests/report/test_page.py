@@ -107,6 +107,15 @@ def test_pairs_that_cannot_be_compared_are_still_pairs() -> None:
     assert "Schemes are not compared" in html
 
 
+def test_what_comes_from_a_calibration_set_is_said(made: Report) -> None:
+    rated, others = pairs(120), calibrate(pairs(40, seed=1), made.content.calibration.rules)
+    of_pairs = report(rated, rated.rules, calibration_set=others).to_html()
+    of_responses = report(rated.ratings, rated.rules, calibration_set=others).to_html()
+    assert "All but accuracy is of the calibration set" in of_pairs
+    assert "All of it is of the calibration set." in of_responses
+    assert "of the calibration set" not in made.to_html()
+
+
 def test_a_page_says_what_it_was_made_from(made: Report) -> None:
     html = made.to_html(command="encore report pairs.parquet")
     told = data_of(html)["provenance"]

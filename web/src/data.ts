@@ -1,6 +1,6 @@
 /** What the page holds, and small helpers that all its parts share. */
 
-import { unpack, type Dataset, type Ratings, type Result, type Ties } from "./recompute.ts";
+import { unpack, type Agreement, type Dataset, type Ratings, type Ties } from "./recompute.ts";
 
 export type Triple = [value: number | null, low: number | null, high: number | null];
 
@@ -83,10 +83,10 @@ export function ratingsOf(index: number): Ratings {
 }
 
 /** Rewards of chosen and of rejected responses, or of all where there are no pairs. */
-export function sides(result: Result, nPairs: number): [string, Float64Array][] {
-  if (nPairs === 0) return [["responses", result.rewards]];
+export function sides({ rewards }: Agreement, nPairs: number): [string, Float64Array][] {
+  if (nPairs === 0) return [["responses", rewards]];
   return [
-    ["chosen", result.rewards.subarray(0, nPairs)],
-    ["rejected", result.rewards.subarray(nPairs)],
+    ["chosen", rewards.subarray(0, nPairs)],
+    ["rejected", rewards.subarray(nPairs)],
   ];
 }

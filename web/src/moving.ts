@@ -5,12 +5,10 @@ import { chart, marginFor, marksOf, show, widthOf } from "./chart.ts";
 import { caption, find, fixed, live, percent, short, sides, view } from "./data.ts";
 import {
   accuracy,
-  agreement,
   density,
   N_POINTS,
   type Agreement,
   type Dataset,
-  type Ratings,
   type Result,
   type Setting,
   type Tally,
@@ -23,8 +21,10 @@ export interface Scene {
   domain: [number, number];
   top: number;
   largestShare: number;
-  /** Results at even steps of the strength, from 0. */
-  steps: Result[];
+  /** Where all rules count alike. */
+  before: Result;
+  /** At even steps of the strength, from 0. */
+  steps: Position[];
 }
 
 /** Where the slider stands. */
@@ -56,7 +56,12 @@ function valuesBeside(rows: number[], className: string): Plot.Markish {
   });
 }
 
-/** Writes a number with one digit, only where it differs: text is what costs most in a frame. */
+/** Sets an attribute only where it differs: what is set is drawn again. */
+function set(mark: SVGElement, name: string, value: string): void {
+  if (mark.getAttribute(name) !== value) mark.setAttribute(name, value);
+}
+
+/** Writes a number with one digit, likewise only where it differs. */
 function write(text: SVGElement, value: number): void {
   const now = Number.isFinite(value) ? value.toFixed(1) : "–";
   if (text.textContent !== now) text.textContent = now;
@@ -119,7 +124,7 @@ export function shareBars(data: Dataset, scene: Scene): Move {
 
 export function rewardCurves(data: Dataset, scene: Scene): Move {
   const [low, high] = scene.domain;
-  const names = sides(scene.steps[0]!, data.nPairs).map(([name]) => name);
+  const names = sides(scene.before, data.nPairs).map(([name]) => name);
   const looks = [
     { colour: "var(--blue)", dash: "none" },
     { colour: "var(--orange)", dash: "6 4" },
@@ -134,16 +139,14 @@ export function rewardCurves(data: Dataset, scene: Scene): Move {
     y: { axis: null, domain: [0, scene.top] },
     marks: names.flatMap((name, side) => {
       const { colour, dash } = looks[side]!;
-      const alike = [...density(sides(scene.steps[0]!, data.nPairs)[side]![1], low, high)];
-      const place = (_: number, i: number) => low + (i * (high - low)) / (N_POINTS - 1);
       return [
-        Plot.lineY(alike, {
-          x: place,
-          y: (value: number) => Math.min(value, scene.top),
+        Plot.lineY([0, 1], {
+          ...empty,
           stroke: colour,
           strokeDasharray: dash,
           strokeWidth: 1,
           strokeOpacity: 0.6,
+          className: `alike-${side}`,
         }),
         Plot.areaY([0, 1], {
           x: () => low,
@@ -177,18 +180,26 @@ export function rewardCurves(data: Dataset, scene: Scene): Move {
     x(low + (i * (high - low)) / (N_POINTS - 1)).toFixed(1),
   );
   const found = names.map((_, side) =>
-    ["area", "line", "name"].map((part) => marksOf(drawn, `${part}-${side}`)[0]!),
+    ["area", "line", "name", "alike"].map((part) => marksOf(drawn, `${part}-${side}`)[0]!),
   );
-  return ({ result, now }) => {
-    sides(result, data.nPairs).forEach(([, rewards], side) => {
+  const pathOf = (curve: Float64Array) =>
+    across
+      .map((place, i) => `${place},${y(Math.min(curve[i]! || 0, scene.top)).toFixed(1)}`)
+      .join("L");
+  let before: Agreement | undefined;
+  return ({ now, alike }) => {
+    // It moves only where ratings have gaps: on the pairs that both know.
+    if (alike !== before) {
+      sides(alike, data.nPairs).forEach(([, rewards], side) => {
+        found[side]![3]!.setAttribute("d", `M${pathOf(density(rewards, low, high))}`);
+      });
+    }
+    before = alike;
+    sides(now, data.nPairs).forEach(([, rewards], side) => {
       const [area, line, name] = found[side]!;
       const curve = density(rewards, low, high);
-      let peak = 0;
-      let path = "";
-      for (let i = 0; i < N_POINTS; i++) {
-        if (curve[i]! > curve[peak]!) peak = i;
-        path += `${i ? "L" : "M"}${across[i]},${y(Math.min(curve[i]! || 0, scene.top)).toFixed(1)}`;
-      }
+      const path = `M${pathOf(curve)}`;
+      const peak = curve.reduce((top, height, i) => (height > curve[top]! ? i : top), 0);
       line!.setAttribute("d", path);
       area!.setAttribute("d", `${path}L${across[N_POINTS - 1]},${y(0)}L${across[0]},${y(0)}Z`);
       name!.setAttribute(
@@ -208,8 +219,10 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
   const places = names.map((_, i) => i);
   const of = (tallies: Tally[], i: number) => 100 * accuracy(tallies[i]!, view.ties);
   const shown = names.map((name) => short(name));
-  const every = scene.steps.flatMap(({ tallies }) => places.map((i) => of(tallies, i)));
-  const known = every.filter(Number.isFinite);
+  const known = scene.steps
+    .flatMap(({ now, alike }) => [now, alike])
+    .flatMap(({ tallies }) => places.map((i) => of(tallies, i)))
+    .filter(Number.isFinite);
   const domain = known.length
     ? [Math.max(0, Math.min(...known) - 4), Math.min(100, Math.max(...known) + 4)]
     : [0, 100];
@@ -217,7 +230,7 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
     height: 70 + 26 * names.length,
     marginLeft: marginFor(shown),
     marginRight: 44,
-    x: { label: "accuracy, % (ring: all rules alike)", domain, grid: true, clamp: true },
+    x: { label: "accuracy, % (ring: all rules alike)", domain, grid: true },
     y: { type: "band", domain: places, tickFormat: (i: number) => shown[i]!, label: null },
     marks: [
       ...[
@@ -237,14 +250,12 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
     for (const { key, marks } of dots) {
       marks.forEach((dot, i) => {
         const value = of(position[key].tallies, i);
-        dot.setAttribute("visibility", Number.isFinite(value) ? "visible" : "hidden");
-        if (Number.isFinite(value)) dot.setAttribute("cx", String(x(value)));
+        set(dot, "visibility", Number.isFinite(value) ? "visible" : "hidden");
+        if (Number.isFinite(value)) set(dot, "cx", String(x(value)));
       });
     }
     const { tallies } = position.now;
-    values.forEach((text, i) => {
-      write(text, of(tallies, i));
-    });
+    values.forEach((text, i) => write(text, of(tallies, i)));
     drawn.setAttribute(
       "aria-label",
       `Accuracy: ${names.map((name, i) => `${name} ${percent(accuracy(tallies[i]!, view.ties))}`).join(", ")}`,
@@ -253,15 +264,13 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
 }
 
 /** Separation and accuracy over the strength, and a line where the slider stands. */
-export function strengthCurves(data: Dataset, ratings: Ratings, scene: Scene): Move {
+export function strengthCurves(scene: Scene): Move {
   const holder = live("strength")!;
   caption("strength", `Separation and accuracy as the strength of ${scene.scheme} grows`);
   const panels: [string, (found: Agreement) => number][] = [
     ["separation", (found) => found.separation],
     ["accuracy, %", (found) => 100 * accuracy(found.tallies[0]!, view.ties)],
   ];
-  const before = scene.steps[0]!;
-  const steps = scene.steps.map(({ rewards }) => agreement(data, ratings, rewards, before.rewards));
   const half = (widthOf(holder) - 16) / 2;
   const width = Math.min(520, half >= 320 ? half : widthOf(holder));
   const drawn = panels.map(([label, of]) =>
@@ -272,9 +281,9 @@ export function strengthCurves(data: Dataset, ratings: Ratings, scene: Scene): M
       x: { label: "strength", domain: [0, 4] },
       y: { label, grid: true, nice: true, ticks: 5 },
       marks: [
-        Plot.lineY(steps, {
-          x: (_: Agreement, i: number) => STEPS[i]!,
-          y: of,
+        Plot.lineY(scene.steps, {
+          x: (_: Position, i: number) => STEPS[i]!,
+          y: ({ now }: Position) => of(now),
           stroke: "var(--blue)",
           strokeWidth: 2,
         }),

@@ -45,6 +45,7 @@ export type Ties = "strict" | "half" | "resolved" | "right";
 
 /** How well rewards agree with people. */
 export interface Agreement {
+  rewards: Float64Array;
   separation: number;
   /** All pairs, then each subset. */
   tallies: Tally[];
@@ -53,7 +54,6 @@ export interface Agreement {
 export interface Result extends Agreement {
   weights: number[];
   shares: number[];
-  rewards: Float64Array;
 }
 
 export const UNRATED = 255;
@@ -222,7 +222,11 @@ export function density(values: Float64Array, low: number, high: number): Float6
   return found;
 }
 
-/** Agreement on the pairs that others know too: which pairs have a reward differs with weights. */
+/**
+ * Agreement on the pairs, or the responses, that others know too; other rewards become NaN.
+ *
+ * Which of them have a reward differs with the weights, so only so do two rewards compare.
+ */
 export function agreement(
   data: Dataset,
   ratings: Ratings,
@@ -230,10 +234,14 @@ export function agreement(
   others = rewards,
 ): Agreement {
   const n = data.nPairs;
-  const isKnown = (i: number) => !Number.isNaN(others[i % n]! + others[n + (i % n)]!);
+  // Of a pair, both sides must be known.
+  const pairOf = (values: Float64Array, i: number) =>
+    n > 0 ? values[i % n]! + values[n + (i % n)]! : values[i]!;
+  const isKnown = (i: number) => !Number.isNaN(pairOf(rewards, i) + pairOf(others, i));
   const shared =
     others === rewards ? rewards : rewards.map((reward, i) => (isKnown(i) ? reward : NaN));
   return {
+    rewards: shared,
     separation: separation(shared, n),
     tallies: tally(shared, ratings, data.subsets.names.length),
   };
@@ -248,7 +256,6 @@ export function recompute(data: Dataset, ratings: Ratings, setting: Setting): Re
   return {
     weights,
     shares,
-    rewards,
     ...agreement(data, ratings, rewards),
   };
 }

@@ -19,6 +19,7 @@ import {
   recompute,
   weigh,
   type Dataset,
+  type Result,
   type Setting,
 } from "./recompute.ts";
 
@@ -42,11 +43,13 @@ export function settle(): void {
   const ratings = ratingsOf(active);
   const now = setting();
   chosen[active] = now.scheme;
-  const steps = STEPS.map((strength) => recompute(data, ratings, { ...now, strength }));
+  const before = recompute(data, ratings, { ...now, strength: 0 });
+  const steps = STEPS.map((strength) => positionOf({ ...now, strength }, before));
   const sharpest = weigh(data, { ...now, strength: 1 });
   const order = data.rules.map((_, k) => k).sort((a, b) => sharpest[b]! - sharpest[a]!);
   let [low, high] = [1, 0];
-  for (const { rewards } of steps) {
+  const drawn = steps.flatMap(({ now, alike }) => [now, alike]);
+  for (const { rewards } of drawn) {
     for (const reward of rewards) {
       if (reward < low) low = reward;
       if (reward > high) high = reward;
@@ -55,10 +58,10 @@ export function settle(): void {
   const pad = 0.05 * (high - low || 0.1);
   const domain: [number, number] =
     low <= high ? [Math.max(0, low - pad), Math.min(1, high + pad)] : [0, 1];
-  const peaks = steps.map((result) =>
+  const peaks = steps.map(({ now }) =>
     Math.max(
       0,
-      ...sides(result, data.nPairs).flatMap(([, rewards]) =>
+      ...sides(now, data.nPairs).flatMap(([, rewards]) =>
         [...density(rewards, ...domain)].filter(Number.isFinite),
       ),
     ),
@@ -66,9 +69,9 @@ export function settle(): void {
   // Room for every curve, but a spike at one end of the slider must not flatten all others.
   const top = 1.05 * Math.min(Math.max(...peaks), 3 * Math.max(peaks[0]!, peaks[5]!));
   const largestShare = Math.max(
-    ...steps.flatMap((result) => result.shares.filter(Number.isFinite)),
+    ...steps.flatMap(({ result }) => result.shares.filter(Number.isFinite)),
   );
-  scene = { scheme: now.scheme, order, domain, top: top || 1, largestShare, steps };
+  scene = { scheme: now.scheme, order, domain, top: top || 1, largestShare, before, steps };
   arrange();
 }
 
@@ -79,15 +82,14 @@ export function arrange(): void {
   live("strength")?.parentElement?.toggleAttribute("hidden", data.nPairs === 0);
   if (data.nRows > 0) moves.push(rewardCurves(data, scene));
   if (data.nPairs > 0) moves.push(accuracyDots(data, scene));
-  if (data.nPairs > 0 && live("strength"))
-    moves.push(strengthCurves(data, ratingsOf(active), scene));
+  if (data.nPairs > 0 && live("strength")) moves.push(strengthCurves(scene));
   redraw();
 }
 
 function redraw(): void {
   const data = page.datasets[active]!;
   const { strength, temperature, scheme } = setting();
-  const position = positionOf(setting());
+  const position = positionOf(setting(), scene.before);
   find("strength-now").textContent = strength.toFixed(2);
   find("temperature-now").textContent = temperature.toFixed(2);
   find<HTMLInputElement>("temperature").disabled = scheme !== "softmax";
@@ -95,11 +97,10 @@ function redraw(): void {
   for (const move of moves) move(position);
 }
 
-function positionOf(setting: Setting): Position {
+function positionOf(setting: Setting, before: Result): Position {
   const data = page.datasets[active]!;
   const ratings = ratingsOf(active);
   const result = recompute(data, ratings, setting);
-  const before = scene.steps[0]!;
   if (ratings.complete) return { setting, result, now: result, alike: before };
   return {
     setting,
@@ -181,6 +182,7 @@ export function choose(index: number): void {
   for (const files of find("panel").querySelectorAll<HTMLElement>(".files"))
     files.hidden = index === 1;
   find("live-rewards").hidden = data.nRows === 0;
+  find("summary-said").textContent = ""; // it was of the other ratings
   widths.clear();
   offerSchemes();
   settle();

@@ -160,9 +160,9 @@ test("pairs with an unknown reward have no verdict, and a difference of rounding
 test("two rewards are compared on the pairs that both know", () => {
   const data = { ...two(), nRows: 8, nPairs: 4 };
   const ratings = { columns: [], complete: false, nPairs: 4, subsets: Uint16Array.of(0, 0, 1, 1) };
-  // The other knows neither the first pair's chosen nor the last pair's rejected reward.
+  // The other does not know the first pair's chosen reward, this one not the last pair's rejected.
   const rewards = Float64Array.of(0.9, 0.8, 0.2, 0.9, 0.1, 0.1, 0.4, NaN);
-  const others = Float64Array.of(NaN, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, NaN);
+  const others = Float64Array.of(NaN, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5);
   const found = agreement(data, ratings, rewards, others);
   assert.deepEqual(found.tallies, [
     [1, 0, 2],
@@ -171,7 +171,20 @@ test("two rewards are compared on the pairs that both know", () => {
   ]);
   // Means 0.5 and 0.25, variances 0.18 and 0.045.
   near(found.separation, 0.25 / Math.sqrt((0.18 + 0.045) / 2));
+  allNear(found.rewards, [null, 0.8, 0.2, null, null, 0.1, 0.4, null]);
   assert.deepEqual(agreement(data, ratings, rewards).tallies[0], [2, 0, 3]);
+});
+
+test("without pairs, two rewards are compared on the responses that both know", () => {
+  const data = { ...two(), nRows: 3, nPairs: 0 };
+  const ratings = { columns: [], complete: false, nPairs: 0, subsets: Uint16Array.of() };
+  const found = agreement(
+    data,
+    ratings,
+    Float64Array.of(0.1, NaN, 0.3),
+    Float64Array.of(NaN, 0.2, 0.4),
+  );
+  allNear(found.rewards, [null, null, 0.3]);
 });
 
 test("separation is Cohen's d, and unknown where nothing varies", () => {

@@ -225,9 +225,10 @@ def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
             x = np.array([row.entropy.value for row in rows])
             found = [row.accuracy[ties] for row in rows]
             _whiskers(axis, x, [row.entropy for row in rows], found)
-            for row, interval in zip(rows, found, strict=True) if len(rows) <= _MOST_NAMES else ():
-                at = (row.entropy.value, 100 * interval.value)
-                axis.annotate(short(row.rule, 18), at, (3, 3), textcoords="offset points", size=7)
+            if len(rows) <= _MOST_NAMES:
+                for row, interval in zip(rows, found, strict=True):
+                    at, name = (row.entropy.value, 100 * interval.value), short(row.rule, 18)
+                    axis.annotate(name, at, (3, 3), textcoords="offset points", size=7)
             r = laws[ties].pearson
             axis.set(title=f"{TIES[ties]}\nr = {correlation(r)}", xlabel="normalised entropy")
         axes[0].set(ylabel="accuracy of the rule alone, %")
