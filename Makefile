@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 # Node.js and npm come as a wheel: no machine needs them beforehand.
 NPM = PATH="$(abspath $(BIN)):$$PATH" npm --prefix web --silent
-ASSETS := src/encore/report/assets
+ASSETS := src/encore/reporting/assets
 
 demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo

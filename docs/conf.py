@@ -1,6 +1,6 @@
 """The documentation: Markdown, and a reference made from docstrings."""
 
-from encore import __version__
+from encore._version import __version__
 
 project = "ENCORE"
 author = "The ENCORE maintainers"

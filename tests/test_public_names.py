@@ -34,7 +34,7 @@ def test_the_library_is_as_short_as_the_mathematics() -> None:
 
 
 def test_functions_and_folders_of_one_name_are_both_reachable() -> None:
-    from encore.calibrate.entropy import rating_entropy
+    from encore.calibration.entropy import rating_entropy
 
     assert callable(encore.calibrate)
     assert rating_entropy is encore.rating_entropy

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from encore.report.style import BLACK, BLUE, GREEN, ORANGE, RED, STYLE
+from encore.reporting.style import BLACK, BLUE, GREEN, ORANGE, RED, STYLE
 
 # By name, so that types can be checked where the extra is not installed.
 plt: Any = importlib.import_module("matplotlib.pyplot")

@@ -14,9 +14,9 @@ import numpy as np
 
 from encore import LevelScale, PreferencePairs, RangeScale, Rule, Rulebook, Weights, calibrate
 from encore import compose as compose_rewards
-from encore.evaluate import accuracy, outcomes, separation
-from encore.report.density import density
-from encore.report.embed import embed
+from encore.evaluation import accuracy, outcomes, separation
+from encore.reporting.density import density
+from encore.reporting.embed import embed
 from encore.weights import Linear, Softmax
 
 SETTINGS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from encore import examples
-from encore.report import report
+from encore.reporting import report
 
 SET = """([strength, tab]) => {
   document.getElementById(`tab-${tab}`).click();

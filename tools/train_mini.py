@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from encore import Comparison, RangeScale, Rule, Rulebook, compare
-from encore.heads.backbone import Backbone
-from encore.heads.bundled import MINI_FOLDER, MINI_LAYERS, mini_backbone
-from encore.heads.conversation import Conversation
-from encore.heads.tensors import write_tensors
-from encore.heads.train import Labelled, train_ridge
-from encore.heads.trained import Trained, card
+from encore.heads.files.safetensors import write_tensors
+from encore.heads.model.backbone import Backbone
+from encore.heads.model.bundled import MINI_FOLDER, MINI_LAYERS, mini_backbone
+from encore.heads.model.conversation import Conversation
+from encore.heads.training.save import Trained, card
+from encore.heads.training.train import Labelled, train_ridge
 
 XSTEST, DNA = "XSTest annotations", "Do-Not-Answer annotations"
 RBR, MODERATION = "OpenAI RBR gold propositions", "OpenAI moderation categories"

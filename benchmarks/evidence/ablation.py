@@ -23,8 +23,8 @@ from benchmarks.evidence.perturb import (
     with_levels,
 )
 from encore import Calibration, InputError, PreferencePairs, Weights, calibrate
-from encore.evaluate import outcomes
-from encore.evaluate.cross_validate import (
+from encore.evaluation import outcomes
+from encore.evaluation.cross_validate import (
     N_FOLDS,
     chosen_rewards,
     cross_validated,

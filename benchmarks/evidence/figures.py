@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.evidence.ablation import Case, Found
 from benchmarks.evidence.raters import Rated
-from encore.evaluate import CONVENTIONS
+from encore.evaluation import CONVENTIONS
 from tools.drawing import BLACK, BLUE, GREEN, ORANGE, RED, plt
 
 Ablation = Sequence[tuple[Case, Mapping[str, Found]]]

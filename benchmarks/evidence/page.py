@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.evidence.ablation import N_SEEDS, Found
 from benchmarks.evidence.figures import TITLES, Ablation
 from benchmarks.evidence.raters import Rated
-from encore.calibrate import calibrate, premise
-from encore.evaluate import CONVENTIONS, Interval, subset_table
+from encore.calibration import calibrate, premise
+from encore.evaluation import CONVENTIONS, Interval, subset_table
 
 CLEARLY = 2.0  # standard errors
 SHOWN = (

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from encore import Comparison, PreferencePairs, Rulebook, as_pairs, compare, examples
-from encore.compose import load_rewards
-from encore.evaluate import Baselines
-from encore.heads.bundled import MINI_FOLDER
+from encore.evaluation import Baselines
+from encore.heads.model.bundled import MINI_FOLDER
+from encore.rewards import load_rewards
 
 DATA = Path(__file__).parent / "data"
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from encore.heads.backbone import Backbone, default_dtype, last_layer
-from encore.heads.conversation import Tokens
+from encore.heads.model.backbone import Backbone, default_dtype, last_layer
+from encore.heads.model.conversation import Tokens
 
 SHAPES: dict[str, dict[str, Any]] = {
     "small": {"hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 4},
@@ -38,7 +38,7 @@ class Random(Backbone):
     """A backbone of random weights: no checkpoint is read."""
 
     def __init__(self, shape: dict[str, Any], batch_tokens: int) -> None:
-        from encore.heads.conversation import Reader
+        from encore.heads.model.conversation import Reader
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         heads = shape["hidden_size"] // 128 or 1

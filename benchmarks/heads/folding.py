@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from encore import Weights
 from encore.heads import HeadModel, check_fold, fold
-from encore.heads.linear import LinearHeads
+from encore.heads.model.linear_heads import LinearHeads
 
 ROUNDS = 15
 

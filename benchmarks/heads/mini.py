@@ -20,10 +20,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from encore.heads import Backbone, HeadModel
-from encore.heads.bundled import minilm
-from encore.heads.classifier import as_classifier
-from encore.heads.conversation import Conversation
-from encore.heads.shape import mean_over_tokens
+from encore.heads.model.bundled import minilm
+from encore.heads.model.classifier import as_classifier
+from encore.heads.model.conversation import Conversation
+from encore.heads.model.surgery import mean_over_tokens
 
 os.environ["TQDM_DISABLE"] = "1"
 ROUNDS = 3

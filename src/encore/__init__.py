@@ -1,16 +1,15 @@
 """ENCORE: from many noisy safety ratings to one reward you can trust.
 
-``encore.evaluate``, ``encore.rate``, ``encore.report``, ``encore.theory`` and what comes from them
-load when they are first asked for: a reward in a training loop needs none of it, and importing
-ENCORE stays quick.
+What a reward in a training loop needs is imported at once; everything else loads when it is first
+used, so importing ENCORE stays quick.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from encore import examples, weights
-from encore.calibrate import Calibration, Diagnosis, calibrate, diagnose, rating_entropy
-from encore.compose import Reward, compose
+from encore._version import __version__
+from encore.calibration import Calibration, Diagnosis, calibrate, diagnose, rating_entropy
 from encore.errors import (
     BudgetError,
     CheckpointError,
@@ -25,14 +24,25 @@ from encore.errors import (
     UnknownNameError,
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.rewards import Reward, compose
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 from encore.weights import Weights
 
 if TYPE_CHECKING:
-    from encore import evaluate, rate, report, theory
-    from encore.evaluate import Comparison, Evaluation, compare
+    from encore.evaluation import Comparison, Evaluation, compare, evaluate
+    from encore.raters import rate
+    from encore.reporting import Report, report
 
-__version__ = "0.1.0"
+_LAZY = {
+    "Comparison": "evaluation",
+    "Evaluation": "evaluation",
+    "Report": "reporting",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
+    "rate": "raters",
+    "report": "reporting",
+}
+"""Where what is not imported at once comes from."""
 
 __all__ = [
     "BudgetError",
@@ -52,6 +62,7 @@ __all__ = [
     "RangeScale",
     "RatingsError",
     "RatingsTable",
+    "Report",
     "Reward",
     "Rule",
     "Rulebook",
@@ -70,16 +81,16 @@ __all__ = [
     "rate",
     "rating_entropy",
     "report",
-    "theory",
     "weights",
 ]
+_PACKAGES = ("evaluation", "heads", "raters", "reporting", "theory")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "rate", "report", "theory"):
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"encore.{_LAZY[name]}"), name)
+    if name in _PACKAGES:
         return importlib.import_module(f"encore.{name}")
-    if name in ("Comparison", "Evaluation", "compare"):
-        return getattr(importlib.import_module("encore.evaluate"), name)
     raise AttributeError(f"module 'encore' has no attribute {name!r}")
 
 

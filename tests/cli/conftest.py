@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from encore import Rulebook, Weights, calibrate, examples
 from encore.cli.main import main
-from encore.rate import Answer, Identity, Store
+from encore.raters import Answer, Identity, Store
 
 RULES = """
 [[rule]]

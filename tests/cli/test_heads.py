@@ -92,7 +92,7 @@ def test_the_rules_of_mini_are_its_own(run: Run, folder: Path) -> None:
 
 
 def test_a_plan_loads_no_model(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("encore.heads.backbone.Backbone.__init__")
+    monkeypatch.delattr("encore.heads.model.backbone.Backbone.__init__")
     Rulebook.from_ids(["kind", "calm"], RangeScale(0, 1)).save("heads.toml")
     command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "heads.toml"]
     done = run(*command, "--dry-run")

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from encore import Rulebook, as_pairs
-from encore.rate import Identity, Store, Texts
+from encore.raters import Identity, Store, Texts
 
 Run = Callable[..., Result]
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from encore import Rulebook
-from encore.rate import Answer, Identity, Reason, Store, Usage
+from encore.raters import Answer, Identity, Reason, Store, Usage
 
 Run = Callable[..., Result]
 

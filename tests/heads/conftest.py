@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = ["test_*.py"] if os.environ.get("ENCORE_BARE") else []
+collect_ignore_glob = ["test_*.py", "*/test_*.py"] if os.environ.get("ENCORE_BARE") else []
 
 
 @pytest.fixture(scope="session", params=["llama", "qwen2", "gemma2", "bert"])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from encore import LevelScale, RangeScale, Rule, Rulebook, Weights
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import Checkpoint, HeadModel, check_fold, fold, folded_rewards
+from encore.heads.files.safetensors import Stored
 from encore.heads.fold import rank_agreement
-from encore.heads.tensors import Stored
 from tests.heads.tiny import TALKS, classifier, gated, plain_logits, random_texts
 
 Peer = Callable[[str], ModuleType]
@@ -212,7 +212,7 @@ def test_a_fold_that_fails_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("encore.heads.write.write_tensors", full)
+    monkeypatch.setattr("encore.heads.model.write.write_tensors", full)
     with pytest.raises(OSError, match="No space"):
         fold(llama, WEIGHTS, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -221,7 +221,7 @@ def test_a_fold_that_fails_leaves_nothing(
 def test_heads_that_are_no_linear_layer_are_refused(llama: Path, tmp_path: Path) -> None:
     classifier(tmp_path / "model", "llama", ("a", "b"))
     opened = Checkpoint.open(tmp_path / "model").tensors
-    from encore.heads.tensors import write_tensors
+    from encore.heads.files.safetensors import write_tensors
 
     moved = {name.replace("score.", "score.2."): tensor for name, tensor in opened.items()}
     write_tensors(tmp_path / "new", moved)

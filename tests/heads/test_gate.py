@@ -10,7 +10,7 @@ import pytest
 
 from encore.errors import CheckpointError
 from encore.heads import HeadModel, gated_rewards, read_gate
-from encore.heads.linear import ATTRIBUTES
+from encore.heads.model.linear_heads import ATTRIBUTES
 from tests.heads.tiny import TALKS, gated
 
 Peer = Callable[[str], ModuleType]

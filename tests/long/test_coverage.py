@@ -15,15 +15,15 @@ import pytest
 from numpy.typing import NDArray
 
 from encore import LevelScale, PreferencePairs, Rulebook, calibrate
-from encore.evaluate import CONVENTIONS, Outcomes
-from encore.evaluate.intervals import (
+from encore.evaluation import CONVENTIONS, Outcomes
+from encore.evaluation.entropy_accuracy import Laws, entropy_laws, law_columns
+from encore.evaluation.intervals import (
     ClusterBootstrap,
     Interval,
     accuracy_interval,
     percentile_interval,
     sign_flip_p_values,
 )
-from encore.evaluate.law import Laws, entropy_laws, law_columns
 from encore.ratings import Ids
 
 pytestmark = pytest.mark.long

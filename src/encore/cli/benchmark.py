@@ -16,9 +16,9 @@ from encore.cli.options import counted, note, refuse_no_folder, refuse_overwrite
 from encore.cli.rate import rate_job, rules_of
 from encore.cli.raters import plain_rater
 from encore.errors import InputError
-from encore.evaluate import BENCHMARKS, Benchmark, write_texts
-from encore.evaluate.cross_validate import pick
-from encore.rate import Job, Store, Texts
+from encore.evaluation import BENCHMARKS, Benchmark, write_texts
+from encore.evaluation.cross_validate import pick
+from encore.raters import Job, Store, Texts
 from encore.ratings import Ids, PreferencePairs, as_pairs
 from encore.rules import Rulebook
 
@@ -80,6 +80,7 @@ def benchmark_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(verb)
     def with_benchmark(
+        *,
         benchmark: str | None,
         texts_out: Path | None,
         rater: str | None,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from encore.calibrate import Calibration, diagnose
-from encore.calibrate import calibrate as calibrate_ratings
+from encore.calibration import Calibration, diagnose
+from encore.calibration import calibrate as calibrate_ratings
 from encore.cli.options import (
     counted,
     existing,

@@ -22,12 +22,12 @@ from encore.cli.options import (
     working,
 )
 from encore.cli.tables import accuracy_by_rule_table, comparison_table, law_table, plain_table
-from encore.compose import load_rewards
 from encore.errors import InputError
-from encore.evaluate import CONVENTIONS, Baselines, Comparison, subset_table
-from encore.evaluate import compare as compare_schemes
-from encore.evaluate.table import FORMS
+from encore.evaluation import CONVENTIONS, Baselines, Comparison, subset_table
+from encore.evaluation import compare as compare_schemes
+from encore.evaluation.subset_table import FORMS
 from encore.ratings import PreferencePairs, as_pairs
+from encore.rewards import load_rewards
 from encore.rules import Rulebook
 
 

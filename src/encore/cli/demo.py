@@ -10,14 +10,14 @@ from typing import cast
 import click
 
 from encore import examples
-from encore.calibrate import diagnose
+from encore.calibration import diagnose
 from encore.cli.compare import print_comparison
 from encore.cli.options import console, json_option, note, print_json, working
 from encore.cli.tables import calibration_table
-from encore.compose import Reward, score_file
 from encore.errors import MissingExtraError
-from encore.evaluate import Comparison
-from encore.report import report
+from encore.evaluation import Comparison
+from encore.reporting import report
+from encore.rewards import Reward, score_file
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from encore.calibrate import Calibration, calibrate, premise
-from encore.calibrate import diagnose as diagnose_calibration
+from encore.calibration import Calibration, calibrate, premise
+from encore.calibration import diagnose as diagnose_calibration
 from encore.cli.options import (
     console,
     counted,

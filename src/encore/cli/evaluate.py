@@ -19,9 +19,9 @@ from encore.cli.options import (
     working,
 )
 from encore.cli.tables import evaluation_table
-from encore.compose import Reward
-from encore.evaluate import FEW_PROMPTS
-from encore.evaluate import evaluate as evaluate_reward
+from encore.evaluation import FEW_PROMPTS
+from encore.evaluation import evaluate as evaluate_reward
+from encore.rewards import Reward
 
 
 @click.command()

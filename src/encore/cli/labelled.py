@@ -12,9 +12,9 @@ import numpy as np
 
 from encore.errors import RatingsError
 from encore.files import file_digest
-from encore.heads.conversation import Conversation
-from encore.heads.train import PREFERRED, Labelled
-from encore.rate import Item, Recorded, Texts, rate
+from encore.heads.model.conversation import Conversation
+from encore.heads.training.train import PREFERRED, Labelled
+from encore.raters import Item, Recorded, Texts, rate
 from encore.ratings import as_ratings
 from encore.rules import LevelScale, Rulebook
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from encore import __version__
+from encore._version import __version__
 from encore.cli.calibrate import calibrate, merge
 from encore.cli.compare import compare
 from encore.cli.demo import demo

@@ -27,7 +27,7 @@ from encore.cli.options import (
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import coverage_table
 from encore.errors import InputError, StoppedError
-from encore.rate import Heads, Job, Plan, Progress, Rated, Store, Texts, Usage, plan
+from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, Usage, plan
 from encore.rules import Rulebook
 
 _Price = tuple[float, float]

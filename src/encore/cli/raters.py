@@ -14,8 +14,8 @@ import click
 from encore.cli.options import on_device
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
-from encore.rate import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
-from encore.rate.prompt import DEFAULT_FENCE_KEY
+from encore.raters import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
+from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
 _RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "heads:MODEL", "recorded:FILE")
@@ -128,6 +128,7 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(verb)
     def with_rater(
+        *,
         spec: str | None,
         base_url: str | None,
         key_env: str,

@@ -21,9 +21,9 @@ from encore.cli.options import (
 )
 from encore.errors import InputError
 from encore.extras import require
-from encore.report import Report
-from encore.report import report as make_report
-from encore.report.figures import FILES
+from encore.reporting import Report
+from encore.reporting import report as make_report
+from encore.reporting.figures import FILES
 from encore.rules import Rulebook
 from encore.weights import Weights
 

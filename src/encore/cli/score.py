@@ -17,7 +17,7 @@ from encore.cli.options import (
     refuse_overwrite,
     working,
 )
-from encore.compose import MAX_MISSING, Reward, score_file
+from encore.rewards import MAX_MISSING, Reward, score_file
 
 
 @click.command()

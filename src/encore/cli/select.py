@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from encore.calibrate import Calibration, Selection, calibrate, select_rules
+from encore.calibration import Calibration, Selection, calibrate, select_rules
 from encore.cli.options import (
     console,
     counted,
@@ -23,7 +23,7 @@ from encore.cli.options import (
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import picks_table, votes_table
 from encore.errors import InputError
-from encore.rate import Election, Judge, LocalJudge, Texts, elect_rules
+from encore.raters import Election, Judge, LocalJudge, Texts, elect_rules
 from encore.rules import Rulebook
 
 

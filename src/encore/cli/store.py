@@ -13,7 +13,7 @@ import click
 from encore.cli.options import counted, existing, json_option, output, print_json, refuse_overwrite
 from encore.errors import InputError
 from encore.files import atomic_write
-from encore.rate import Store
+from encore.raters import Store
 from encore.rules import Rulebook
 
 _DAY = 86_400.0

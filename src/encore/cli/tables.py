@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from encore.calibrate import Calibration, Diagnosis, Pick
+from encore.calibration import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
-from encore.evaluate import Comparison, Evaluation, Interval, SubsetTable
-from encore.notebook import percent, sparkline
-from encore.rate import Coverage, Election
+from encore.evaluation import Comparison, Evaluation, Interval, SubsetTable
+from encore.formatting import percent, sparkline
+from encore.raters import Coverage, Election
 from encore.rules import Rulebook
 from encore.weights import Weights
 

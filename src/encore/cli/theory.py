@@ -9,7 +9,7 @@ from rich.table import Table
 
 from encore.cli.options import console, json_option, print_json, working
 from encore.cli.tables import new_table
-from encore.notebook import percent
+from encore.formatting import percent
 from encore.theory import STAND_INS, Setting, Study, saturation_grid, study_stand_ins
 
 _NAMES = {

@@ -29,16 +29,17 @@ from encore.cli.options import (
     refuse_no_folder,
     rules_option,
 )
-from encore.compose import save_rewards
 from encore.errors import InputError
 from encore.heads import open_checkpoint
-from encore.heads.backbone import Backbone
-from encore.heads.checkpoint import Checkpoint
-from encore.heads.classifier import as_classifier
-from encore.heads.finetune import Tuning
-from encore.heads.preference import save_gate
-from encore.heads.shape import first_layers, mean_over_tokens
-from encore.heads.train import (
+from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.model.backbone import Backbone
+from encore.heads.model.classifier import as_classifier
+from encore.heads.model.surgery import first_layers, mean_over_tokens
+from encore.heads.model.write import check_free
+from encore.heads.training.finetune import Tuning
+from encore.heads.training.preference import save_gate
+from encore.heads.training.save import Trained, save_trained
+from encore.heads.training.train import (
     Labelled,
     TrainedGate,
     train_bradley_terry,
@@ -47,8 +48,7 @@ from encore.heads.train import (
     train_preference,
     train_ridge,
 )
-from encore.heads.trained import Trained, save_trained
-from encore.heads.write import check_free
+from encore.rewards import save_rewards
 
 _TUNED = {
     "ridge": ("heads",),

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from encore.calibrate import Calibration
-from encore.calibrate.entropy import ESTIMATORS
+from encore.calibration import Calibration
+from encore.calibration.entropy import ESTIMATORS
 from encore.cli.options import (
     console,
     existing,
@@ -20,7 +20,7 @@ from encore.cli.options import (
 )
 from encore.cli.tables import weights_table
 from encore.errors import InputError
-from encore.evaluate import choose
+from encore.evaluation import choose
 from encore.ratings import as_pairs
 from encore.weights import LEARNED, SCHEMES, Weights, load_hand_weights, make_scheme
 

@@ -1,12 +1,12 @@
 """Multi-head reward models: score with them, train them, fold them into one head."""
 
-from encore.heads.backbone import Backbone
-from encore.heads.bundled import open_checkpoint
-from encore.heads.checkpoint import Checkpoint
+from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.fold import FoldCheck, Folded, check_fold, fold, fold_heads, folded_rewards
 from encore.heads.gate import Gate, gated_rewards, read_gate
-from encore.heads.linear import LinearHeads, ranged, read_heads
-from encore.heads.model import HeadModel, MultiHead, SideBySide, open_models
+from encore.heads.model.backbone import Backbone
+from encore.heads.model.bundled import open_checkpoint
+from encore.heads.model.head_model import HeadModel, MultiHead, SideBySide, open_models
+from encore.heads.model.linear_heads import LinearHeads, ranged, read_heads
 
 __all__ = [
     "Backbone",

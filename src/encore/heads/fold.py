@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from encore.errors import InputError
 from encore.files import StrPath, read_document
-from encore.heads.bundled import open_checkpoint
-from encore.heads.checkpoint import Checkpoint
-from encore.heads.classifier import as_classifier, for_rules
-from encore.heads.conversation import Conversation
-from encore.heads.linear import LinearHeads, check_names, head_place, read_heads
-from encore.heads.model import HeadModel
-from encore.heads.write import write_checkpoint
+from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.model.bundled import open_checkpoint
+from encore.heads.model.classifier import as_classifier, for_rules
+from encore.heads.model.conversation import Conversation
+from encore.heads.model.head_model import HeadModel
+from encore.heads.model.linear_heads import LinearHeads, check_names, head_place, read_heads
+from encore.heads.model.write import write_checkpoint
 from encore.rules import LevelScale, Rulebook
 
 KIND = "encore.fold"

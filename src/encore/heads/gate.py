@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import CheckpointError
-from encore.heads.checkpoint import Checkpoint
-from encore.heads.conversation import Conversation
-from encore.heads.model import HeadModel
-from encore.heads.tensors import Array, Tensor, numbers_of
+from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.files.safetensors import Array, Tensor, numbers_of
+from encore.heads.model.conversation import Conversation
+from encore.heads.model.head_model import HeadModel
 
 _EPSILON = 1e-5  # BatchNorm1d's
 

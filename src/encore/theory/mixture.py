@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibrate import rating_entropy
+from encore.calibration import rating_entropy
 from encore.errors import InputError
 from encore.ratings import PreferencePairs
 from encore.rules import LevelScale, Rulebook

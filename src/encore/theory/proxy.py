@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.calibrate.calibration import ZERO_VARIANCE
+from encore.calibration.calibration import ZERO_VARIANCE
 from encore.errors import InputError
 from encore.rules import RangeScale
 from encore.theory.bradley_terry import fitted_optimum

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.calibrate import Calibration
-from encore.calibrate.factor import is_determined
+from encore.calibration import Calibration
+from encore.calibration.factor import is_determined
 from encore.errors import InputError
 from encore.weights.scheme import NO_MARGINS, known, weights_by
 from encore.weights.weights import Weights

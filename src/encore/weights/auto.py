@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from encore.calibrate import Calibration
-from encore.calibrate.premise import factor_correlation, no_factor
+from encore.calibration import Calibration
+from encore.calibration.premise import factor_correlation, no_factor
 from encore.errors import InputError
 from encore.weights.agreement import Agreement
 from encore.weights.baselines import Uniform
@@ -46,7 +46,7 @@ class Auto:
     of the best is taken. Uniform is taken, with the reason in the notes, where the factor is not
     known: fewer than three rules that vary, fewer than 100 prompts, or rules that run against each
     other. It favours the majority, as ``agreement`` does. With labelled pairs, use
-    :func:`encore.evaluate.choose`.
+    :func:`encore.evaluation.choose`.
 
     Examples
     --------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.calibrate import Calibration
+from encore.calibration import Calibration
 from encore.errors import InputError
 from encore.weights.scheme import weights_by
 from encore.weights.weights import Weights

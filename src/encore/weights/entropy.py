@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.calibrate import Calibration
-from encore.calibrate.entropy import ESTIMATORS, Estimator
+from encore.calibration import Calibration
+from encore.calibration.entropy import ESTIMATORS, Estimator
 from encore.errors import UnknownNameError
 from encore.weights.scheme import NEVER_RATED, check_positive, known, weights_by
 from encore.weights.weights import Weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from encore.calibrate import Calibration
+from encore.calibration import Calibration
 from encore.weights.scheme import NEVER_RATED, NO_SPREAD, known, weights_by
 from encore.weights.weights import Weights
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibrate import Calibration
+from encore.calibration import Calibration
 from encore.errors import InputError
 from encore.ratings import PreferencePairs
 from encore.weights.weights import Weights

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.calibrate import Calibration
-from encore.calibrate.calibration import ZERO_VARIANCE
+from encore.calibration import Calibration
+from encore.calibration.calibration import ZERO_VARIANCE
 from encore.weights.scheme import NO_MARGINS, known, weights_by
 from encore.weights.weights import Weights
 

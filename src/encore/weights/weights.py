@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document, refuse_twin_keys, write_document
-from encore.notebook import html_table, percent
+from encore.formatting import html_table, percent
 from encore.rules import Rulebook
 
 KIND = "encore.weights"

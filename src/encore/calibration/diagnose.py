@@ -1,0 +1,188 @@
+"""What is wrong with a rule's ratings, before anyone trusts a weight."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration.calibration import ZERO_VARIANCE, Calibration
+from encore.calibration.factor import is_determined
+
+# Each threshold is the issue that a user would act on, not a matter of taste alone.
+SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule tells apart
+SATURATED_ABOVE = 0.90  # share of ratings on the two end levels …
+SATURATED_EACH = 0.10  # … of which each must hold this much
+OUTSIDE_ABOVE = 0.01  # share of ratings beyond the scale
+COVERAGE_BELOW = 0.80  # share of responses rated; compose allows 0.2 of the weight to be absent
+REDUNDANT_ABOVE = 0.95  # |correlation| of two rules' margins
+RATINGS_PER_LEVEL = 30  # below this the entropy's own error matters; see entropy_interval
+INVERTED_BELOW = -0.10  # correlation of a rule's margin with the common factor
+EMPTY_BELOW = 0.10  # mean information over the rules
+
+KINDS: dict[str, str] = {
+    "constant": "gives every response the same rating: it cannot rank anything",
+    "coarse": "puts all ratings in one bin, though they differ: narrow its range or raise its bins",
+    "silent": f"tells apart fewer than {SILENT_BELOW:.0%} of within-prompt pairs, by level or bin",
+    "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on both ends of the scale",
+    "outside": f"has over {OUTSIDE_ABOVE:.0%} of its ratings beyond its scale, clipped to it",
+    "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses",
+    "redundant": f"has margins that correlate above {REDUNDANT_ABOVE} with another rule's",
+    "inverted": "runs against what the other rules agree on",
+    "small": f"has fewer than {RATINGS_PER_LEVEL} ratings per level: mind the entropy interval",
+    "empty": "these ratings hardly tell responses apart",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``KINDS``.
+    rule : str or None
+        The rule; None for what concerns all of the ratings.
+    value : float
+        The number that crossed the line.
+    message : str
+        A sentence for people.
+    """
+
+    kind: str
+    rule: str | None
+    value: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings of one calibration.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Those of all ratings first, then by kind, then in rule order.
+    """
+
+    findings: tuple[Finding, ...]
+
+    def flags(self, rule_id: str) -> tuple[str, ...]:
+        """The kinds of finding on one rule."""
+        return tuple(found.kind for found in self.findings if found.rule == rule_id)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"findings": [asdict(found) for found in self.findings]}
+
+
+def diagnose(calibration: Calibration) -> Diagnosis:
+    """Look for rules whose weight would mislead.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Of any rater; no labels are needed.
+
+    Returns
+    -------
+    Diagnosis
+        Kinds of finding: see ``KINDS`` of :mod:`encore.calibrate`. What the ratings cannot show
+        (silence without prompts, emptiness without a spread) is not reported.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, Rulebook, calibrate
+    >>> rules = Rulebook.from_ids(["polite", "stuck"], LevelScale((0, 1)))
+    >>> found = diagnose(calibrate([[i % 2, 1] for i in range(100)], rules))
+    >>> found.flags("polite"), found.flags("stuck")
+    ((), ('constant',))
+    """
+    ids, twins = calibration.rules.ids, [""] * len(calibration.rules)
+    entropy = calibration.entropy()
+    one_level = entropy == 0
+    # Ratings of a range may differ within one bin; on levels the two are the same.
+    moves = calibration.margin_variance > ZERO_VARIANCE
+    constant, coarse = one_level & ~moves, one_level & moves
+    silent = ~one_level & (calibration.resolved_share < SILENT_BELOW)
+    per_level = calibration.n_ratings / calibration.rules.n_levels
+    ends = _share_on_ends(calibration)
+    checks = [
+        ("constant", constant, entropy),
+        ("coarse", coarse, entropy),
+        ("silent", silent, calibration.resolved_share),
+        ("saturated", ends > SATURATED_ABOVE, ends),
+        ("outside", calibration.outside_share > OUTSIDE_ABOVE, calibration.outside_share),
+        ("coverage", calibration.coverage < COVERAGE_BELOW, calibration.coverage),
+        ("small", per_level < RATINGS_PER_LEVEL, per_level),
+    ]
+    if calibration.statistics.margin_sum.ndim == 2:
+        earlier = np.abs(np.tril(calibration.margin_correlation, -1))
+        redundant = earlier.max(axis=1, initial=0.0)
+        twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
+        along = _along_factor(calibration)
+        # A correlation of nothing strays by about 1 / sqrt(n); what strays further is meant.
+        n_prompts = np.maximum(np.diagonal(calibration.statistics.margin_prompts), 1)
+        against = along < np.minimum(INVERTED_BELOW, -3 / np.sqrt(n_prompts))
+        checks += [
+            ("redundant", redundant > REDUNDANT_ABOVE, redundant),
+            ("inverted", against, along),
+        ]
+    findings = _empty(calibration, bool((constant | silent).all()))
+    for kind, marks, values in checks:
+        for position in np.flatnonzero(marks).tolist():
+            rule_id = ids[position]
+            value = float(values[position])
+            twin = twins[position] if kind == "redundant" else ""
+            message = f"rule {rule_id!r} {KINDS[kind]} ({value:.3g}{twin})."
+            findings.append(Finding(kind, rule_id, value, message))
+    return Diagnosis(tuple(findings))
+
+
+def _empty(calibration: Calibration, none_speaks: bool) -> list[Finding]:
+    """Whether all ratings together hardly tell responses apart."""
+    known = calibration.information[~np.isnan(calibration.information)]
+    information = float(known.mean()) if known.size else float("nan")
+    if not none_speaks and not information < EMPTY_BELOW:
+        return []
+    why = (
+        "every rule is constant or silent"
+        if none_speaks
+        else f"on average {information:.0%} of a rule's entropy is about the response, the rest "
+        f"is the rater's own indecision"
+    )
+    return [Finding("empty", None, information, f"{KINDS['empty']}: {why}.")]
+
+
+def _share_on_ends(calibration: Calibration) -> NDArray[np.float64]:
+    """Share of ratings on the two end levels where both are used; 0 where that means nothing."""
+    shares = np.zeros(len(calibration.rules))
+    for position, rule in enumerate(calibration.rules):
+        counts = calibration.statistics.counts[position]
+        n_levels, n_ratings = rule.scale.n_levels, counts.sum()
+        if n_levels < 3 or not n_ratings:
+            continue
+        worst, best = counts[0] / n_ratings, counts[n_levels - 1] / n_ratings
+        if min(worst, best) >= SATURATED_EACH:
+            shares[position] = worst + best
+    return shares
+
+
+def _along_factor(calibration: Calibration) -> NDArray[np.float64]:
+    """Correlation of each rule's margin with the factor that the rules share; 0 if none."""
+    loadings = calibration.common_factor
+    deviation = np.sqrt(calibration.margin_variance)
+    varying = int((deviation > 0).sum())
+    determined = is_determined(calibration.margin_covariance, loadings)
+    # Which side is the wrong way round is known only where one clearly outweighs the other.
+    one_side = abs(loadings.sum()) > np.abs(loadings).sum() / 3
+    if varying < 3 or not determined or not one_side:
+        return np.zeros(len(loadings))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.nan_to_num(loadings / deviation))

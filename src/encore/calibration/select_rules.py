@@ -1,0 +1,150 @@
+"""Choosing few rules of many from their ratings, with no labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration.calibration import ZERO_VARIANCE, Calibration
+from encore.errors import InputError
+from encore.rules import Rulebook
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One chosen rule.
+
+    Parameters
+    ----------
+    rule : str
+        Its id.
+    explained : float
+        Share, in [0, 1], of all that the rules tell which this rule and the earlier picks tell.
+    resolved_share : float
+        Share of within-prompt pairs that the rule tells apart.
+    nearest : str or None
+        The earlier pick that its margins correlate most with; None for the first.
+    correlation : float
+        That correlation; NaN for the first.
+    """
+
+    rule: str
+    explained: float
+    resolved_share: float
+    nearest: str | None
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen rules.
+
+    Parameters
+    ----------
+    rules : Rulebook
+        In the order of the catalogue.
+    picks : tuple of Pick
+        In the order of choice. Fewer than were asked for where no rule tells anything more.
+    """
+
+    rules: Rulebook
+    picks: tuple[Pick, ...]
+
+
+def select_rules(calibration: Calibration, k: int) -> Selection:
+    r"""Choose the *k* rules that tell most of what all of them tell, each something new.
+
+    With :math:`\Sigma` the covariance of the rules' unit margins within prompts, every rule
+    discounted by its information :math:`1 - \text{spread} / H` where the rater gave a spread,
+    each step takes the rule :math:`j` that explains most of what is left,
+
+    .. math:: \arg\max_j \sum_i R_{ij}^2 / R_{jj}, \qquad
+        R \leftarrow R - R_{\cdot j} R_{j \cdot} / R_{jj}, \qquad R_0 = \Sigma,
+
+    so a rule that never tells two responses apart covers nothing, and one that repeats a chosen
+    rule adds nothing. Ties go to the earlier rule. It sees what the rater said and not what is
+    true: a rule that scatters at random covers itself, so look at the spread and at
+    :func:`encore.diagnose` first.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Of ratings under the whole catalogue, with at least two responses to a prompt.
+    k : int
+        How many rules.
+
+    Returns
+    -------
+    Selection
+        The rules and why.
+
+    Raises
+    ------
+    InputError
+        If *k* is not between 1 and the number of rules, no prompt has two rated responses, or
+        there are more rules than a covariance is kept for.
+
+    References
+    ----------
+    .. [1] Farahat, Ghodsi and Kamel (2011), An efficient greedy method for unsupervised feature
+       selection, ICDM.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, calibrate
+    >>> rules = Rulebook.from_ids(["kind", "kind_again", "brief"], LevelScale((0, 1)))
+    >>> ratings = [[1, 1, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]]
+    >>> chosen = select_rules(calibrate(ratings, rules, prompts=["p", "p", "q", "q"]), 2)
+    >>> [pick.rule for pick in chosen.picks]
+    ['kind', 'brief']
+    """
+    n_rules = len(calibration.rules)
+    if not 1 <= k <= n_rules:
+        raise InputError(f"{k} rules of {n_rules} cannot be chosen; choose 1 to {n_rules}.")
+    covariance = calibration.margin_covariance
+    if np.isnan(np.diagonal(covariance)).all():
+        raise InputError(
+            "no prompt has two rated responses, so nothing shows which rules tell responses "
+            "apart. Give ratings with a prompt_id and two or more responses to a prompt."
+        )
+    known = np.nan_to_num(calibration.information, nan=1.0)
+    left = np.nan_to_num(covariance) * np.sqrt(np.outer(known, known))
+    # Covariances over different prompts, and rounding, leave a little or less than nothing.
+    total = float(np.trace(left))
+    nothing = max(ZERO_VARIANCE, 1e-12 * total)
+    chosen: list[int] = []
+    picks: list[Pick] = []
+    while len(chosen) < k:
+        best = _most_explaining(left, nothing)
+        if best is None:
+            break
+        left = left - np.outer(left[:, best], left[best]) / left[best, best]
+        explained = 1 - float(np.maximum(np.diagonal(left), 0).sum()) / total
+        picks.append(_pick(calibration, best, chosen, explained))
+        chosen.append(best)
+    if not chosen:
+        raise InputError("no rule tells any two responses to a prompt apart; rate other responses.")
+    rules = Rulebook(tuple(calibration.rules.rules[position] for position in sorted(chosen)))
+    return Selection(rules, tuple(picks))
+
+
+def _most_explaining(left: NDArray[np.float64], nothing: float) -> int | None:
+    own = np.diagonal(left)
+    telling = own > nothing
+    if not telling.any():
+        return None
+    gain = np.where(telling, (left**2).sum(axis=1) / np.where(telling, own, 1.0), 0.0)
+    # The last bits of a sum must not choose between twins.
+    return int(np.flatnonzero(gain >= gain.max() * (1 - 1e-9))[0])
+
+
+def _pick(calibration: Calibration, position: int, earlier: list[int], explained: float) -> Pick:
+    ids, nearest, correlation = calibration.rules.ids, None, float("nan")
+    if earlier:
+        along = calibration.margin_correlation[position, earlier]
+        most = int(np.abs(along).argmax())
+        nearest, correlation = ids[earlier[most]], float(along[most])
+    resolved = float(calibration.resolved_share[position])
+    return Pick(ids[position], explained, resolved, nearest, correlation)

@@ -1,0 +1,51 @@
+"""Evaluating rewards on labelled pairs, with intervals, under every tie convention."""
+
+from encore.evaluation.accuracy import (
+    CONVENTIONS,
+    TIE_TOLERANCE,
+    Outcomes,
+    accuracy,
+    outcomes,
+    separation,
+    tie_rate,
+)
+from encore.evaluation.candidates import Baselines
+from encore.evaluation.compare import compare
+from encore.evaluation.comparison import Comparison, Row
+from encore.evaluation.cross_validate import choose
+from encore.evaluation.entropy_accuracy import Law, Laws, RuleAccuracy
+from encore.evaluation.evaluate import Evaluation, evaluate
+from encore.evaluation.intervals import FEW_PROMPTS, Interval
+from encore.evaluation.rewardbench.datasets import BENCHMARKS, Benchmark, write_texts
+from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, best_of_n, safety_score
+from encore.evaluation.subset_table import SubsetTable, subset_table
+
+__all__ = [
+    "BENCHMARKS",
+    "CONVENTIONS",
+    "FEW_PROMPTS",
+    "SAFETY_COUNTS",
+    "TIE_TOLERANCE",
+    "Baselines",
+    "Benchmark",
+    "Comparison",
+    "Evaluation",
+    "Interval",
+    "Law",
+    "Laws",
+    "Outcomes",
+    "Row",
+    "RuleAccuracy",
+    "SubsetTable",
+    "accuracy",
+    "best_of_n",
+    "choose",
+    "compare",
+    "evaluate",
+    "outcomes",
+    "safety_score",
+    "separation",
+    "subset_table",
+    "tie_rate",
+    "write_texts",
+]

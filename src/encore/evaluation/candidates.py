@@ -1,0 +1,217 @@
+"""What is compared: each scheme's and baseline's verdicts on the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from encore.calibration import Calibration
+from encore.errors import InputError, MissingExtraError
+from encore.evaluation.accuracy import Outcomes, outcomes, separation
+from encore.evaluation.cross_validate import (
+    N_FOLDS,
+    chosen_rewards,
+    cross_validated,
+    folds_of,
+    label_free_weights,
+    rewards_of,
+    simplest_of_the_best,
+)
+from encore.evaluation.dawid_skene import dawid_skene
+from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
+from encore.ratings import PreferencePairs
+from encore.weights import LEARNED, SCHEMES, Random, Single
+from encore.weights.auto import CHOICES
+
+Floats = NDArray[np.float64]
+Sides = tuple[Floats, Floats]
+N_RANDOM_DRAWS = 100
+BASELINES = ("random", "single", "dawid_skene")  # yardsticks; none of them is a reward to use
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What the label-free schemes are compared with, beside uniform, random and single rules.
+
+    Parameters
+    ----------
+    n_folds : int, default 5
+        Folds by prompt for what learns from the pairs; at least 2.
+    dawid_skene : bool, default False
+        Whether to fit Dawid and Skene's model too; needs the extra ``baselines``.
+    rewards : mapping of str to array_like, shape (n_pairs, 2)
+        Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
+        judge's overall rating, a single-head reward model. NaN where unknown.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 2 folds, or a name is a scheme's or a baseline's.
+    """
+
+    n_folds: int = N_FOLDS
+    dawid_skene: bool = False
+    rewards: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n_folds < 2:
+            raise InputError(f"n_folds is {self.n_folds}; expected 2 or more.")
+        taken = sorted({*SCHEMES, *LEARNED, *BASELINES, "auto_with_pairs"} & set(self.rewards))
+        if taken:
+            raise InputError(f"other rewards are named {taken}, as rows of ours; rename them.")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reward's verdicts.
+
+    Parameters
+    ----------
+    how : str
+        How it got its weights.
+    verdicts : Outcomes
+        On every pair.
+    separation : float
+        See :func:`encore.evaluation.separation`.
+    items : ndarray of float or None, shape (n_prompts,)
+        Best-of-n scores by prompt, where the pairs are of a benchmark that scores so.
+    deviation : float
+        Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
+    """
+
+    how: str
+    verdicts: Outcomes
+    separation: float
+    items: Floats | None = None
+    deviation: float = float("nan")
+
+
+def candidates_of(
+    pairs: PreferencePairs, calibration: Calibration, against: Baselines, rng: np.random.Generator
+) -> tuple[dict[str, Candidate], dict[str, str]]:
+    """Every reward's verdicts, uniform first; and what is left out, with the reason."""
+    label_free, skipped = label_free_weights(calibration)
+    sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
+    candidates = {name: _candidate(pairs, "label-free", rewards) for name, rewards in sides.items()}
+    if not candidates["uniform"].verdicts.known.any():
+        raise _nothing_known(pairs)
+    for name in [n for n in SCHEMES if n not in (*candidates, *skipped, *BASELINES)]:
+        weights = SCHEMES[name]()(calibration)
+        candidates[name] = _candidate(pairs, "label-free", rewards_of(pairs, weights))
+    seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
+    draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
+    candidates["random"] = _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
+    alone = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+    candidates["single"] = _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", alone)
+    learned, left_out = _learned(pairs, sides, against.n_folds, rng)
+    candidates |= learned
+    skipped |= left_out
+    if against.dawid_skene:
+        try:
+            found = dawid_skene(pairs, rng)
+            candidates["dawid_skene"] = _candidate(pairs, "rules as a crowd, on these pairs", found)
+        except (InputError, MissingExtraError) as error:
+            skipped["dawid_skene"] = str(error)
+    for name, rewards in against.rewards.items():
+        candidates[name] = _candidate(pairs, "another reward", _two(pairs, name, rewards))
+    for name in [n for n, found in candidates.items() if not found.verdicts.known.any()]:
+        del candidates[name]
+        skipped[name] = "it knows the reward of no pair: too much of its weight is unrated."
+    return candidates, skipped
+
+
+def _learned(
+    pairs: PreferencePairs, sides: Mapping[str, Sides], n_folds: int, rng: np.random.Generator
+) -> tuple[dict[str, Candidate], dict[str, str]]:
+    """What learns from the pairs, judged on folds that it did not see."""
+    found: dict[str, Candidate] = {}
+    skipped: dict[str, str] = {}
+    try:
+        folds = folds_of(pairs, n_folds, rng)
+    except InputError as error:
+        return {}, dict.fromkeys([*LEARNED, "auto_with_pairs"], str(error))
+    how = f"learned, {n_folds} folds by prompt"
+    for name, scheme in LEARNED.items():
+        try:
+            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), folds))
+        except InputError as error:
+            skipped[name] = str(error)
+    chosen = chosen_rewards(pairs, sides, folds)
+    found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} folds by prompt", chosen)
+    return found, skipped
+
+
+def _candidate(pairs: PreferencePairs, how: str, rewards: Sides) -> Candidate:
+    return _averaged(pairs, how, [rewards])
+
+
+def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Candidate:
+    """Verdicts averaged over the rewards that know a pair."""
+    win, tie, known = (np.zeros(pairs.n_pairs) for _ in range(3))
+    items = items_of(pairs)
+    separations, halves, scores = [], [], []
+    for chosen, rejected in rewards:
+        verdicts = outcomes(chosen, rejected)
+        win += np.nan_to_num(verdicts.win)
+        tie += np.nan_to_num(verdicts.tie)
+        known += verdicts.known
+        separations.append(separation(chosen, rejected))
+        halves.append(_mean(verdicts.half))
+        if items is not None:
+            scores.append(best_of_n(verdicts, items))
+    with np.errstate(invalid="ignore"):
+        averaged = Outcomes(win / known, tie / known)
+    deviation = float(np.nanstd(halves, ddof=1)) if len(halves) > 1 else float("nan")
+    by_item = None if items is None else _mean_of(scores)
+    return Candidate(how, averaged, _mean(np.array(separations)), by_item, deviation)
+
+
+def items_of(pairs: PreferencePairs) -> NDArray[np.int64] | None:
+    """The best-of-n item of each pair, which is its prompt, if all are RewardBench 2's Safety."""
+    names = {str(pairs.subsets.names[code]) for code in np.unique(pairs.subsets.codes)}
+    return pairs.prompts.codes if names == {BEST_OF_SUBSET} else None
+
+
+def _mean(values: Floats) -> float:
+    """The mean of what is known; NaN if nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _mean_of(scores: list[Floats]) -> Floats:
+    """Item by item, the mean over the rewards that know it."""
+    stacked = np.stack(scores)
+    known = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
+
+
+def _two(pairs: PreferencePairs, name: str, rewards: ArrayLike) -> Sides:
+    both = np.asarray(rewards, dtype=np.float64)
+    if both.shape != (pairs.n_pairs, 2):
+        raise InputError(
+            f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
+            f"chosen and a rejected one a pair."
+        )
+    return both[:, 0], both[:, 1]
+
+
+def _nothing_known(pairs: PreferencePairs) -> InputError:
+    rated = pairs.ratings.rated.mean(axis=0).tolist()
+    coverage = dict(zip(pairs.rules.ids, rated, strict=True))
+    sparse = sorted(coverage, key=coverage.__getitem__)[:5]
+    return InputError(
+        f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "
+        f"{', '.join(f'{name} ({coverage[name]:.0%})' for name in sparse)}. Rate these rules, "
+        f"or leave them out."
+    )
+
+
+def chosen_scheme(candidates: Mapping[str, Candidate], pairs: PreferencePairs) -> str:
+    """What :func:`encore.evaluation.choose` takes on these pairs."""
+    names = [name for name in (*CHOICES, *LEARNED) if name in candidates]
+    halves = {name: candidates[name].verdicts.half for name in names}
+    return simplest_of_the_best(halves, pairs.prompts.codes)

@@ -1,0 +1,190 @@
+"""Every scheme and baseline on the same pairs, with intervals, against uniform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration import Calibration, calibrate
+from encore.evaluation.candidates import Baselines, Candidate, candidates_of, chosen_scheme
+from encore.evaluation.comparison import Comparison, Row
+from encore.evaluation.conclusions import (
+    against_uniform,
+    low_entropy_means,
+    ratings_tell_little,
+    support,
+)
+from encore.evaluation.entropy_accuracy import (
+    entropy_laws,
+    law_columns,
+    rule_accuracies,
+)
+from encore.evaluation.evaluate import n_prompts_in, safety_intervals, sums_by_subset
+from encore.evaluation.intervals import (
+    ClusterBootstrap,
+    Interval,
+    accuracy_intervals,
+    holm,
+    percentile_interval,
+    sign_flip_p_values,
+)
+from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
+from encore.ratings import PreferencePairs, as_pairs
+from encore.rules import Rulebook
+
+
+def compare(
+    pairs: Any,
+    rules: Rulebook,
+    *,
+    calibration_set: Any = None,
+    against: Baselines | None = None,
+    rng: np.random.Generator | int = 0,
+) -> Comparison:
+    """Compare all schemes and baselines on the same labelled pairs.
+
+    Label-free schemes calibrate on all ratings (labels are not looked at); learned ones are
+    cross-validated over prompts, so no pair is judged by weights that saw its prompt. Intervals
+    are 95 % percentile bootstrap intervals that resample prompts, the same draws for every
+    scheme; p-values flip the signs of the prompts' differences to uniform, adjusted by Holm.
+
+    Parameters
+    ----------
+    pairs : PreferencePairs, frame or path
+        In the pairs layout.
+    rules : Rulebook
+        The rules.
+    calibration_set : ratings in any form, or Calibration, optional
+        What to calibrate on instead of the pairs' own ratings.
+    against : Baselines, optional
+        Folds of the cross-validation, and other rewards to compare with.
+    rng : numpy.random.Generator or int, default 0
+        The source of randomness, or a seed for one.
+
+    Raises
+    ------
+    MismatchError
+        If the ratings were made with other rules.
+    InputError
+        If the pairs are unusable, or uniform knows the reward of none.
+
+    Examples
+    --------
+    >>> import encore
+    >>> comparison = compare(encore.examples.ratings_path(), encore.examples.rules())
+    >>> comparison.n_pairs, comparison.row("uniform").difference.value
+    (458, 0.0)
+    """
+    rng, against = np.random.default_rng(rng), against or Baselines()
+    labelled = as_pairs(pairs, rules)
+    calibration = _calibration(labelled, rules, calibration_set)
+    bootstrap = ClusterBootstrap(labelled.prompts, rng)
+    candidates, skipped = candidates_of(labelled, calibration, against, rng)
+    columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
+    of_rules = law_columns(labelled, calibrated_on_pairs=calibration_set is None)
+    drawn = bootstrap.sums_of([*columns, *of_rules])
+    rows = _rows(labelled, candidates, columns, drawn, rng)
+    laws = entropy_laws(calibration, of_rules, drawn[len(columns) :])
+    supported = chosen_scheme(candidates, labelled)
+    return Comparison(
+        rows=tuple(rows),
+        rules=tuple(rule_accuracies(labelled, calibration, drawn[len(columns)])),
+        laws=laws,
+        skipped=skipped,
+        supported=supported,
+        sentence=" ".join(
+            [
+                *ratings_tell_little(calibration),
+                *against_uniform(rows, labelled.n_pairs, bootstrap.n_prompts),
+                low_entropy_means(laws),
+                support(supported),
+            ]
+        ),
+        n_pairs=labelled.n_pairs,
+        n_prompts=bootstrap.n_prompts,
+        n_folds=against.n_folds,
+        n_uneven=labelled.n_uneven,
+    )
+
+
+def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) -> Calibration:
+    if calibration_set is None:
+        return calibrate(pairs, rules)
+    if isinstance(calibration_set, Calibration):
+        rules.same_as(calibration_set.rules, "these rules", "the calibration")
+        return calibration_set
+    return calibrate(calibration_set, rules)
+
+
+def _columns(
+    pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
+) -> NDArray[np.float64]:
+    """What to resample: verdicts by subset, the difference to uniform, best-of-n scores.
+
+    The last two are sums with their counts; a prompt's best-of-n score stands at its first pair.
+    """
+    verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
+    difference = verdicts.half - candidates["uniform"].verdicts.half
+    best = np.full(pairs.n_pairs, np.nan)
+    if scores is not None:
+        items, first = np.unique(pairs.prompts.codes, return_index=True)
+        best[first] = scores[items]
+    parts = [sums_by_subset(verdicts, pairs.subsets)]
+    for values in (difference, best):
+        known = ~np.isnan(values)
+        parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
+    return np.concatenate(parts, axis=1)
+
+
+def _rows(
+    pairs: PreferencePairs,
+    candidates: Mapping[str, Candidate],
+    columns: Sequence[NDArray[np.float64]],
+    drawn: Sequence[NDArray[np.float64]],
+    rng: np.random.Generator,
+) -> list[Row]:
+    halves = np.column_stack([candidate.verdicts.half for candidate in candidates.values()])
+    p_values = sign_flip_p_values(halves - halves[:, :1], pairs.prompts, rng)
+    # Uniform, the first, is not compared with itself.
+    adjusted = holm(np.append(np.nan, p_values[1:]))
+    names = [str(name) for name in pairs.subsets.names]
+    n_prompts = len(np.unique(pairs.prompts.codes))
+    prompts_of = [n_prompts_in(pairs, k) for k in range(len(names))]
+    rows = []
+    for i, (scheme, candidate) in enumerate(candidates.items()):
+        total = columns[i].sum(axis=0)
+        sums, resampled = total[:-4].reshape(-1, 3), drawn[i][:, :-4].reshape(-1, len(names), 3)
+        overall, overall_drawn = sums.sum(axis=0), resampled.sum(axis=1)
+        of_section = not set(names).isdisjoint(SAFETY_COUNTS)
+        rows.append(
+            Row(
+                scheme=scheme,
+                how=candidate.how,
+                accuracy=accuracy_intervals(overall, overall_drawn, n_prompts),
+                tie_rate=float(overall[1] / overall[2]),
+                safety=safety_intervals(sums, resampled, names) if of_section else None,
+                subsets={
+                    subset: accuracy_intervals(sums[k], resampled[:, k], prompts_of[k])
+                    for k, subset in enumerate(names)
+                },
+                separation=candidate.separation,
+                difference=_mean_interval(total[-4:-2], drawn[i][:, -4:-2]),
+                p_value=float(p_values[i]),
+                p_holm=float(adjusted[i]),
+                n_unknown=int((~candidate.verdicts.known).sum()),
+                best_of=None
+                if candidate.items is None
+                else _mean_interval(total[-2:], drawn[i][:, -2:]),
+                deviation=candidate.deviation,
+            )
+        )
+    return rows
+
+
+def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -> Interval:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws = resampled[:, 0] / resampled[:, 1]
+        return percentile_interval(float(total[0] / total[1]), draws)

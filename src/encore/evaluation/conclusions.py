@@ -1,0 +1,93 @@
+"""What the numbers of a comparison support, in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from encore.calibration import Calibration, diagnose
+from encore.evaluation.candidates import BASELINES
+from encore.evaluation.comparison import Row
+from encore.evaluation.entropy_accuracy import Laws
+from encore.evaluation.intervals import FEW_PROMPTS, Interval
+
+SIGNIFICANT = 0.05
+TIE_RATES_DIFFER = 0.01
+
+
+def ratings_tell_little(calibration: Calibration) -> list[str]:
+    """That the ratings hardly tell responses apart, if they do not."""
+    empty = [found.message for found in diagnose(calibration).findings if found.kind == "empty"]
+    return [message[0].upper() + message[1:] for message in empty]
+
+
+def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[str]:
+    """Which schemes the pairs tell from uniform, and what would make the tables misleading."""
+    schemes = [row for row in rows[1:] if row.scheme not in BASELINES]
+    clear = [row for row in schemes if row.p_holm < SIGNIFICANT]
+    if clear:
+        rest = "; no other scheme is distinguishable from it" if len(clear) < len(schemes) else ""
+        said = f"On these {n_pairs} pairs, {'; '.join(map(_difference, clear))}{rest}"
+    else:
+        smallest = min((row.p_holm for row in schemes), default=float("nan"))
+        said = (
+            f"No scheme is distinguishable from uniform on these {n_pairs} pairs (smallest "
+            f"Holm-adjusted p = {smallest:.2g})"
+        )
+    sentences = [f"{said}; ties count one half."]
+    baselines = [r for r in rows if r.scheme in BASELINES and r.p_holm < SIGNIFICANT]
+    if baselines:
+        sentences.append(f"Of the baselines, {'; '.join(map(_difference, baselines))}.")
+    ties = [row.tie_rate for row in rows if row.scheme != "single"]
+    if max(ties) - min(ties) > TIE_RATES_DIFFER:
+        sentences.append(
+            f"Strict accuracy does not compare here: rewards tie on {100 * min(ties):.1f} % to "
+            f"{100 * max(ties):.1f} % of pairs, and breaking ties alone raises it."
+        )
+    if n_prompts < FEW_PROMPTS:
+        sentences.append(f"{n_prompts} prompts are too few to tell schemes apart.")
+    return sentences
+
+
+def _difference(row: Row) -> str:
+    direction = "better" if row.difference.value > 0 else "worse"
+    points = 100 * abs(row.difference.value)
+    return f"{row.scheme} is {direction} than uniform by {points:.1f} points (p = {row.p_holm:.2g})"
+
+
+def low_entropy_means(laws: Laws) -> str:
+    """Whether low entropy means crisp or silent on labelled pairs, with the correlations.
+
+    Crisp: rules of low entropy are right more often where they tell two responses apart (the
+    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where
+    they tell as many apart and are right less often, weighing by entropy does harm.
+    """
+    right, speaks = laws.accuracy["resolved"].pearson, laws.resolving.pearson
+    figures = (
+        f"over {laws.accuracy['resolved'].n_rules} rules, entropy correlates with the accuracy on "
+        f"resolved pairs at {_correlation(right)} and with the share resolved at "
+        f"{_correlation(speaks)}"
+    )
+    if right.high < 0:
+        return f"Low entropy means crisp here: {figures}."
+    if speaks.low > 0:
+        return f"Low entropy means silent here: {figures}."
+    if right.low > 0:
+        return f"Low entropy means wrong more often here: {figures}."
+    if right.high >= 0:
+        return f"Low entropy means neither crisp nor silent here: {figures}."
+    return "What low entropy means cannot be said: fewer than three rules differ in it."
+
+
+def _correlation(found: Interval) -> str:
+    if math.isnan(found.value):
+        return "no value (it does not differ)"
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
+def support(scheme: str) -> str:
+    """Which scheme the labelled pairs speak for."""
+    return (
+        f"The evidence supports {scheme}: the simplest scheme within one standard error of the "
+        f"best."
+    )

@@ -1,0 +1,202 @@
+"""Learned weights, and the choice of a scheme, judged on prompts that they did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration import Calibration
+from encore.errors import InputError
+from encore.evaluation.accuracy import outcomes
+from encore.ratings import PreferencePairs, as_pairs
+from encore.rewards import compose
+from encore.weights import LEARNED, LearnedScheme, Weights
+from encore.weights.auto import CHOICES
+
+Floats = NDArray[np.float64]
+N_FOLDS = 5
+
+
+def choose(
+    pairs: Any,
+    calibration: Calibration,
+    *,
+    n_folds: int = N_FOLDS,
+    rng: np.random.Generator | int = 0,
+) -> Weights:
+    """The simplest scheme that labelled pairs do not tell from the best: uniform if in doubt.
+
+    Half-credit accuracies of uniform, linear, softmax, inverse_variance, information, agreement
+    and bradley_terry (the last by cross-validation over prompts) are compared in this order; the
+    first that is within one standard error of the best is taken, the error being that of the best
+    one's accuracy, over prompts.
+
+    Parameters
+    ----------
+    pairs : PreferencePairs, frame or path
+        Labelled pairs, rated under the calibration's rules.
+    calibration : Calibration
+        What the label-free schemes weigh by.
+    n_folds : int, default 5
+        Folds for what learns from the pairs.
+    rng : numpy.random.Generator or int, default 0
+        The source of randomness, or a seed for one.
+
+    Returns
+    -------
+    Weights
+        Of scheme ``auto``; its notes say what was chosen and by which figures.
+
+    Raises
+    ------
+    MismatchError
+        If the pairs were rated under other rules.
+    InputError
+        If the pairs are unusable, or too few for the folds.
+
+    References
+    ----------
+    .. [1] Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees,
+       section 3.4.3: the one-standard-error rule.
+
+    Examples
+    --------
+    >>> from encore import calibrate, examples
+    >>> calibration = calibrate(examples.ratings_path(), examples.rules())
+    >>> choose(examples.ratings_path(), calibration).notes[0].split(":")[0]
+    'auto chose uniform'
+    """
+    labelled = as_pairs(pairs, calibration.rules)
+    label_free, _ = label_free_weights(calibration)
+    folds = folds_of(labelled, n_folds, np.random.default_rng(rng))
+    halves = {name: _half(*rewards_of(labelled, w)) for name, w in label_free.items()}
+    halves |= _learned_halves(labelled, folds)
+    chosen = simplest_of_the_best(halves, labelled.prompts.codes)
+    weights = label_free[chosen] if chosen in label_free else LEARNED[chosen]()(labelled)
+    told = ", ".join(f"{name} {100 * np.nanmean(half):.1f}" for name, half in halves.items())
+    why = (
+        f"auto chose {chosen}: the simplest within one standard error of the best on "
+        f"{labelled.n_pairs} labelled pairs (accuracy %: {told})"
+    )
+    return replace(
+        weights,
+        scheme="auto",
+        options={},
+        calibration_digest=calibration.digest,
+        notes=(why, *weights.notes),
+    )
+
+
+def simplest_of_the_best(halves: Mapping[str, Floats], clusters: NDArray[np.int64]) -> str:
+    """The first name whose accuracy is within one standard error of the best one's.
+
+    The error is that of the best one's accuracy, with prompts as the units: as in the original
+    rule, and wider than that of a difference, which the best of several exceeds by luck. NaN,
+    where a reward is unknown, is left out.
+    """
+    means = {name: float(np.nanmean(half)) for name, half in halves.items() if _any_known(half)}
+    best = max(means, key=lambda name: means[name])
+    known = ~np.isnan(halves[best])
+    by_prompt = np.bincount(clusters[known], halves[best][known] - means[best])
+    error = float(np.sqrt((by_prompt**2).sum())) / int(known.sum())
+    return next(name for name, mean in means.items() if mean >= means[best] - error)
+
+
+def chosen_rewards(
+    pairs: PreferencePairs,
+    label_free: Mapping[str, tuple[Floats, Floats]],
+    folds: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Rewards on each fold by the scheme that :func:`choose` takes on the others.
+
+    *label_free* holds the rewards of the label-free schemes on all pairs, simplest first: their
+    weights look at no label, so they are the same in every fold.
+    """
+    chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
+    halves = {name: _half(*rewards) for name, rewards in label_free.items()}
+    codes = pairs.prompts.codes
+    for fold in np.unique(folds):
+        out = folds == fold
+        seen = pick(pairs, ~out)
+        found = {name: half[~out] for name, half in halves.items()}
+        found |= _learned_halves(seen, folds[~out])
+        name = simplest_of_the_best(found, codes[~out])
+        if name in label_free:
+            chosen[out], rejected[out] = (side[out] for side in label_free[name])
+        else:
+            chosen[out], rejected[out] = rewards_of(pick(pairs, out), LEARNED[name]()(seen))
+    return chosen, rejected
+
+
+def _learned_halves(pairs: PreferencePairs, folds: NDArray[np.int64]) -> dict[str, Floats]:
+    halves = {}
+    for name, scheme in LEARNED.items():
+        try:
+            halves[name] = _half(*cross_validated(pairs, scheme(), folds))
+        except InputError:
+            continue  # it finds no weight on these pairs
+    return halves
+
+
+def label_free_weights(calibration: Calibration) -> tuple[dict[str, Weights], dict[str, str]]:
+    """Weights of what ``auto`` chooses from, and why those that are absent are."""
+    found, skipped = {}, {}
+    for name, scheme in CHOICES.items():
+        try:
+            found[name] = scheme(calibration)
+        except InputError as error:
+            skipped[name] = str(error)
+    return found, skipped
+
+
+def folds_of(pairs: PreferencePairs, n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A fold for every pair; no prompt is in two."""
+    prompts, cluster = np.unique(pairs.prompts.codes, return_inverse=True)
+    if not 2 <= n_folds <= len(prompts):
+        raise InputError(
+            f"{n_folds} folds of {len(prompts)} prompts; expected 2 folds or more, and a prompt "
+            f"for each."
+        )
+    fold_of_prompt = np.empty(len(prompts), dtype=np.int64)
+    fold_of_prompt[rng.permutation(len(prompts))] = np.arange(len(prompts)) % n_folds
+    return np.asarray(fold_of_prompt[cluster])
+
+
+def cross_validated(
+    pairs: PreferencePairs, scheme: LearnedScheme, folds: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Rewards on each fold by weights fitted to the others."""
+    chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
+    for fold in np.unique(folds):
+        out = folds == fold
+        weights = scheme(pick(pairs, ~out))
+        chosen[out], rejected[out] = rewards_of(pick(pairs, out), weights)
+    return chosen, rejected
+
+
+def pick(pairs: PreferencePairs, mask: NDArray[np.bool_]) -> PreferencePairs:
+    """These pairs only; the ratings stay."""
+    return replace(
+        pairs,
+        chosen=pairs.chosen[mask],
+        rejected=pairs.rejected[mask],
+        subsets=pairs.subsets.take(mask),
+    )
+
+
+def rewards_of(pairs: PreferencePairs, weights: Weights) -> tuple[Floats, Floats]:
+    """Rewards of the chosen and of the rejected responses."""
+    rewards = compose(pairs.ratings, weights)
+    return rewards[pairs.chosen], rewards[pairs.rejected]
+
+
+def _half(chosen: Floats, rejected: Floats) -> Floats:
+    return outcomes(chosen, rejected).half
+
+
+def _any_known(half: Floats) -> bool:
+    return bool((~np.isnan(half)).any())

@@ -1,0 +1,180 @@
+"""How well one reward agrees with people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.errors import InputError
+from encore.evaluation.accuracy import CONVENTIONS, Outcomes, outcomes, separation
+from encore.evaluation.intervals import (
+    ClusterBootstrap,
+    Interval,
+    accuracy_intervals,
+    percentile_interval,
+)
+from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
+from encore.ratings import Ids, PreferencePairs, as_pairs
+from encore.rewards import Reward
+from encore.weights import Weights
+
+
+@dataclass(frozen=True)
+class PairAccuracy:
+    """How often a reward ranks pairs as people do.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Pairs with a verdict.
+    accuracy : mapping of str to Interval
+        By tie convention, see ``encore.evaluation.CONVENTIONS``.
+    tie_rate : float
+        Share of pairs tied.
+    n_prompts : int
+        Prompts of these pairs, which the intervals resample; under 30 they are too narrow.
+    """
+
+    n_pairs: int
+    accuracy: Mapping[str, Interval]
+    tie_rate: float
+    n_prompts: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One reward on labelled pairs.
+
+    Parameters
+    ----------
+    overall : PairAccuracy
+        On all pairs.
+    subsets : mapping of str to PairAccuracy
+        By subset.
+    safety : mapping of str to Interval, or None
+        RewardBench's Safety section by tie convention, if any of its subsets is present.
+    safety_subsets : tuple of str
+        Which of its subsets are.
+    separation : float
+        See :func:`encore.evaluation.separation`.
+    n_prompts : int
+        Prompts, which the intervals resample.
+    n_unknown : int
+        Pairs left out because a reward is unknown.
+    n_uneven : int
+        Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    """
+
+    overall: PairAccuracy
+    subsets: Mapping[str, PairAccuracy]
+    safety: Mapping[str, Interval] | None
+    safety_subsets: tuple[str, ...]
+    separation: float
+    n_prompts: int
+    n_unknown: int
+    n_uneven: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def evaluate(
+    pairs: Any, reward: Reward | Weights, *, rng: np.random.Generator | int = 0
+) -> Evaluation:
+    """Evaluate one reward on labelled pairs.
+
+    Intervals are 95 % percentile bootstrap intervals that resample prompts.
+
+    Parameters
+    ----------
+    pairs : PreferencePairs, frame or path
+        In the pairs layout.
+    reward : Reward or Weights
+        What to evaluate.
+    rng : numpy.random.Generator or int, default 0
+        The source of randomness, or a seed for one.
+
+    Raises
+    ------
+    MismatchError
+        If pairs and reward are of different rules.
+    InputError
+        If the pairs are unusable, or no pair has a known reward.
+
+    Examples
+    --------
+    >>> from encore import LevelScale, PreferencePairs, Rulebook, Weights
+    >>> rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    >>> pairs = PreferencePairs.from_arrays([[1], [1], [0]], [[0], [1], [0]], rules)
+    >>> found = evaluate(pairs, Weights(rules, [1.0]))
+    >>> round(found.overall.accuracy["half"].value, 4), round(found.overall.tie_rate, 4)
+    (0.6667, 0.6667)
+    """
+    reward = Reward(reward) if isinstance(reward, Weights) else reward
+    labelled = as_pairs(pairs, reward.weights.rules)
+    rewards = reward(labelled.ratings)
+    chosen, rejected = rewards[labelled.chosen], rewards[labelled.rejected]
+    verdicts = outcomes(chosen, rejected)
+    if not verdicts.known.any():
+        raise InputError("no pair has a known reward: too much of the weight is unrated.")
+    bootstrap = ClusterBootstrap(labelled.prompts, np.random.default_rng(rng))
+    rows = sums_by_subset(verdicts, labelled.subsets)
+    resampled = bootstrap.sums(rows).reshape(bootstrap.n_resamples, -1, 3)
+    total = rows.sum(axis=0).reshape(-1, 3)
+    names = [str(name) for name in labelled.subsets.names]
+    present = tuple(name for name in SAFETY_COUNTS if name in names)
+    return Evaluation(
+        overall=_pair_accuracy(total.sum(axis=0), resampled.sum(axis=1), bootstrap.n_prompts),
+        subsets={
+            name: _pair_accuracy(total[i], resampled[:, i], n_prompts_in(labelled, i))
+            for i, name in enumerate(names)
+        },
+        safety=safety_intervals(total, resampled, names) if present else None,
+        safety_subsets=present,
+        separation=separation(chosen, rejected),
+        n_prompts=bootstrap.n_prompts,
+        n_unknown=int((~verdicts.known).sum()),
+        n_uneven=labelled.n_uneven,
+    )
+
+
+def sums_by_subset(verdicts: Outcomes, subsets: Ids) -> NDArray[np.float64]:
+    """Win, tie and 1 of each pair in its subset's three columns: (n_pairs, 3 n_subsets)."""
+    n_pairs, n_subsets = len(verdicts.win), len(subsets.names)
+    rows = np.zeros((n_pairs, n_subsets, 3))
+    rows[np.arange(n_pairs), subsets.codes] = verdicts.sums()
+    return rows.reshape(n_pairs, -1)
+
+
+def safety_intervals(
+    total: NDArray[np.float64], resampled: NDArray[np.float64], names: list[str]
+) -> dict[str, Interval]:
+    """RewardBench's Safety section by tie convention, from sums of shape (..., n_subsets, 3)."""
+    intervals = {}
+    for convention, of in CONVENTIONS.items():
+        accuracies, draws = of(total), of(resampled)
+        score = safety_score({name: accuracies[i] for i, name in enumerate(names)})
+        drawn = safety_score({name: draws[:, i] for i, name in enumerate(names)})
+        intervals[convention] = percentile_interval(float(score), drawn)
+    return intervals
+
+
+def n_prompts_in(pairs: PreferencePairs, subset: int) -> int:
+    """Prompts with a pair in one subset."""
+    return len(np.unique(pairs.prompts.codes[pairs.subsets.codes == subset]))
+
+
+def _pair_accuracy(
+    total: NDArray[np.float64], resampled: NDArray[np.float64], n_prompts: int
+) -> PairAccuracy:
+    return PairAccuracy(
+        n_pairs=int(total[2]),
+        accuracy=accuracy_intervals(total, resampled, n_prompts),
+        tie_rate=float(total[1] / total[2]) if total[2] else float("nan"),
+        n_prompts=n_prompts,
+    )

@@ -1,0 +1,1 @@
+"""RewardBench's and RewardBench 2's safety sections: texts, scores, published figures."""

@@ -1,0 +1,1 @@
+"""Bytes on disk: checkpoints of the Hugging Face layout and their safetensors; no model."""

@@ -1,0 +1,201 @@
+"""A model's folder: its configuration, its tensors, its rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from encore.errors import CheckpointError
+from encore.extras import require
+from encore.files import StrPath, file_digest
+from encore.heads.files.safetensors import Stored, Tensor, read_header
+from encore.rules import Rulebook
+
+RULES_FILE = "rules.toml"
+INDEX_FILE = "model.safetensors.index.json"
+_VOCABULARIES = (
+    *("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"),
+    *("vocab.txt", "vocab.json"),
+)
+_TOKENIZER_FILES = (
+    *_VOCABULARIES,
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
+    *("chat_template.jinja", "chat_template.json"),
+)
+_HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
+_WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", RULES_FILE, "README.md")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A Hugging Face checkpoint on disk, opened and checked, its numbers not read.
+
+    Parameters
+    ----------
+    name : str
+        As the user named it.
+    folder : pathlib.Path
+        Where its configuration, its tokenizer and its rules lie.
+    config : mapping
+        What ``config.json`` says.
+    tensors : mapping of str to Stored or ndarray of float32
+        Where each tensor lies, or the tensor itself where it was made in memory.
+    rules : Rulebook, optional
+        What its heads rate.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    rules: Rulebook | None = None
+
+    @classmethod
+    def open(cls, source: StrPath) -> Checkpoint:
+        """Open a folder, or a model of the hub: ``owner/name`` or ``owner/name@revision``.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no such model, or it is not whole.
+        """
+        folder = Path(source)
+        if not folder.is_dir():
+            folder = _fetch(str(source))
+        config = _read_config(folder)
+        rules_path = folder / RULES_FILE
+        rules = Rulebook.load(rules_path) if rules_path.is_file() else None
+        return cls(str(source), folder, config, dict(_read_tensors(folder)), rules)
+
+    def with_config(self, **changes: Any) -> Checkpoint:
+        """The same with some keys of its configuration changed; None removes one."""
+        config = {**self.config, **changes}
+        return replace(self, config={k: v for k, v in config.items() if v is not None})
+
+    @property
+    def hidden_size(self) -> int:
+        """Numbers in one state of the backbone."""
+        config = self.config.get("text_config") or self.config
+        size = next((config[name] for name in _HIDDEN if name in config), None)
+        if not isinstance(size, int):
+            raise CheckpointError(f"{self.name}: config.json states no hidden_size.")
+        return size
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether its tensors are not simply those of its folder."""
+        return any(
+            not isinstance(tensor, Stored) or tensor.path.parent != self.folder
+            for tensor in self.tensors.values()
+        )
+
+    @property
+    def tokenizer_files(self) -> list[Path]:
+        """The files of its tokenizer.
+
+        Raises
+        ------
+        CheckpointError
+            If it has none.
+        """
+        if not any((self.folder / name).is_file() for name in _VOCABULARIES):
+            raise CheckpointError(
+                f"{self.name}: no tokenizer; expected tokenizer.json or another vocabulary beside "
+                f"config.json. Save it there with tokenizer.save_pretrained."
+            )
+        return [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).is_file()]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that its values depend on: configuration, tensors, tokenizer."""
+        seen = hashlib.sha256(json.dumps(dict(self.config), sort_keys=True).encode())
+        files = {t.path for t in self.tensors.values() if isinstance(t, Stored)}
+        for path in (*sorted(files), *self.tokenizer_files):
+            seen.update(_content_digest(path).encode())
+        for name, tensor in self.tensors.items():
+            seen.update(name.encode())
+            if not isinstance(tensor, Stored):
+                seen.update(tensor.tobytes())
+        return seen.hexdigest()
+
+
+def _content_digest(path: Path) -> str:
+    """SHA-256 of a file; a hub's cache names large files by theirs."""
+    named = path.resolve().name
+    return named if path.is_symlink() and len(named) == 64 else file_digest(path)
+
+
+def _fetch(source: str) -> Path:
+    """The folder of a hub's model in the cache, fetched if it is not there."""
+    name, _, revision = source.partition("@")
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise CheckpointError(
+            f"{source}: no such folder. Give a model's folder, a model of the Hugging Face hub "
+            f"(owner/name), or encore:mini."
+        )
+    hub = require("huggingface_hub", extra="heads", feature="A model of the hub")
+    try:
+        folder = hub.snapshot_download(name, revision=revision or None, allow_patterns=[*_WANTED])
+    except Exception as error:  # whatever the hub, its cache or its network raise
+        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{source}: it is neither a folder nor can it be had from the hub ({told}). Fetch it "
+            f"where there is a network (hf download {name}) and give its folder."
+        ) from error
+    return Path(folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no config.json; expected a Hugging Face checkpoint.")
+    config = _read_json(path)
+    if not isinstance(config.get("model_type"), str):
+        raise CheckpointError(f"{path}: it states no model_type; expected a Hugging Face model's.")
+    return config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a JSON document ({error}).") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object.")
+    return value
+
+
+def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
+    single, index = folder / "model.safetensors", folder / INDEX_FILE
+    if single.is_file():  # with both, Transformers reads this one
+        placed: Any = dict.fromkeys(read_header(single), single.name)
+    elif index.is_file():
+        placed = _read_json(index).get("weight_map")
+        if not isinstance(placed, dict) or not placed:
+            raise CheckpointError(f"{index}: it has no weight_map.")
+    else:
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        hint = (
+            "its weights are pickled, which can run code; save them as safetensors"
+            if pickled
+            else f"expected model.safetensors or {INDEX_FILE}"
+        )
+        raise CheckpointError(f"{folder}: no safetensors file; {hint}.")
+    headers: dict[str, dict[str, Stored]] = {}
+    for name, file in placed.items():
+        if not isinstance(file, str) or Path(file).name != file:
+            raise CheckpointError(f"{index}: {file!r} is not the name of a file beside it.")
+        if file not in headers:
+            if not (folder / file).is_file():
+                raise CheckpointError(f"{folder}: {file} is missing. Fetch the model again.")
+            headers[file] = read_header(folder / file)
+        if name not in headers[file]:
+            raise CheckpointError(
+                f"{folder / file}: no tensor {name!r}, which the index puts there."
+            )
+        yield name, headers[file][name]

@@ -1,0 +1,1 @@
+"""The model that runs: a backbone with linear heads, and its conversations."""

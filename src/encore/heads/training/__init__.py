@@ -1,0 +1,1 @@
+"""Training heads on frozen states, or the backbone with them."""

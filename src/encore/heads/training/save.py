@@ -1,0 +1,149 @@
+"""Trained heads, and saving them as an ordinary checkpoint with its rules and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.files import StrPath
+from encore.heads.files.checkpoint import RULES_FILE, Checkpoint
+from encore.heads.model.classifier import as_classifier, for_rules
+from encore.heads.model.linear_heads import HeadPlace
+from encore.heads.model.write import write_checkpoint
+from encore.heads.training.quality import RuleQuality
+from encore.rules import RangeScale, Rule, Rulebook
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Heads and how good they are.
+
+    Parameters
+    ----------
+    weight, bias : ndarray of float64, shape (n_rules, hidden_size), (n_rules,)
+        The heads.
+    rules : Rulebook
+        What they rate, with ranges.
+    quality : tuple of RuleQuality
+        Per rule.
+    method : str
+        How they were trained.
+    provenance : mapping
+        What they were trained on.
+    validated : str
+        How the quality was measured.
+    n_cut : int
+        Responses of which the middle was left out.
+    held_out : ndarray of float64, shape (n_pairs, 2), optional
+        Of a head trained on pairs: rewards of both responses by heads that saw no pair of their
+        prompt, chosen first.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    rules: Rulebook
+    quality: tuple[RuleQuality, ...]
+    method: str
+    provenance: Mapping[str, Any]
+    validated: str
+    n_cut: int = 0
+    held_out: NDArray[np.float64] | None = None
+
+
+def save_trained(
+    trained: Trained, checkpoint: Checkpoint, place: HeadPlace, out: StrPath
+) -> Rulebook:
+    """Write an ordinary sequence classifier with a head a rule, its rules and its card.
+
+    Where the architecture's head has no bias, the intercept goes into the rule's scale instead:
+    worst and best are moved by it, so that a value means the same on its scale.
+
+    Parameters
+    ----------
+    trained : Trained
+        The heads.
+    checkpoint : Checkpoint
+        The backbone that they stand on.
+    place : HeadPlace
+        Where its class has heads.
+    out : path-like
+        The folder to write; it must not exist, or be empty.
+
+    Returns
+    -------
+    Rulebook
+        The rules as they are saved.
+    """
+    rules, heads = trained.rules, {f"{place.module}.weight": trained.weight}
+    if place.has_bias:
+        heads[f"{place.module}.bias"] = trained.bias
+    else:
+        rules = _moved(rules, trained.bias)
+    write_checkpoint(
+        out,
+        for_rules(as_classifier(checkpoint), rules.ids),
+        {name: part.astype(np.float32) for name, part in heads.items()},
+        {RULES_FILE: rules.to_toml(), "README.md": card(trained, rules, checkpoint.name)},
+    )
+    return rules
+
+
+def _moved(rules: Rulebook, bias: NDArray[np.float64]) -> Rulebook:
+    moved = []
+    for rule, by in zip(rules, bias.tolist(), strict=True):
+        scale = RangeScale(rule.scale.worst - by, rule.scale.best - by, rule.scale.n_levels)
+        moved.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
+    return Rulebook(tuple(moved))
+
+
+def card(trained: Trained, rules: Rulebook, backbone: str) -> str:
+    """The model card: data, quality per rule, limits."""
+    rows = "\n".join(
+        f"| {rule.id} | {rule.text} | {found.n_labels} | {_digits(found.r2)} | {found.auc:.3f} | "
+        f"{rule.scale.worst:.6g} | {rule.scale.best:.6g} |"
+        for rule, found in zip(rules, trained.quality, strict=True)
+    )
+    data = "\n".join(f"- {name}: {value}" for name, value in trained.provenance.items())
+    weak = [found.rule for found in trained.quality if not found.auc >= 0.7]
+    limits = f"- Hardly better than guessing (AUC below 0.7): {', '.join(weak)}.\n" if weak else ""
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+base_model: {backbone}
+tags: [reward-model, multi-head, encore]
+---
+
+# {len(rules)} reward heads on {backbone}
+
+Trained with `encore train --method {trained.method}`. An ordinary sequence classifier: one logit a
+rule, in the order of `rules.toml`, as regression. Take the logits; do not put them through a
+softmax or a sigmoid.
+
+## Data
+
+{data}
+
+## Quality on prompts left out
+
+{trained.validated}; the responses to one prompt stay together. AUC is the chance that of two
+responses with different labels the better one gets the better value; R² is the share of the labels'
+variance that is explained.
+
+| rule | text | labels | R² | AUC | worst | best |
+|---|---|---|---|---|---|---|
+{rows}
+
+## Limits
+
+- The heads know what the labels above know, on texts like those above. On other texts, check first.
+- A head that explains little stays near its mean: its ratings scatter little because it learnt
+  little. A low rating entropy of such a head is no sign of a crisp rule; see `encore diagnose`.
+{limits}"""
+
+
+def _digits(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"

@@ -1,0 +1,132 @@
+"""A judge: a language model behind an OpenAI-compatible endpoint, asked rule by rule."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from encore.errors import StoppedError
+from encore.raters.judge.endpoint import Endpoint, Limits, check_url
+from encore.raters.judge.options import Manner
+from encore.raters.judge.prompt import TEMPLATE_VERSION
+from encore.raters.judge.schedule import Lanes, Unit, Work
+from encore.raters.judge.session import Asking
+from encore.raters.judge.sync import run_to_end
+from encore.raters.protocol import Identity, Item, Ledger
+
+
+class Judge:
+    """Rates with a language model behind an OpenAI-compatible endpoint.
+
+    Parameters
+    ----------
+    model : str
+        The model's name at the endpoint. It, and not the address, is part of who rates: a server
+        may move.
+    base_url : str
+        The address up to and with ``/v1``.
+    manner : Manner
+        How it is asked.
+    limits : Limits
+        Concurrency, timeout, attempts and budget.
+    api_key : str, optional
+        Sent to the endpoint alone.
+
+    Raises
+    ------
+    InputError
+        If the address is none.
+    MissingExtraError
+        When it is called and aiohttp is not installed.
+
+    Examples
+    --------
+    >>> judge = Judge("Qwen/Qwen3-8B", "http://localhost:8000/v1")
+    >>> judge.identity.rater["model"]
+    'Qwen/Qwen3-8B'
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str,
+        *,
+        manner: Manner | None = None,
+        limits: Limits | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self.model = model
+        self.base_url = check_url(base_url)
+        self.manner = manner or Manner()
+        self.limits = limits or Limits()
+        self._api_key = api_key
+
+    def __repr__(self) -> str:
+        return f"Judge({self.model!r}, {self.base_url!r})"
+
+    @property
+    def identity(self) -> Identity:
+        """The model, the template and the manner of asking."""
+        rater = {
+            "kind": "judge",
+            "model": self.model,
+            "template": TEMPLATE_VERSION,
+            **self.manner.to_dict(),
+        }
+        return Identity(
+            rater, n_samples=self.manner.n_samples, sees_all_rules=self.manner.batch_rules
+        )
+
+    def endpoint(self, note: Callable[[str], None] = lambda message: None) -> Endpoint:
+        """The endpoint, for an ``async with`` block."""
+        return Endpoint(self.base_url, self.limits, api_key=self._api_key, note=note)
+
+    def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
+        """Rate what the ledger wants of each item.
+
+        Raises
+        ------
+        EndpointError
+            If the endpoint refuses, is not there, or fails every time.
+        BudgetError
+            If the budget is spent.
+        """
+        run_to_end(self._rate(items, ledger))
+
+    async def _rate(self, items: Iterable[Item], ledger: Ledger) -> None:
+        async with self.endpoint(ledger.note) as endpoint:
+            asking = await Asking.begin(self.model, self.manner, endpoint, ledger)
+            n_lanes = min(self.limits.concurrency, asking.n_slots or self.limits.concurrency)
+            lanes = Lanes(
+                _works(items, ledger, batch=self.manner.batch_rules),
+                asking.ask,
+                n_lanes,
+                own_caches=asking.n_slots is not None,
+            )
+            running = asyncio.create_task(lanes.run())
+            try:
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                ledger.note(
+                    f"Stopping: waiting for {lanes.n_in_flight} calls in flight (interrupt again "
+                    f"to drop them)."
+                )
+                lanes.stop()
+                endpoint.stop(StoppedError("interrupted."))
+                await asyncio.wait([running])
+                raise
+
+
+def _works(items: Iterable[Item], ledger: Ledger, *, batch: bool) -> Iterator[Work]:
+    """Each item that is not rated yet with the calls to make about it."""
+    position = {rule.id: place for place, rule in enumerate(ledger.rules)}
+    for item in items:
+        wanted = [(position[rule.id], sample) for rule, sample in ledger.wants(item)]
+        if batch:
+            all_rules = tuple(range(len(ledger.rules)))
+            units = [Unit(all_rules, sample) for sample in sorted({s for _, s in wanted})]
+        else:
+            units = [Unit((place,), sample) for place, sample in wanted]
+        if units:
+            yield Work(item, deque(units))

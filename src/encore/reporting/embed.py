@@ -1,0 +1,172 @@
+"""The ratings that a page embeds, so that its script can recompute everything from them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration import Calibration, calibrate
+from encore.evaluation.cross_validate import label_free_weights
+from encore.ratings import Ids, PreferencePairs, RatingsTable
+from encore.reporting.gather import take_pairs
+from encore.rewards import MAX_MISSING
+from encore.rules import LevelScale
+from encore.theory import Mixture
+from encore.weights import Weights
+
+MAX_EMBEDDED_PAIRS = 5_000
+MAX_SUBSETS = 20
+_MAX_BYTES = 1_800_000  # of one set of ratings before base64: the page stays below 6 MB
+_UNRATED = 255
+COUNTED = ("linear", "softmax")  # the schemes that the page computes from level counts alone
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Ratings of a page.
+
+    Parameters
+    ----------
+    name : str
+        What they are.
+    calibration : Calibration
+        From which all schemes are weighed.
+    pairs : PreferencePairs or None
+        The labelled pairs embedded.
+    responses : RatingsTable or None
+        The responses embedded where there are no pairs.
+    extra : mapping of str to Weights
+        Weights to choose from beside those of the label-free schemes.
+    """
+
+    name: str
+    calibration: Calibration
+    pairs: PreferencePairs | None
+    responses: RatingsTable | None
+    extra: dict[str, Weights]
+
+    @property
+    def n_rows(self) -> int:
+        """Responses embedded."""
+        if self.pairs is not None:
+            return 2 * self.pairs.n_pairs
+        return 0 if self.responses is None else self.responses.n_rows
+
+    @cached_property
+    def schemes(self) -> dict[str, Weights]:
+        """What the page can weigh by."""
+        return {**label_free_weights(self.calibration)[0], **self.extra}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``web/src/recompute.ts`` calls a ``Dataset``."""
+        rules, counts = self.calibration.rules, self.calibration.statistics.counts
+        # Of weights only the ratios matter; the largest is 1, so that no power of them overflows.
+        given = {
+            name: (weights.values / weights.values.max()).tolist()
+            for name, weights in self.schemes.items()
+            if name not in COUNTED
+        }
+        names, codes = ([], np.empty(0)) if self.pairs is None else largest_subsets(self.pairs)
+        return {
+            "name": self.name,
+            "rules": list(rules.ids),
+            "nRows": self.n_rows,
+            "nPairs": 0 if self.pairs is None else self.pairs.n_pairs,
+            "columns": [_packed(column) for column in self._unit().T],
+            "subsets": {"names": names, "codes": _base64(codes.astype("<u2"))},
+            "counts": [
+                row[:n].tolist() for row, n in zip(counts, rules.n_levels.tolist(), strict=True)
+            ],
+            "schemes": list(self.schemes),
+            "weights": given,
+            "maxMissing": MAX_MISSING,
+        }
+
+    def _unit(self) -> NDArray[np.float64]:
+        """Unit ratings, chosen responses first; shape (n_rows, n_rules)."""
+        if self.pairs is not None:
+            unit = self.pairs.ratings.unit
+            return np.concatenate([unit[self.pairs.chosen], unit[self.pairs.rejected]])
+        if self.responses is not None:
+            return self.responses.unit
+        return np.empty((0, len(self.calibration.rules)))
+
+
+def embed(
+    name: str,
+    calibration: Calibration,
+    rated: PreferencePairs | RatingsTable | None,
+    extra: dict[str, Weights],
+    rng: np.random.Generator,
+) -> Embedded:
+    """As many pairs or responses as a page takes, sampled evenly."""
+    if isinstance(rated, PreferencePairs):
+        n_pairs, most = rated.n_pairs, min(MAX_EMBEDDED_PAIRS, _fits(rated.ratings) // 2)
+        if n_pairs > most:
+            rated = take_pairs(rated, np.sort(rng.choice(n_pairs, most, replace=False)))
+        return Embedded(name, calibration, rated, None, extra)
+    if rated is not None:
+        n_rows, most = rated.n_rows, min(2 * MAX_EMBEDDED_PAIRS, _fits(rated))
+        if n_rows > most:
+            rated = rated.take(np.sort(rng.choice(n_rows, most, replace=False)))
+    return Embedded(name, calibration, None, rated, extra)
+
+
+def simulated(n_pairs: int = 2_000) -> Embedded:
+    """The source's picture: rules that see the same quality through ever more noise.
+
+    Eight rules of ten levels; chosen responses are a level better than rejected ones, seen through
+    noise of half a level under the first rule to two and a half under the last. Under more, ratings
+    would pile up at the ends of the scale, and entropy would fall again.
+    """
+    noise = np.linspace(0.5, 2.5, 8)
+    mixture = Mixture(np.full(8, 6.0), np.full(8, 5.0), noise, LevelScale(tuple(range(1, 11))))
+    pairs = mixture.simulate(n_pairs, rng=0)
+    return Embedded("simulated", calibrate(pairs, mixture.rules), pairs, None, {})
+
+
+def with_largest_subsets(pairs: PreferencePairs) -> PreferencePairs:
+    """The same pairs in as many subsets as are shown one by one."""
+    names, codes = largest_subsets(pairs)
+    return PreferencePairs(pairs.ratings, pairs.chosen, pairs.rejected, Ids(codes, names))
+
+
+def largest_subsets(pairs: PreferencePairs) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the subsets, in order of appearance, and each pair's; small ones of many joined."""
+    present, first, codes, sizes = np.unique(
+        pairs.subsets.codes, return_index=True, return_inverse=True, return_counts=True
+    )
+    kept = np.argsort(-sizes, kind="stable")[:MAX_SUBSETS]
+    kept = kept[np.argsort(first[kept])]
+    names = [str(pairs.subsets.names[present[k]]) for k in kept]
+    place = np.full(len(present), len(kept))
+    place[kept] = np.arange(len(kept))
+    n_others = len(present) - len(kept)
+    return [*names, *([f"{n_others} smaller subsets"] if n_others else [])], place[codes]
+
+
+def _fits(table: RatingsTable) -> int:
+    """How many responses fit the page."""
+    columns = table.unit[:: max(1, table.n_rows // 2_000)].T
+    size = sum(1 if len(np.unique(column)) < _UNRATED else 8 for column in columns)
+    return max(2, _MAX_BYTES // size)
+
+
+def _packed(column: NDArray[np.float64]) -> dict[str, Any]:
+    """One rule's ratings: codes of at most 255 values, or the values."""
+    known = ~np.isnan(column)
+    table, codes = np.unique(column[known], return_inverse=True)
+    if len(table) > _UNRATED:
+        return {"values": _base64(column.astype("<f8"))}
+    packed = np.full(len(column), _UNRATED, dtype=np.uint8)
+    packed[known] = codes
+    return {"codes": _base64(packed), "table": table.tolist()}
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

@@ -1,0 +1,136 @@
+"""One figure: its numbers, and its picture in the forms that are saved."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from encore.evaluation import Interval
+from encore.extras import require
+from encore.reporting.style import STYLE
+
+Cell = str | float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Parameters
+    ----------
+    name : str
+        Of its files.
+    title : str
+        One line.
+    says : str
+        What it shows, for who cannot see it.
+    columns, rows : tuple
+        The numbers in it.
+    draw : callable
+        Draws into an empty Matplotlib figure.
+    """
+
+    name: str
+    title: str
+    says: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    draw: Callable[[Any], None]
+
+    def csv(self) -> bytes:
+        """The numbers as CSV; what is undefined is empty.
+
+        Text that a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        for row in (self.columns, *self.rows):
+            writer.writerow([_inert(cell) for cell in row])
+        return out.getvalue().encode()
+
+    def drawn(self) -> Drawn:
+        """The figure in every form, the same bytes every time.
+
+        Raises
+        ------
+        MissingExtraError
+            If Matplotlib is not installed.
+        """
+        matplotlib = require("matplotlib", extra="report", feature="A report")
+        figures = require("matplotlib.figure", extra="report", feature="A report")
+        # Ids are text, never formulas; SVG keeps them as text, which is small and can be searched.
+        style = {**STYLE, "text.parse_math": False, "svg.fonttype": "none"}
+        files = {"csv": self.csv()}
+        with matplotlib.rc_context(style), warnings.catch_warnings():
+            # An id may hold characters that no font here has; it is drawn as boxes.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+            figure = figures.Figure(layout="constrained")
+            self.draw(figure)
+            # Laid out once, not for each form: it takes as long as drawing.
+            figure.get_layout_engine().execute(figure)
+            figure.set_layout_engine("none")
+            for form, metadata in _METADATA.items():
+                out = io.BytesIO()
+                figure.savefig(out, format=form, metadata=metadata, dpi=120)
+                files[form] = out.getvalue()
+        return Drawn(self.name, self.title, self.says, files)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as files.
+
+    Parameters
+    ----------
+    name, title, says : str
+        The figure's.
+    files : mapping of str to bytes
+        By ending: ``svg``, ``png`` and ``csv``.
+    """
+
+    name: str
+    title: str
+    says: str
+    files: Mapping[str, bytes]
+
+
+def _inert(cell: Cell) -> Cell:
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(tuple("=+-@\t\r")) else cell
+    return "" if math.isnan(cell) else cell
+
+
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+def short(text: str, most: int = 32) -> str:
+    """An id that fits beside an axis; the end stays, where ids that begin alike differ."""
+    # A control character would break the SVG; rules have none, subsets may.
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"
+
+
+def said(value: float) -> str:
+    """A number for people."""
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
+
+
+def three(found: Interval) -> tuple[float, float, float]:
+    """An estimate and the ends of its interval."""
+    return found.value, found.low, found.high
+
+
+def correlation(found: Interval) -> str:
+    """A correlation with its interval, for people."""
+    if math.isnan(found.value):
+        return "undefined"
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

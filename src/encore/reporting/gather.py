@@ -1,0 +1,230 @@
+"""What a report is about: a calibration, and the rated pairs or responses that it shows."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encore.calibration import Calibration, calibrate
+from encore.errors import InputError
+from encore.files import file_digest
+from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.rules import Rulebook
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_PAIRS = 20_000
+MAX_RESPONSES = 10_000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was rated.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Of all ratings, or of the calibration set.
+    name : str
+        The file's name, or what stands for ratings from memory.
+    sha256 : str
+        Digest of the file; empty for ratings from memory.
+    rater : str
+        Who rated, as the file says; empty if it does not.
+    pairs : PreferencePairs or None
+        Labelled pairs, at most ``MAX_PAIRS`` of them, sampled evenly.
+    responses : RatingsTable or None
+        Rated responses where there are no pairs, at most ``MAX_RESPONSES`` likewise.
+    pair_ids : tuple of str
+        Their ids.
+    n_pairs, n_responses : int
+        How many there are in all.
+    path : Path or None
+        The file, from which texts can be read.
+    own_calibration : bool
+        Whether the calibration is of these ratings, rather than of a calibration set.
+    """
+
+    calibration: Calibration
+    name: str
+    sha256: str = ""
+    rater: str = ""
+    pairs: PreferencePairs | None = None
+    responses: RatingsTable | None = field(default=None, repr=False)
+    pair_ids: tuple[str, ...] = ()
+    n_pairs: int = 0
+    n_responses: int = 0
+    path: Path | None = None
+    own_calibration: bool = True
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the pairs are a sample of more."""
+        return self.pairs is not None and self.pairs.n_pairs < self.n_pairs
+
+
+def gather(
+    source: Any, rules: Rulebook | None, calibration_set: Any, rng: np.random.Generator
+) -> Subject:
+    """Read what the report is about.
+
+    Raises
+    ------
+    InputError
+        If ratings come without their rules, or a calibration with some.
+    MismatchError
+        If something was made with other rules.
+    """
+    if _is_calibration(source):
+        if rules is not None or calibration_set is not None:
+            raise InputError("a calibration holds its rules; rules and sets go with ratings.")
+        return _of_calibration(source)
+    is_path = isinstance(source, str | os.PathLike)
+    if rules is None:
+        raise InputError(f"{source if is_path else 'these ratings'}: give their rules.")
+    found = _from_file(Path(source), rules, rng) if is_path else _from_memory(source, rules, rng)
+    own = calibration_set is None
+    if _is_calibration(calibration_set):
+        calibration_set = _of_calibration(calibration_set).calibration
+        rules.same_as(calibration_set.rules, "these rules", "the calibration set")
+        calibration = calibration_set
+    else:
+        calibration = calibrate(source if own else calibration_set, rules)
+    return Subject(calibration, own_calibration=own, **found)
+
+
+def _is_calibration(source: Any) -> bool:
+    is_path = isinstance(source, str | os.PathLike)
+    return isinstance(source, Calibration) or (is_path and Path(source).suffix == ".json")
+
+
+def _of_calibration(source: Any) -> Subject:
+    if isinstance(source, Calibration):
+        calibration, name, sha256 = source, "calibration", ""
+    else:
+        calibration, name = Calibration.load(source), Path(source).name
+        sha256 = file_digest(source)
+    return Subject(calibration, name, sha256, n_responses=calibration.n_responses)
+
+
+def _from_file(path: Path, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
+    from encore.ratings import arrow, files
+
+    sample: _RowSample | None = None
+    rater, paired = "", False
+    for batch in files.arrow_batches(path, rules, also=("subset",)):
+        if sample is None:
+            paired, rater = arrow.is_pairs(batch.column_names), _rater_of(path)
+            sample = _RowSample(MAX_PAIRS if paired else MAX_RESPONSES, rng)
+        sample.add(batch)
+    n_rows = 0 if sample is None else sample.n_rows
+    found = {"name": path.name, "sha256": file_digest(path), "rater": rater, "path": path}
+    if sample is None or n_rows <= sample.size:
+        whole = as_pairs(path, rules) if paired else as_ratings(path, rules)
+        return {**_from_memory(whole, rules, rng), **found}
+    if paired:
+        pairs = arrow.pairs_from(sample.table(), rules, str(path))
+        numbers = {"pair_ids": pairs.ids, "n_pairs": n_rows, "n_responses": 2 * n_rows}
+        return {**found, "pairs": pairs, **numbers}
+    return {**found, "responses": as_ratings(sample.table(), rules), "n_responses": n_rows}
+
+
+def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
+    if not isinstance(source, PreferencePairs | RatingsTable | np.ndarray | list | tuple):
+        from encore.ratings import arrow
+
+        source = arrow.to_arrow(source, "ratings")
+        if arrow.is_pairs(source.column_names):
+            source = as_pairs(source, rules)
+    if isinstance(source, PreferencePairs):
+        pairs, n_pairs, ids = as_pairs(source, rules), source.n_pairs, source.ids
+        n_responses = len(np.unique([pairs.chosen, pairs.rejected]))
+        if n_pairs > MAX_PAIRS:
+            taken = np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False))
+            pairs, ids = take_pairs(pairs, taken), tuple(ids[k] for k in taken)
+        numbers = {"pair_ids": ids, "n_pairs": n_pairs, "n_responses": n_responses}
+        return {"name": "pairs", "pairs": pairs, **numbers}
+    table = as_ratings(source, rules)
+    first = np.flatnonzero(table.is_first)
+    n_responses = len(first)
+    if n_responses > MAX_RESPONSES:
+        first = np.sort(rng.choice(first, MAX_RESPONSES, replace=False))
+    return {"name": "ratings", "responses": table.take(first), "n_responses": n_responses}
+
+
+def take_pairs(pairs: PreferencePairs, positions: NDArray[np.int64]) -> PreferencePairs:
+    """These pairs only, over the same ratings."""
+    return PreferencePairs(
+        pairs.ratings,
+        pairs.chosen[positions],
+        pairs.rejected[positions],
+        pairs.subsets.take(positions),
+    )
+
+
+class _RowSample:
+    """An even sample of a stream of rows, in their order: those with the smallest random numbers.
+
+    Repeats of a rating are passed over.
+    """
+
+    def __init__(self, size: int, rng: np.random.Generator) -> None:
+        self.size = size
+        self.n_rows = 0
+        self._n_read = 0
+        self._rng = rng
+        self._parts: list[pa.Table] = []
+        self._numbers = np.empty(0)
+
+    def add(self, batch: pa.Table) -> None:
+        import pyarrow
+
+        if "id" not in batch.column_names:  # a pair without an id goes by its number in the file
+            first = self._n_read + 1
+            numbered = pyarrow.array(range(first, first + batch.num_rows))
+            batch = batch.append_column("id", numbered)
+        self._n_read += batch.num_rows
+        if "repeat" in batch.column_names:
+            repeat = batch["repeat"].to_numpy().astype(np.float64)
+            batch = batch.filter(repeat == 0)
+        self.n_rows += batch.num_rows
+        numbers = self._rng.random(batch.num_rows)
+        limit = self._numbers.max() if len(self._numbers) >= self.size else 1.0
+        few = numbers < limit
+        self._parts.append(batch.filter(few))
+        self._numbers = np.append(self._numbers, numbers[few])
+        if len(self._numbers) > 2 * self.size:
+            self._parts = [self.table()]
+
+    def table(self) -> pa.Table:
+        import pyarrow
+
+        rows = pyarrow.concat_tables(self._parts, promote_options="permissive")
+        if len(self._numbers) > self.size:
+            kept = np.sort(np.argpartition(self._numbers, self.size)[: self.size])
+            rows, self._numbers = rows.take(kept), self._numbers[kept]
+        return rows
+
+
+def _rater_of(path: Path) -> str:
+    """Who rated a Parquet file, as its metadata says."""
+    if path.suffix.lower() != ".parquet":
+        return ""
+    import pyarrow.parquet
+
+    stated = (pyarrow.parquet.read_schema(path).metadata or {}).get(b"encore.provenance", b"{}")
+    try:
+        rater = json.loads(stated).get("rater", "")
+    except (ValueError, AttributeError):
+        return ""
+    if isinstance(rater, dict):
+        told = (str(rater[name]) for name in ("kind", "model") if rater.get(name))
+        return ", ".join(told)
+    return str(rater)

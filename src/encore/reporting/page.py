@@ -1,0 +1,191 @@
+"""One HTML page that needs nothing else: no network, no file beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from encore._version import __version__
+from encore.evaluation import Interval
+from encore.extras import require
+from encore.files import without_nan
+from encore.reporting.content import Content, RuleRow
+from encore.reporting.figure import Drawn, correlation, three
+from encore.reporting.figures import TIES, before_and_after
+
+_MOST_PARTS = 12  # of a waterfall; the rest stand as one
+_ASSETS = resources.files("encore.reporting") / "assets"
+
+
+def page_of(
+    content: Content,
+    figures: Sequence[Drawn],
+    provenance: Mapping[str, Any],
+    texts: Mapping[int, Any],
+) -> str:
+    """The page as HTML.
+
+    Parameters
+    ----------
+    content : Content
+        What it says.
+    figures : sequence of Drawn
+        Its figures.
+    provenance : mapping
+        What it was made from and with.
+    texts : mapping of int to mapping
+        Prompt, chosen and rejected text by the position of a pair; empty to show none.
+    """
+    jinja2 = require("jinja2", extra="report", feature="A report")
+    # Everything that is filled in is escaped, unless the template says that it is ours.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": _percent,
+        "range": _range,
+        "number": _number,
+        "signed": _signed,
+        "bars": _bars,
+        "uri": _uri,
+    }
+    script = _asset("page.js")
+    template = environment.from_string(_asset("page.html"))
+    page: str = template.render(
+        content=content,
+        figures={figure.name: figure for figure in figures},
+        ties=TIES,
+        provenance=provenance,
+        texts=texts,
+        data=without_nan(_data(content, provenance)),
+        style=_asset("page.css"),
+        script=script,
+        licences=_asset("LICENSES.txt"),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    return page
+
+
+def provenance_of(content: Content, seed: int | None, command: str) -> dict[str, Any]:
+    """What the report was made from and with."""
+    subject, calibration = content.subject, content.calibration
+    return {
+        "command": command,
+        "seed": seed,
+        "source": subject.name,
+        "source_sha256": subject.sha256,
+        "rater": subject.rater,
+        "rules_digest": calibration.rules.digest,
+        "calibration_digest": calibration.digest,
+        "calibrated_on": [s.name for s in calibration.sources],
+        "scheme": content.weights.scheme,
+        "scheme_options": ", ".join(f"{k}={v}" for k, v in content.weights.options.items()),
+        "pairs": subject.n_pairs,
+        "pairs_compared": 0 if subject.pairs is None else subject.pairs.n_pairs,
+        "responses": subject.n_responses,
+        "responses_calibrated": calibration.n_responses,
+        "responses_embedded": content.embedded.n_rows,
+        "encore": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What the script reads."""
+    comparison, reward = content.comparison, content.reward
+    options = content.weights.options
+    return {
+        "datasets": [content.embedded.to_dict(), content.example.to_dict()],
+        "scheme": reward if reward in content.embedded.schemes else "uniform",
+        "temperature": options.get("temperature", 2.0),
+        "beforeAfter": [
+            {
+                "says": reward.says,
+                "x": reward.x.tolist(),
+                "curves": {side: curve.tolist() for side, curve in reward.curves.items()},
+            }
+            for reward in before_and_after(content)
+        ],
+        "rules": [
+            {
+                "rule": row.rule,
+                "entropy": three(row.entropy),
+                "accuracy": _by_ties(row.accuracy),
+            }
+            for row in content.rules
+        ],
+        "laws": {}
+        if comparison is None
+        else {name: correlation(law.pearson) for name, law in comparison.laws.accuracy.items()},
+        "comparison": []
+        if comparison is None
+        else [
+            {
+                "scheme": row.scheme,
+                "accuracy": _by_ties(row.accuracy),
+                "subsets": [_by_ties(row.subsets[name]) for name in content.subsets],
+            }
+            for row in comparison.rows
+        ],
+        "subsets": content.subsets,
+        "contrasts": [
+            {
+                "pair": c.pair,
+                "weighted": c.weighted,
+                "uniform": c.uniform,
+                "byRule": [
+                    [r.rule, r.weighted, r.uniform] for r in c.by_rule if r.weighted or r.uniform
+                ][:_MOST_PARTS],
+            }
+            for c in content.contrasts
+        ],
+        "provenance": provenance,
+    }
+
+
+def _by_ties(accuracy: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:
+    return {ties: three(found) for ties, found in accuracy.items()}
+
+
+_MIME = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv;charset=utf-8"}
+
+
+def _uri(data: bytes, form: str) -> str:
+    return f"data:{_MIME[form]};base64,{base64.b64encode(data).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _range(found: Interval, scale: float = 1, digits: int = 2) -> str:
+    if math.isnan(found.low):
+        return ""
+    return f"{scale * found.low:.{digits}f} to {scale * found.high:.{digits}f}"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
+
+
+def _bars(row: RuleRow) -> list[tuple[float, float, float]]:
+    """Place, width and height of a histogram's bars, in percent of its box."""
+    top = max(row.counts) or 1
+    step = 100 / len(row.counts)
+    return [(k * step, 0.9 * step, 100 * count / top) for k, count in enumerate(row.counts)]

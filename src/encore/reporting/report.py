@@ -1,0 +1,154 @@
+"""The report: what the numbers say, as one page to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encore.errors import InputError
+from encore.files import StrPath, atomic_write
+from encore.reporting.content import Content, make_content
+from encore.reporting.figure import Drawn
+from encore.reporting.figures import figures_of
+from encore.reporting.gather import gather
+from encore.reporting.page import page_of, provenance_of
+from encore.reporting.texts import texts_of
+from encore.rules import Rulebook
+from encore.weights import Weights
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, ready to be written.
+
+    Parameters
+    ----------
+    content : Content
+        What it says.
+    seed : int or None
+        Of its intervals and samples; None if a generator was given.
+    """
+
+    content: Content
+    seed: int | None = 0
+
+    def to_html(self, *, include_text: bool = False, command: str = "") -> str:
+        """The page.
+
+        Parameters
+        ----------
+        include_text : bool, default False
+            Whether to show the texts of the pairs looked into, where the file holds them. They may
+            be unsafe to read.
+        command : str
+            What made it, for its provenance.
+
+        Raises
+        ------
+        MissingExtraError
+            If the extra ``report`` is not installed.
+        InputError
+            If texts are asked for and there are none.
+        """
+        texts = texts_of(self.content) if include_text else {}
+        provenance = provenance_of(self.content, self.seed, command)
+        return page_of(self.content, self._figures, provenance, texts)
+
+    def save(self, path: StrPath, *, include_text: bool = False, command: str = "") -> None:
+        """Write the page, atomically; see :meth:`to_html`."""
+        html = self.to_html(include_text=include_text, command=command)
+        with atomic_write(path) as temporary:
+            temporary.write_text(html, encoding="utf-8")
+
+    def save_figures(self, folder: StrPath) -> list[Path]:
+        """Write every figure as PNG, SVG and CSV into *folder*, which is made if need be.
+
+        Raises
+        ------
+        MissingExtraError
+            If the extra ``report`` is not installed.
+        """
+        folder = Path(folder)
+        files = {
+            f"{figure.name}.{form}": data
+            for figure in self._figures
+            for form, data in figure.files.items()
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            with atomic_write(folder / name) as temporary:
+                temporary.write_bytes(data)
+        return [folder / name for name in files]
+
+    @cached_property
+    def _figures(self) -> list[Drawn]:
+        return [figure.drawn() for figure in figures_of(self.content)]
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the page in a frame of its own, where its styles stay."""
+        from html import escape
+
+        return (
+            f'<iframe srcdoc="{escape(self.to_html())}" sandbox="allow-scripts allow-downloads" '
+            f'title="ENCORE report" width="100%" height="800"></iframe>'
+        )
+
+
+def report(
+    source: Any,
+    rules: Rulebook | None = None,
+    *,
+    calibration_set: Any = None,
+    weights: Weights | None = None,
+    rng: np.random.Generator | int = 0,
+) -> Report:
+    """Make a report of rated pairs, rated responses, or a calibration.
+
+    Pairs give the whole of it; without labels there is no accuracy and no comparison, and of a
+    calibration alone no reward either. Of more than 20,000 pairs an even sample is compared, and
+    of more than 5,000 (fewer under many rules rated on a range, so that the page stays small) an
+    even sample is embedded in the page, which says so.
+
+    Parameters
+    ----------
+    source : ratings in any form, PreferencePairs, Calibration, or path
+        What to report on.
+    rules : Rulebook, optional
+        Of the ratings; a calibration holds its own.
+    calibration_set : ratings in any form, or Calibration, optional
+        What to calibrate on instead of the ratings themselves.
+    weights : Weights, optional
+        Of the reward to look at; by default those of ``linear``.
+    rng : numpy.random.Generator or int, default 0
+        The source of randomness, or a seed for one.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    MismatchError
+        If something was made with other rules.
+    InputError
+        If ratings come without rules, or are unusable.
+
+    Examples
+    --------
+    >>> import encore
+    >>> from encore.reporting import report
+    >>> found = report(encore.examples.ratings_path(), encore.examples.rules())
+    >>> found.content.recommended, found.content.subject.n_pairs
+    ('uniform', 458)
+    """
+    generator = np.random.default_rng(rng)
+    # Samples have a stream of their own, so that intervals are those of compare with this seed.
+    subject = gather(source, rules, calibration_set, generator.spawn(1)[0])
+    if not subject.calibration.n_ratings.any():
+        raise InputError(f"{subject.name}: there are no ratings to report on.")
+    content = make_content(subject, weights, generator)
+    return Report(content, rng if isinstance(rng, int) else None)

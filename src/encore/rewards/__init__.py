@@ -1,0 +1,16 @@
+"""Composing ratings and weights into one reward."""
+
+from encore.rewards.compose import MAX_MISSING, compose
+from encore.rewards.files import load_rewards, save_rewards
+from encore.rewards.reward import Reward
+from encore.rewards.score import Scored, score_file
+
+__all__ = [
+    "MAX_MISSING",
+    "Reward",
+    "Scored",
+    "compose",
+    "load_rewards",
+    "save_rewards",
+    "score_file",
+]

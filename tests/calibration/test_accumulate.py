@@ -1,0 +1,206 @@
+"""The statistics, against loops over every pair."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from encore.calibration.accumulate import accumulate
+from encore.calibration.statistics import Statistics
+from encore.ratings import RatingsTable
+from encore.rules import LevelScale, RangeScale, Rule, Rulebook
+
+NAN = float("nan")
+# Levels, a cost with levels, and a cost range: everything that a scale can be.
+RULES = Rulebook(
+    (
+        Rule("five", "five levels", LevelScale((1, 2, 3, 4, 5))),
+        Rule("cost", "three levels, falling", LevelScale((3, 2, 1))),
+        Rule("range", "a range", RangeScale(1.0, 0.0, 4)),
+    )
+)
+ONE_TO_THREE = st.sampled_from([1.0, 2.0, 3.0, NAN])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> RatingsTable:
+    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+    values = draw(npst.arrays(np.float64, (sum(sizes), 3), elements=ONE_TO_THREE))
+    prompts = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    return RatingsTable(RULES, values, prompts=prompts)
+
+
+def by_loops(table: RatingsTable) -> dict[str, Any]:
+    """Every sum, the slow way: over prompts, over pairs of responses, over pairs of rules."""
+    assert table.prompts is not None
+    n_rules = len(table.rules)
+    counts = np.zeros((n_rules, 5), dtype=np.int64)
+    for row in table.rules.level_of(table.values):
+        for rule, level in enumerate(row):
+            counts[rule, level] += level >= 0
+    rated, resolved = np.zeros(n_rules, dtype=np.int64), np.zeros(n_rules, dtype=np.int64)
+    moment, met = np.zeros((n_rules, n_rules)), np.zeros((n_rules, n_rules), dtype=np.int64)
+    levels = table.rules.level_of(table.values)
+    for prompt in set(table.prompts.codes.tolist()):
+        rows = np.flatnonzero(table.prompts.codes == prompt)
+        for k in range(n_rules):
+            for i, j in combinations(rows, 2):
+                if levels[i, k] >= 0 and levels[j, k] >= 0:
+                    rated[k] += 1
+                    resolved[k] += levels[i, k] != levels[j, k]
+            for m in range(n_rules):
+                both = [r for r in rows if not np.isnan(table.unit[r, [k, m]]).any()]
+                products = [
+                    (table.unit[i, k] - table.unit[j, k]) * (table.unit[i, m] - table.unit[j, m])
+                    for i, j in combinations(both, 2)
+                ]
+                if products:
+                    moment[k, m] += np.mean(products)
+                    met[k, m] += 1
+    return {
+        "counts": counts,
+        "rated_pairs": rated,
+        "resolved_pairs": resolved,
+        "margin_sum": moment,
+        "margin_prompts": met,
+    }
+
+
+@given(table=tables())
+def test_sums_equal_loops_over_every_pair(table: RatingsTable) -> None:
+    found = accumulate(table)
+    for name, expected in by_loops(table).items():
+        np.testing.assert_allclose(getattr(found, name), expected, atol=1e-12, err_msg=name)
+
+
+def test_sums_by_hand() -> None:
+    # One prompt, three responses, one rule of five levels: units 0, 1/2, 1. The three margins are
+    # 1/2, 1/2 and 1, so the mean of their squares is (1/4 + 1/4 + 1) / 3 = 1/2.
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3, 4, 5)))
+    found = accumulate(RatingsTable(rules, [[1], [3], [5]], prompts=["p"] * 3))
+    assert found.margin_sum.tolist() == [[0.5]]
+    assert found.margin_prompts.tolist() == [[1]]
+    assert found.counts.tolist() == [[1, 0, 1, 0, 1]]
+    assert (found.rated_pairs[0], found.resolved_pairs[0]) == (3, 3)
+
+
+def test_each_prompt_counts_once_however_many_responses_it_has() -> None:
+    # Prompt p: margin 1, square 1. Prompt q: four responses 1, 1, 5, 5: of six pairs four have
+    # margin 1, mean 2/3. Sum over prompts 5/3.
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 5)))
+    values = np.array([[1], [5], [1], [1], [5], [5]])
+    found = accumulate(RatingsTable(rules, values, prompts=["p"] * 2 + ["q"] * 4))
+    assert found.margin_sum[0, 0] == pytest.approx(5 / 3, abs=1e-15)
+    assert found.margin_prompts[0, 0] == 2
+
+
+def test_without_prompts_there_are_no_margins() -> None:
+    found = accumulate(RatingsTable(RULES, np.ones((4, 3))))
+    assert found.rated_pairs.sum() == found.margin_prompts.sum() == found.margin_sum.sum() == 0
+    assert found.prompts.n_prompts == 0
+
+
+def test_margins_far_from_zero_lose_nothing() -> None:
+    # Two responses that differ by 1e-7 near the end of a range: the square is 1e-14. Summing
+    # squares and subtracting would leave rounding of 1e-16, a hundredth of it.
+    rules = Rulebook.from_ids(["a"], RangeScale(0, 1))
+    table = RatingsTable(rules, np.array([[0.9], [0.9 + 1e-7]]), prompts=["p", "p"])
+    assert accumulate(table).margin_sum[0, 0] == pytest.approx(1e-14, rel=1e-8)
+
+
+def test_out_of_range_values_are_counted() -> None:
+    table = RatingsTable(RULES, np.array([[1, 1, 0.5], [1, 1, 1.5], [1, 1, -0.1]]))
+    assert accumulate(table).n_outside.tolist() == [0, 0, 2]
+
+
+def test_spread_is_summed_as_given() -> None:
+    spread = np.array([[0.1, NAN, 0.0], [0.3, NAN, 0.0]])
+    found = accumulate(RatingsTable(RULES, np.ones((2, 3)), spread=spread))
+    np.testing.assert_allclose(found.spread_sum, [0.4, 0.0, 0.0])
+    assert found.spread_count.tolist() == [2, 0, 2]
+
+
+def test_repeats_give_spread_and_are_not_counted_elsewhere() -> None:
+    # Response x is rated 5 then 5 (spread 0), y is rated 5 then 4: ln 2 + (2 - 1) / (2 * 2), the
+    # entropy of two ratings that differ with Miller-Madow. z is rated once and says nothing.
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3, 4, 5)))
+    table = RatingsTable(
+        rules,
+        np.array([[5], [5], [5], [4], [1]]),
+        prompts=["p"] * 5,
+        responses=["x", "x", "y", "y", "z"],
+        repeats=np.array([0, 1, 0, 1, 0]),
+    )
+    found = accumulate(table)
+    assert found.n_responses == 3
+    assert found.counts.tolist() == [[1, 0, 0, 0, 2]]
+    assert found.rated_pairs.tolist() == [3]
+    assert found.spread_sum[0] == pytest.approx(np.log(2) + 1 / 4)
+    assert found.spread_count.tolist() == [2]
+
+
+def test_a_given_spread_goes_before_repeats() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 2)))
+    table = RatingsTable(
+        rules,
+        np.array([[1.0], [2.0]]),
+        responses=["x", "x"],
+        repeats=np.array([0, 1]),
+        spread=np.array([[0.2], [0.6]]),
+    )
+    found = accumulate(table)
+    assert (found.spread_sum.tolist(), found.spread_count.tolist()) == ([0.2], [1])
+
+
+def test_very_many_rules_keep_the_diagonal_alone() -> None:
+    n_rules = 1025
+    rules = Rulebook.from_ids([f"r{i}" for i in range(n_rules)], LevelScale((1, 2, 3)))
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 4, size=(7, n_rules)).astype(float)
+    values[rng.random(values.shape) < 0.2] = NAN
+    prompts = ["p", "p", "q", "q", "q", "r", "r"]
+    found = accumulate(RatingsTable(rules, values, prompts=prompts))
+    assert found.margin_sum.shape == (n_rules,)
+    few = Rulebook(rules.rules[:40])
+    matrix = accumulate(RatingsTable(few, values[:, :40], prompts=prompts))
+    np.testing.assert_allclose(found.margin_sum[:40], np.diagonal(matrix.margin_sum), atol=1e-12)
+    np.testing.assert_array_equal(found.margin_prompts[:40], np.diagonal(matrix.margin_prompts))
+
+
+def assert_same(a: Statistics, b: Statistics) -> None:
+    """Equal counts to the last one, equal sums to rounding."""
+    for name in ("counts", "n_outside", "spread_count", "rated_pairs", "resolved_pairs"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    np.testing.assert_array_equal(a.margin_prompts, b.margin_prompts)
+    np.testing.assert_array_equal(a.prompts.hashes, b.prompts.hashes)
+    np.testing.assert_array_equal(a.prompts.runs, b.prompts.runs)
+    np.testing.assert_allclose(a.margin_sum, b.margin_sum, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(a.spread_sum, b.spread_sum, rtol=1e-12, atol=1e-12)
+    assert a.n_responses == b.n_responses and a.prompts.n_runs == b.prompts.n_runs
+
+
+@given(x=tables(), y=tables(), z=tables())
+def test_statistics_are_a_commutative_monoid(
+    x: RatingsTable, y: RatingsTable, z: RatingsTable
+) -> None:
+    a, b, c = accumulate(x), accumulate(y), accumulate(z)
+    assert_same(a + b, b + a)
+    assert_same((a + b) + c, a + (b + c))
+    assert_same(a + accumulate(x.take(slice(0, 0))), a)
+
+
+@given(table=tables(), data=st.data())
+def test_cutting_between_prompts_never_changes_the_result(
+    table: RatingsTable, data: st.DataObject
+) -> None:
+    assert table.prompts is not None
+    ends = np.flatnonzero(np.diff(table.prompts.codes)) + 1
+    cut = data.draw(st.sampled_from([0, *ends.tolist(), table.n_rows]))
+    parts = accumulate(table.take(slice(0, cut))) + accumulate(table.take(slice(cut, None)))
+    assert_same(parts, accumulate(table))

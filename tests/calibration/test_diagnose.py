@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from encore import LevelScale, RangeScale, RatingsTable, Rulebook, calibrate, diagnose
+from encore.calibration.diagnose import KINDS
+
+N = 600
+FIVE = LevelScale((1, 2, 3, 4, 5))
+PROMPTS = (np.arange(N) // 2).tolist()
+GOOD = np.tile([2.0, 4.0], N // 2)
+
+
+def mixed(seed: int) -> NDArray[np.float64]:
+    """Ratings of all five levels, right about the better response four times in five."""
+    rng = np.random.default_rng(seed)
+    right = np.repeat(rng.random(N // 2) < 0.8, 2)
+    low, high = rng.integers(1, 4, N), rng.integers(3, 6, N)
+    return np.where((GOOD > 3) == right, high, low).astype(float)
+
+
+def flags(*columns: NDArray[np.float64], scale: object = FIVE) -> list[set[str]]:
+    rules = Rulebook.from_ids([f"r{i}" for i in range(len(columns))], scale)  # type: ignore[arg-type]
+    found = diagnose(calibrate(np.column_stack(columns), rules, prompts=PROMPTS))
+    return [set(found.flags(rule_id)) for rule_id in rules.ids]
+
+
+def test_rules_that_do_their_work_are_not_flagged() -> None:
+    assert flags(mixed(1), mixed(2), mixed(3), mixed(4)) == [set()] * 4
+
+
+def test_a_constant_rule_is_flagged_at_any_level() -> None:
+    # A detector of means near 0 or 1 misses a rule stuck in the middle.
+    assert flags(np.full(N, 3.0), mixed(1), mixed(2), mixed(3))[0] == {"constant"}
+
+
+def test_a_rule_that_resolves_one_pair_in_twenty_is_silent_and_not_constant() -> None:
+    silent = np.full(N, 5.0)
+    silent[::40] = 1.0
+    assert flags(silent, mixed(1), mixed(2), mixed(3))[0] == {"silent"}
+
+
+def test_a_rule_at_both_ends_is_saturated_and_a_yes_no_rule_is_not() -> None:
+    ends = np.where(mixed(5) > 3, 5.0, 1.0)
+    assert "saturated" in flags(ends, mixed(1), mixed(2), mixed(3))[0]
+    assert (
+        flags(
+            np.where(mixed(5) > 3, 1.0, 0.0),
+            *[np.where(mixed(s) > 3, 1.0, 0.0) for s in (1, 2)],
+            scale=LevelScale((0, 1)),
+        )[0]
+        == set()
+    )
+
+
+def test_values_beyond_the_scale_are_flagged_above_one_percent() -> None:
+    columns = [mixed(s) / 5 for s in (1, 2, 3)]
+    wild = columns[0].copy()
+    wild[:7] = 1.5  # 7 of 600 is 1.2 %
+    few = columns[1].copy()
+    few[:5] = 1.5  # 5 of 600 is 0.8 %
+    found = flags(wild, few, columns[2], scale=RangeScale(0, 1, 5))
+    assert "outside" in found[0] and "outside" not in found[1]
+
+
+def test_a_rule_that_rates_little_is_flagged() -> None:
+    gappy = mixed(1)
+    gappy[: N // 4] = np.nan
+    assert flags(gappy, mixed(2), mixed(3), mixed(4))[0] == {"coverage"}
+
+
+def test_a_copy_is_redundant_and_so_is_a_mirror_image() -> None:
+    found = flags(mixed(1), mixed(1), mixed(2), 6 - mixed(2), mixed(3))
+    assert "redundant" not in found[0] and "redundant" in found[1]
+    assert "redundant" in found[3] and "redundant" not in found[4]
+
+
+def test_a_rule_against_the_rest_is_inverted() -> None:
+    found = flags(mixed(1), mixed(2), mixed(3), 6 - mixed(4))
+    assert [("inverted" in kinds) for kinds in found] == [False, False, False, True]
+
+
+def test_few_ratings_are_flagged() -> None:
+    rules = Rulebook.from_ids(["r0"], LevelScale((0, 1)))
+    # 59 / 2 levels is below 30 a level, 60 / 2 is not.
+    assert diagnose(calibrate([[i % 2] for i in range(59)], rules)).flags("r0") == ("small",)
+    assert diagnose(calibrate([[i % 2] for i in range(60)], rules)).flags("r0") == ()
+
+
+def test_an_empty_rater_is_found_by_its_spread() -> None:
+    # Every rating is a toss-up of the rater's own: spread ln 2 of an entropy of ln 2.
+    rules = Rulebook.from_ids(["r0"], LevelScale((0, 1)))
+    values = np.arange(400.0)[:, None] % 2
+    spread = np.full((400, 1), 0.97 * np.log(2))
+    found = diagnose(calibrate(RatingsTable(rules, values, spread=spread), rules))
+    assert [f.kind for f in found.findings if f.rule is None] == ["empty"]
+    assert (
+        "hardly tell responses apart: on average 3% of a rule's entropy"
+        in found.findings[0].message
+    )
+
+
+def test_ratings_that_are_all_constant_or_silent_are_empty() -> None:
+    rules = Rulebook.from_ids(["r0", "r1"], FIVE)
+    values = np.column_stack([np.full(N, 5.0), np.full(N, 4.0)])
+    found = diagnose(calibrate(values, rules, prompts=PROMPTS))
+    assert found.findings[0].kind == "empty"
+    assert "every rule is constant or silent" in found.findings[0].message
+
+
+def test_very_many_rules_are_diagnosed_without_their_covariance() -> None:
+    n_rules = 1100
+    rules = Rulebook.from_ids([f"r{i}" for i in range(n_rules)], LevelScale((0, 1)))
+    values = np.random.default_rng(0).integers(0, 2, (80, n_rules)).astype(float)
+    values[:, 7] = 1.0
+    found = diagnose(calibrate(values, rules, prompts=PROMPTS[:80]))
+    assert found.flags("r7") == ("constant",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finding_is_plain_data_with_a_sentence(kind: str) -> None:
+    assert not KINDS[kind].endswith(".")
+    rules = Rulebook.from_ids(["r0"], LevelScale((0, 1)))
+    found = diagnose(calibrate([[1]], rules))
+    assert set(found.to_dict()["findings"][0]) == {"kind", "rule", "value", "message"}
+    assert len(found) == len(found.findings) > 0
+
+
+def test_a_head_that_stays_in_one_bin_is_coarse_and_not_constant() -> None:
+    rng = np.random.default_rng(0)
+    heads = [rng.uniform(0.91, 0.99, N), rng.uniform(0, 1, N), rng.uniform(0, 1, N)]
+    found = flags(*heads, scale=RangeScale(0, 1))
+    assert "coarse" in found[0] and "constant" not in found[0]
+    assert not any("inverted" in kinds for kinds in found)  # three heads of noise share nothing
+
+
+def test_rules_that_split_two_against_two_are_not_called_inverted() -> None:
+    found = flags(mixed(1), mixed(2), 6 - mixed(3), 6 - mixed(4))
+    assert not any("inverted" in kinds for kinds in found)
+
+
+def test_rules_that_share_few_prompts_are_not_called_redundant() -> None:
+    # b is rated only where a varies widely; over their own prompts the ratio would exceed 1.
+    a, b = np.full(N, 3.0), np.full(N, np.nan)
+    a[: N // 10 : 2], a[1 : N // 10 : 2] = 1.0, 5.0
+    b[: N // 10] = a[: N // 10]
+    found = flags(a, b, mixed(1), mixed(2))
+    assert "redundant" not in found[1]

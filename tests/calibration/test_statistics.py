@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encore.calibration.accumulate import accumulate
+from encore.calibration.statistics import PromptSample, Statistics
+from encore.errors import DocumentError
+from encore.ratings import RatingsTable
+from encore.rules import LevelScale, Rulebook
+
+RULES = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3)))
+HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=30)
+
+
+def sample(hashes: list[int]) -> PromptSample:
+    return PromptSample.of(np.array(hashes, dtype=np.uint64))
+
+
+def test_a_prompt_met_in_two_parts_is_split() -> None:
+    # Prompts 1, 2 in one part and 2, 3 in the other: three prompts, of which 2 is split.
+    merged = sample([1, 2]) + sample([2, 3])
+    assert (merged.n_prompts, merged.n_split, merged.n_runs) == (3, 1, 4)
+    assert merged.is_complete
+
+
+def test_above_its_size_the_sample_estimates() -> None:
+    # 20,000 prompts, half of them split: 512 sampled, standard error of the share 2.2 points.
+    hashes = np.random.default_rng(0).integers(2**64, size=20_000, dtype=np.uint64)
+    merged = PromptSample.of(hashes) + PromptSample.of(hashes[:10_000])
+    assert not merged.is_complete and len(merged.hashes) == 512
+    assert merged.n_prompts == pytest.approx(20_000, rel=0.05)
+    assert merged.n_split == pytest.approx(10_000, rel=0.15)
+
+
+@given(first=HASHES, second=HASHES)
+def test_samples_merge_into_the_sample_of_all(first: list[int], second: list[int]) -> None:
+    merged, whole = sample(first) + sample(second), sample(first + second)
+    np.testing.assert_array_equal(merged.hashes, whole.hashes)
+    np.testing.assert_array_equal(merged.runs, whole.runs)
+    assert merged.n_runs == whole.n_runs
+
+
+def test_nothing_is_no_prompt() -> None:
+    empty = sample([])
+    assert (empty.n_prompts, empty.n_split) == (0, 0)
+
+
+def statistics() -> Statistics:
+    values = np.array([[1, 2], [3, np.nan], [2, 2]])
+    return accumulate(RatingsTable(RULES, values, prompts=["p", "p", "q"]))
+
+
+def test_plain_data_makes_the_same_statistics() -> None:
+    data = json.loads(json.dumps(statistics().to_dict()))
+    again = Statistics.from_dict(data, 2)
+    assert again.to_dict() == statistics().to_dict()
+    np.testing.assert_array_equal(again.margin_sum, again.margin_sum.T)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("counts", [[1, 2, 3]]),
+        ("counts", [[1, 2], [3]]),
+        ("counts", "x"),
+        ("n_outside", [1, 2, 3]),
+        ("n_outside", [-1, 2]),
+        ("margin_sum", [[1.0], [2.0]]),
+        ("prompts", {"hashes": ["zz"], "runs": [1], "n_runs": 1}),
+        ("n_responses", None),
+    ],
+)
+def test_broken_statistics_are_refused(name: str, value: object) -> None:
+    with pytest.raises(DocumentError, match="the statistics are broken"):
+        Statistics.from_dict({**statistics().to_dict(), name: value}, 2)
+
+
+def test_missing_statistics_are_refused() -> None:
+    data = statistics().to_dict()
+    del data["rated_pairs"]
+    with pytest.raises(DocumentError, match="rated_pairs"):
+        Statistics.from_dict(data, 2)

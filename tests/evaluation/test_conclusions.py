@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from encore import LevelScale, PreferencePairs, Rulebook, compare, examples
+from encore.evaluation import Interval, Law, Laws
+from encore.evaluation.conclusions import low_entropy_means
+
+FIVE = LevelScale((1, 2, 3, 4, 5))
+
+
+def laws(right: tuple[float, float, float], speaks: tuple[float, float, float]) -> Laws:
+    law = Law(Interval(*right), Interval(*right), 8)
+    return Laws({"resolved": law}, Law(Interval(*speaks), Interval(*speaks), 8))
+
+
+@pytest.mark.parametrize(
+    ("right", "speaks", "said"),
+    [
+        ((-0.8, -0.9, -0.6), (0.9, 0.8, 0.95), "Low entropy means crisp here"),
+        ((-0.1, -0.4, 0.2), (0.9, 0.8, 0.95), "Low entropy means silent here"),
+        ((0.6, 0.3, 0.8), (0.9, 0.8, 0.95), "Low entropy means silent here"),
+        ((0.6, 0.3, 0.8), (0.1, -0.2, 0.4), "Low entropy means wrong more often here"),
+        ((-0.1, -0.4, 0.2), (0.1, -0.2, 0.4), "Low entropy means neither crisp nor silent here"),
+        ((np.nan,) * 3, (np.nan,) * 3, "What low entropy means cannot be said"),
+    ],
+)
+def test_what_low_entropy_means_goes_by_the_intervals(
+    right: tuple[float, float, float], speaks: tuple[float, float, float], said: str
+) -> None:
+    assert low_entropy_means(laws(right, speaks)).startswith(said)
+
+
+def test_what_does_not_differ_has_no_correlation() -> None:
+    said = low_entropy_means(laws((-0.1, -0.4, 0.2), (np.nan,) * 3))
+    assert said.endswith("and with the share resolved at no value (it does not differ).")
+
+
+def pairs_of(scatter: list[float], silence: list[float], n: int = 1500) -> PreferencePairs:
+    """Rules that see which response is better through scatter, and speak that seldom."""
+    rng = np.random.default_rng(0)
+    speaks = rng.random((n, 2, len(scatter))) >= np.array(silence)
+    quality = np.stack([np.full((n, 1), 3.6), np.full((n, 1), 2.4)], axis=1)
+    seen = quality + np.array(scatter) * rng.normal(size=(n, 2, len(scatter)))
+    ratings = np.where(speaks, np.clip(np.round(seen), 1, 5), 5)
+    rules = Rulebook.from_ids([f"r{i}" for i in range(len(scatter))], FIVE)
+    return PreferencePairs.from_arrays(ratings[:, 0], ratings[:, 1], rules)
+
+
+def test_rules_that_differ_in_noise_are_crisp_where_entropy_is_low() -> None:
+    pairs = pairs_of([0.3, 0.5, 0.7, 0.9, 1.1], [0.0] * 5)
+    comparison = compare(pairs, pairs.rules)
+    assert "Low entropy means crisp here: over 5 rules" in comparison.sentence
+
+
+def test_rules_that_differ_in_how_often_they_speak_are_silent_where_entropy_is_low() -> None:
+    pairs = pairs_of([0.8] * 5, [0.2, 0.5, 0.8, 0.95, 0.98])
+    comparison = compare(pairs, pairs.rules)
+    assert "Low entropy means silent here: over 5 rules" in comparison.sentence
+
+
+def test_the_supported_scheme_is_named_with_its_rule() -> None:
+    comparison = compare(examples.ratings_path(), examples.rules())
+    assert comparison.supported == "uniform"
+    assert comparison.sentence.endswith(
+        "The evidence supports uniform: the simplest scheme within one standard error of the best."
+    )
+
+
+def test_labels_that_speak_clearly_support_what_learns_from_them() -> None:
+    # One good rule among five coin tosses.
+    pairs = pairs_of([0.3, 40, 40, 40, 40, 40], [0.0] * 6, n=600)
+    assert compare(pairs, pairs.rules).supported != "uniform"

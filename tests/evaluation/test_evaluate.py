@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from encore import InputError, LevelScale, PreferencePairs, Reward, Rulebook, Weights
+from encore.evaluation import evaluate
+
+RULES = Rulebook.from_ids(["a"], LevelScale((1, 2, 3)))
+REWARD = Weights(RULES, np.array([1.0]))
+NAN = float("nan")
+
+
+def pairs() -> PreferencePairs:
+    """Subset donotanswer: two wins, a tie. Subset other: a loss, an unknown."""
+    return PreferencePairs.from_arrays(
+        np.array([[3], [2], [2], [1], [NAN]]),
+        [[1], [1], [2], [3], [1]],
+        RULES,
+        subsets=["donotanswer"] * 3 + ["other"] * 2,
+    )
+
+
+def test_accuracy_is_counted_overall_and_by_subset() -> None:
+    found = evaluate(pairs(), REWARD)
+    assert {k: v.value for k, v in found.overall.accuracy.items()} == {
+        "strict": 2 / 4, "half": 2.5 / 4, "resolved": 2 / 3, "right": 3 / 4,
+    }  # fmt: skip
+    assert found.subsets["donotanswer"].accuracy["half"].value == pytest.approx(2.5 / 3)
+    assert found.subsets["other"].accuracy["half"].value == 0.0
+    assert (found.overall.n_pairs, found.n_unknown, found.n_prompts) == (4, 1, 5)
+    assert found.overall.tie_rate == 1 / 4
+
+
+def test_the_safety_section_holds_its_own_subsets_alone() -> None:
+    found = evaluate(pairs(), REWARD)
+    assert found.safety is not None
+    assert found.safety["half"].value == pytest.approx(2.5 / 3)
+    assert found.safety_subsets == ("donotanswer",)
+
+
+def test_without_its_subsets_there_is_no_safety_section() -> None:
+    one = PreferencePairs.from_arrays([[3]], [[1]], RULES)
+    assert evaluate(one, REWARD).safety is None
+
+
+def test_intervals_hold_the_estimate_and_the_same_seed_the_same_bits() -> None:
+    first, second = (evaluate(pairs(), Reward(REWARD), rng=3) for _ in range(2))
+    half = first.overall.accuracy["half"]
+    assert half.low <= half.value <= half.high
+    assert json.dumps(first.to_dict()) == json.dumps(second.to_dict())
+
+
+def test_no_known_reward_is_refused() -> None:
+    unknown = PreferencePairs.from_arrays([[NAN]], [[1]], RULES)
+    with pytest.raises(InputError, match="no pair has a known reward"):
+        evaluate(unknown, REWARD)
+
+
+def test_pairs_that_do_not_compare_like_with_like_are_counted() -> None:
+    # Without its harsh rule b, the rejected response of the first pair overtakes the chosen one.
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3)))
+    found = evaluate(
+        PreferencePairs.from_arrays([[3, 1], [3, 1]], np.array([[3, NAN], [1, 1]]), rules),
+        Reward(Weights(rules, np.array([1.0, 1.0])), max_missing=0.5),
+    )
+    assert (found.n_uneven, found.n_unknown) == (1, 0)
+    assert found.overall.accuracy["strict"].value == 1 / 2

@@ -1,0 +1,282 @@
+"""Reading an answer: what is a level is read as one, what is none never is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encore import LevelScale, Rule
+from encore.raters.judge.answers import MIN_MASS, answer_of, answers_of, pooled, read_reply
+from encore.raters.judge.codes import Labels
+from encore.raters.protocol import Answer, Reason
+from tests.raters.steady import chat, weighed
+
+FIVE = Labels.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
+LETTERS = Labels.of(Rule("r", "Is kind.", LevelScale(tuple(range(11)))))
+
+
+def read(body: Any, labels: Labels = FIVE) -> Answer:
+    return answer_of(read_reply(body), labels)
+
+
+def spelled(text: str, at: int, shares: dict[str, float]) -> dict[str, Any]:
+    """A reply of one token a character, with *shares* at one of them, and certainty elsewhere."""
+    tokens = []
+    for place, character in enumerate(text):
+        here = shares if place == at else {character: 1.0}
+        top = [{"token": name, "logprob": math.log(share)} for name, share in here.items()]
+        tokens.append({"token": character, "logprob": 0.0, "top_logprobs": top})
+    return chat(text, logprobs={"content": tokens})
+
+
+# --- from probabilities ---------------------------------------------------------------------
+
+
+def test_the_rating_is_the_expected_level_and_the_spread_its_entropy(
+    peer: Callable[[str], ModuleType],
+) -> None:
+    answer = read(weighed("4", {"3": 0.2, "4": 0.5, "5": 0.3}))
+    # 3 * 0.2 + 4 * 0.5 + 5 * 0.3
+    assert answer.value == pytest.approx(4.1)
+    assert answer.spread == pytest.approx(peer("scipy.stats").entropy([0.2, 0.5, 0.3]))
+    assert answer.probabilities == pytest.approx((0, 0, 0.2, 0.5, 0.3))
+    assert (answer.reason, answer.reply) == (None, "4")
+
+
+def test_probability_on_other_words_is_left_out() -> None:
+    # Labels hold 0.8: 0.6 / 0.8 and 0.2 / 0.8, so 5 * 0.75 + 1 * 0.25.
+    answer = read(weighed("5", {"5": 0.6, "1": 0.2, "The": 0.2}))
+    assert answer.value == pytest.approx(4.0)
+
+
+def test_a_token_with_a_space_is_the_same_label() -> None:
+    answer = read(weighed(" 5", {" 5": 0.5, "5": 0.25, "\n1": 0.25}))
+    # 5 * 0.75 + 1 * 0.25
+    assert answer.value == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(("mass", "rated"), [(MIN_MASS + 0.01, True), (MIN_MASS - 0.01, False)])
+def test_a_judge_about_to_say_something_else_gives_no_rating(mass: float, rated: bool) -> None:
+    answer = read(weighed("5", {"5": mass, "I": 1 - mass}))
+    assert (answer.value == 5.0) is rated
+    assert (answer.reason is Reason.MALFORMED) is not rated
+
+
+def test_labels_count_even_where_the_drawn_token_is_none() -> None:
+    assert read(weighed("I", {"2": 0.6, "I": 0.4})).value == 2.0
+
+
+def test_the_token_that_states_the_rating_is_read_and_no_other() -> None:
+    # The digit 1 in the words before is not the rating; nor is the 2 in the thought.
+    text = '{"rating": 4}'
+    answer = read(spelled(text, text.index("4"), {"4": 0.5, "5": 0.5}))
+    assert answer.value == pytest.approx(4.5)
+    thought = "<think>1 or 2?</think>\n4"
+    answer = read(spelled(thought, len(thought) - 1, {"4": 0.75, "3": 0.25}))
+    assert answer.value == pytest.approx(3.75)
+
+
+def test_tokens_of_a_code_fence_that_the_text_leaves_out_do_no_harm() -> None:
+    # llama.cpp strips the fence from the text and not from the tokens.
+    fenced = '```json\n{"rating": 2}\n```'
+    body = spelled(fenced, fenced.index("2"), {"2": 0.9, "1": 0.1})
+    body["choices"][0]["message"]["content"] = '{"rating": 2}'
+    assert read(body).value == pytest.approx(1.9)
+
+
+def test_letters_are_read_as_the_levels_they_stand_for() -> None:
+    # A is level 0, K level 10.
+    answer = read(weighed("K", {"K": 0.5, "A": 0.5}), LETTERS)
+    assert answer.value == pytest.approx(5.0)
+
+
+def test_a_label_of_no_probability_adds_nothing_to_the_spread() -> None:
+    body = weighed("5", {"5": 1.0})
+    body["choices"][0]["logprobs"]["content"][0]["top_logprobs"].append(
+        {"token": "1", "logprob": float("-inf")}
+    )
+    answer = read(body)
+    assert (answer.value, answer.spread) == (5.0, 0.0)
+
+
+# --- from words -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("4", " 4\n", "4.", "**4**", "`4`", '"4"', "4.0", "Rating: 4", "rating = 4"),
+        *('{"rating": 4}', '{"rating": "4"}', '{"rating": 4.0, "why": "kind"}'),
+        '```json\n{"rating": 4}\n```',
+        '<think>1? No, 5. {"rating": 2}</think>\n\n4',
+    ],
+)
+def test_a_level_that_is_stated_is_the_rating(text: str) -> None:
+    answer = read(chat(text))
+    assert (answer.value, answer.spread, answer.reason) == (4.0, None, None)
+    assert answer.probabilities == (0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "four", "4 or 5", "4/5", "4 5", "I would say 4.", "45", "Rating: high", "4%"),
+        *("{", '{"rating"', '{"rating": true}', '{"rating": null}', '{"rating": [4]}', "[4]"),
+        *('{"score": 4}', '{"rating": 4, "rating": 5}', '{"rating": 4} or 5', "{" * 50_000),
+        *('{"rating": "4 of 5"}', "<think>4</think>", "٤"),
+    ],
+)
+def test_what_is_no_level_is_never_read_as_one(text: str) -> None:
+    answer = read(chat(text))
+    assert answer.value is None and answer.spread is None and answer.probabilities is None
+    assert answer.reason in (Reason.MALFORMED, Reason.OUT_OF_SCALE)
+
+
+@pytest.mark.parametrize("text", ["0", "6", "4.5", "-1", "10", '{"rating": 7}', '{"rating": 1e3}'])
+def test_a_number_that_is_no_level_is_out_of_scale(text: str) -> None:
+    assert read(chat(text)).reason is Reason.OUT_OF_SCALE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat("I cannot judge this.", finish="content_filter"),
+        chat("", message={"role": "assistant", "content": None, "refusal": "I can't help."}),
+        weighed("4", {"4": 1.0}, finish="content_filter"),
+    ],
+)
+def test_a_refusal_is_refused_whatever_it_says(body: Any) -> None:
+    answer = read(body)
+    assert (answer.value, answer.reason) == (None, Reason.REFUSED)
+
+
+def test_an_answer_that_is_cut_off_is_truncated() -> None:
+    assert read(chat("<think>Let me see", finish="length")).reason is Reason.TRUNCATED
+    # But a level that came in time is one, and a single token is not cut off.
+    assert read(chat("4", finish="length")).value == 4.0
+    assert read(chat("I", finish="length")).reason is Reason.MALFORMED
+
+
+def test_a_long_reply_is_kept_shortened() -> None:
+    assert read(chat("x" * 10_000)).reply == "x" * 500
+
+
+# --- several rules at once ------------------------------------------------------------------
+
+
+def test_each_rule_has_the_level_under_its_number() -> None:
+    answers = answers_of(read_reply(chat('{"1": 4, "2": "K", "3": 9}')), [FIVE, LETTERS, FIVE])
+    assert [answer.value for answer in answers] == [4.0, 10.0, None]
+    assert answers[2].reason is Reason.OUT_OF_SCALE
+
+
+def test_a_rule_that_is_left_out_is_malformed_and_the_others_are_rated() -> None:
+    one, two = answers_of(read_reply(chat('{"2": 3}')), [FIVE, FIVE])
+    assert (one.value, one.reason, two.value) == (None, Reason.MALFORMED, 3.0)
+
+
+def test_a_bare_number_is_no_answer_to_several_rules() -> None:
+    assert [a.reason for a in answers_of(read_reply(chat("4")), [FIVE, FIVE])] == ["malformed"] * 2
+
+
+def test_each_rule_is_read_at_its_own_token() -> None:
+    text = '{"1": 1, "2": 2}'
+    body = spelled(text, text.rindex("2"), {"2": 0.5, "3": 0.5})
+    one, two = answers_of(read_reply(body), [FIVE, FIVE])
+    assert one.value == 1.0
+    assert two.value == pytest.approx(2.5)
+
+
+# --- replies that are none ------------------------------------------------------------------
+
+
+def logprobs(*alternatives: Any) -> dict[str, Any]:
+    token = {"token": "4", "logprob": 0.0, "top_logprobs": list(alternatives)}
+    return chat("4", logprobs={"content": [token]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, 3, "x", [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": 3}]}),
+        chat("4", message={"content": 4}),
+        chat("4", logprobs=[1]),
+        chat("4", logprobs={"content": [{"top_logprobs": [{"token": "4", "logprob": -0.1}]}]}),
+        logprobs({"token": "4"}),
+        logprobs({"token": "4", "logprob": "-0.1"}),
+        logprobs({"token": "4", "logprob": None}),
+        logprobs({"token": "4", "logprob": True}),
+        logprobs({"token": "4", "logprob": float("nan")}),
+        logprobs("4"),
+        # Two tokens cannot both be nearly certain: these are no log probabilities.
+        logprobs({"token": "4", "logprob": -0.1}, {"token": "5", "logprob": -0.2}),
+        logprobs({"token": "4", "logprob": 12.5}),
+    ],
+)
+def test_what_is_no_chat_completion_is_refused(body: Any) -> None:
+    with pytest.raises(ValueError, match="not a chat completion"):
+        read_reply(body)
+
+
+@pytest.mark.parametrize("told", [None, {}, {"content": None}, {"content": []}])
+def test_a_reply_without_probabilities_has_no_tokens(told: Any) -> None:
+    assert read_reply(chat("4", logprobs=told)).tokens is None
+
+
+def test_tokens_without_alternatives_are_no_probabilities() -> None:
+    reply = read_reply(logprobs())
+    assert reply.tokens is None and answer_of(reply, FIVE).value == 4.0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+ALTERNATIVE = st.fixed_dictionaries(
+    {"token": st.sampled_from(["1", "5", " 3", "x", ""]) | JSON, "logprob": st.floats() | JSON}
+)
+
+
+@given(
+    content=st.sampled_from(["4", "", '{"rating": 3}']) | st.text() | JSON,
+    finish=st.sampled_from(["stop", "length", "content_filter"]) | JSON,
+    tokens=st.lists(
+        st.fixed_dictionaries({"token": JSON, "top_logprobs": st.lists(ALTERNATIVE) | JSON})
+    )
+    | JSON,
+)
+def test_whatever_comes_is_a_level_or_a_reason_and_never_both(
+    content: Any, finish: Any, tokens: Any
+) -> None:
+    message = {"content": content}
+    body = {
+        "choices": [{"message": message, "finish_reason": finish, "logprobs": {"content": tokens}}]
+    }
+    try:
+        answer = read(json.loads(json.dumps(body)))
+    except ValueError:
+        return  # said to be no chat completion
+    assert (answer.value is None) == (answer.reason is not None)
+    if answer.value is not None:
+        assert 1 <= answer.value <= 5
+        assert answer.probabilities is not None and math.isclose(math.fsum(answer.probabilities), 1)
+        assert answer.spread is None or 0 <= answer.spread <= math.log(5) + 1e-12
+
+
+@given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_pooled_samples_are_the_mean_distribution(parts: list[list[float]]) -> None:
+    shares = [[part / sum(row) for part in row] for row in parts]
+    value, spread = pooled(shares, (1.0, 3.0, 5.0))
+    mean = [sum(row[k] for row in shares) / len(shares) for k in range(3)]
+    assert value == pytest.approx(mean[0] + 3 * mean[1] + 5 * mean[2])
+    assert spread == pytest.approx(-sum(p * math.log(p) for p in mean))
+    # Pooling adds the scatter between samples to that within them.
+    assert spread >= sum(pooled([row], (1, 3, 5))[1] for row in shares) / len(shares) - 1e-9

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from encore import LevelScale, RatingsError, Reward, Rulebook, Weights, calibrate, compose, examples
+from encore.rewards import score_file
+from encore.weights import Linear
+
+RULES = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+REWARD = Reward(Weights(RULES, np.array([1.0, 3.0])))
+
+
+def write(path: Path, columns: Mapping[str, Sequence[object]]) -> Path:
+    pq.write_table(pa.table(dict(columns)), path)
+    return path
+
+
+def test_responses_get_a_reward_beside_their_ids(tmp_path: Path) -> None:
+    ratings = write(
+        tmp_path / "r.parquet",
+        {"prompt_id": ["p", "p"], "response_id": ["x", "y"], "response": ["long", "text"],
+         "model": ["m", "n"], "a": [1, None], "b": [0, None]},
+    )  # fmt: skip
+    scored = score_file(ratings, REWARD, tmp_path / "out.parquet")
+    assert (scored.n_rows, scored.n_rewards, scored.n_unknown) == (2, 2, 1)
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
+        "prompt_id": ["p", "p"], "response_id": ["x", "y"], "model": ["m", "n"],
+        "reward": [0.25, None],
+    }  # fmt: skip
+
+
+def test_pairs_get_two(tmp_path: Path) -> None:
+    ratings = write(
+        tmp_path / "p.parquet",
+        {"id": [1, 2], "subset": ["s", "s"], "chosen.a": [1, 1], "chosen.b": [1, 0],
+         "rejected.a": [0, 0], "rejected.b": [0, 1]},
+    )  # fmt: skip
+    scored = score_file(ratings, REWARD, tmp_path / "out.parquet")
+    assert (scored.n_rows, scored.n_rewards, scored.n_unknown) == (2, 4, 0)
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
+        "id": [1, 2], "subset": ["s", "s"],
+        "chosen.reward": [1.0, 0.25], "rejected.reward": [0.0, 0.75],
+    }  # fmt: skip
+
+
+def test_a_file_scores_as_compose_does(tmp_path: Path) -> None:
+    rules = examples.rules()
+    weights = Linear()(calibrate(examples.ratings_path(), rules))
+    score_file(examples.ratings_path(), Reward(weights), tmp_path / "out.parquet")
+    table = pq.read_table(examples.ratings_path())
+    for side in ("chosen", "rejected"):
+        columns = {name: table[f"{side}.{name}"] for name in rules.ids}
+        expected = compose(columns, weights)
+        found = pq.read_table(tmp_path / "out.parquet")[f"{side}.reward"].to_numpy()
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_file_that_breaks_half_way_writes_nothing(tmp_path: Path) -> None:
+    n = 70_000  # more than a batch
+    ratings = write(tmp_path / "r.parquet", {"a": [1] * n, "b": [1] * (n - 1) + [7]})
+    out = tmp_path / "out.parquet"
+    out.write_text("old")
+    with pytest.raises(RatingsError, match="row 70000, column 'b'"):
+        score_file(ratings, REWARD, out)
+    assert out.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.parquet", "r.parquet"]
+
+
+def test_no_rows_are_refused(tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array([], pa.int8()), "b": pa.array([], pa.int8())})
+    pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(RatingsError, match="no rows"):
+        score_file(tmp_path / "r.parquet", REWARD, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
