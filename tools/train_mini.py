@@ -27,8 +27,8 @@ from encore.heads.files.safetensors import write_tensors
 from encore.heads.model.backbone import Backbone
 from encore.heads.model.bundled import MINI_FOLDER, MINI_LAYERS, mini_backbone
 from encore.heads.model.conversation import Conversation
-from encore.heads.training.save import Trained, card
-from encore.heads.training.train import Labelled, train_ridge
+from encore.heads.training.save import TrainedHeads, card
+from encore.heads.training.train import TrainingData, train_ridge
 
 XSTEST, DNA = "XSTest annotations", "Do-Not-Answer annotations"
 RBR, MODERATION = "OpenAI RBR gold propositions", "OpenAI moderation categories"
@@ -130,7 +130,7 @@ def _moderation(data: Path) -> Iterator[Row]:
         yield Row((("assistant", row["text"]),), row["text"], labels)
 
 
-def labelled(data: Path) -> Labelled:
+def labelled(data: Path) -> TrainingData:
     """The responses to train on."""
     kept = [row for row in rows(data) if not is_evaluated(row.prompt)]
     scale = RangeScale(0.0, 1.0, 10)
@@ -145,7 +145,7 @@ def labelled(data: Path) -> Labelled:
         "prompts": "three fifths of them, by SHA-256 of the text; the others are for evaluation",
     }
     talks = [row.talk for row in kept]
-    return Labelled(talks, labels, [row.prompt for row in kept], rules, sources)
+    return TrainingData(talks, labels, [row.prompt for row in kept], rules, sources)
 
 
 def main() -> None:
@@ -172,10 +172,10 @@ def main() -> None:
     text = _card(trained, comparison)
     (given.out / "README.md").write_text(text, encoding="utf-8")
     for found in trained.quality:
-        print(f"{found.rule:16} {found.n_labels:5} {found.r2:6.3f} {found.auc:.3f}")
+        print(f"{found.rule:16} {found.n_targets:5} {found.r2:6.3f} {found.auc:.3f}")
 
 
-def _card(trained: Trained, comparison: Comparison) -> str:
+def _card(trained: TrainedHeads, comparison: Comparison) -> str:
     backbone = f"the first {MINI_LAYERS} layers of sentence-transformers/all-MiniLM-L6-v2"
     base = "base_model: sentence-transformers/all-MiniLM-L6-v2"
     text = card(trained, trained.rules, backbone).replace(f"base_model: {backbone}", base)
@@ -227,7 +227,7 @@ Each rule alone:
 """
 
 
-def evaluated(model: Backbone, trained: Trained, data: Path) -> Comparison:
+def evaluated(model: Backbone, trained: TrainedHeads, data: Path) -> Comparison:
     """Every scheme on the pairs of prompts that no head was trained on."""
     kept = [row for row in _read(data, "safety_pairs") if is_evaluated(row["prompt"])]
     columns: dict[str, Any] = {name: [row[name] for row in kept] for name in _IDS}

@@ -25,7 +25,7 @@ from scipy import stats
 
 import encore
 from encore.evaluation import Outcomes, outcomes
-from encore.evaluation.entropy_accuracy import law_columns
+from encore.evaluation.entropy_accuracy import correlation_columns
 from encore.evaluation.evaluate import sums_by_subset
 from encore.evaluation.intervals import (
     N_RESAMPLES,
@@ -80,7 +80,7 @@ def columns_of_compare(pairs: encore.PreferencePairs, verdicts: list[Outcomes]) 
         difference = each.half - verdicts[0].half
         by_subset = sums_by_subset(each, pairs.subsets)
         tables.append(np.column_stack([by_subset, difference, np.ones(len(difference))]))
-    return [*tables, *law_columns(pairs, calibrated_on_pairs=True)]
+    return [*tables, *correlation_columns(pairs, calibrated_on_pairs=True)]
 
 
 def with_encore(pairs: encore.PreferencePairs, halves: Floats) -> Floats:

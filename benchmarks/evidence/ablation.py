@@ -28,9 +28,9 @@ from encore.evaluation.cross_validate import (
     N_FOLDS,
     chosen_rewards,
     cross_validated,
-    folds_of,
     label_free_weights,
     rewards_of,
+    splits_of,
 )
 from encore.weights import LEARNED, Auto, Linear, Softmax, WeightingScheme
 
@@ -160,12 +160,12 @@ def _halves(case: Case, pairs: PreferencePairs, rng: np.random.Generator) -> dic
         weights |= {name: scheme(calibration) for name, scheme in case.schemes.items()}
         return {name: _half(rewards_of(pairs, found)) for name, found in weights.items()}
     sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
-    folds = folds_of(pairs, N_FOLDS, rng)
+    splits = splits_of(pairs, N_FOLDS, rng)
     more = {"auto": rewards_of(pairs, Auto()(calibration))}
     for name, learned in LEARNED.items():
         with contextlib.suppress(InputError):  # turned round, rules may leave it no weight
-            more[name] = cross_validated(pairs, learned(), folds)
-    more["auto_with_pairs"] = chosen_rewards(pairs, sides, folds)
+            more[name] = cross_validated(pairs, learned(), splits)
+    more["auto_with_pairs"] = chosen_rewards(pairs, sides, splits)
     return {name: _half(rewards) for name, rewards in {**sides, **more}.items()}
 
 

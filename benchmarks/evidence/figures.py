@@ -30,7 +30,7 @@ TITLES = {
 }
 
 
-def law(raters: Sequence[Rated]) -> Any:
+def entropy_accuracy(raters: Sequence[Rated]) -> Any:
     """Entropy against accuracy of each rule, a row a rater, a column a tie convention."""
     figure, grid = plt.subplots(
         len(raters), len(CONVENTIONS), figsize=(10, 2.6 * len(raters)), layout="constrained"
@@ -45,7 +45,7 @@ def law(raters: Sequence[Rated]) -> Any:
                     [rule.entropy] * 2, [100 * found.low, 100 * found.high], color=BLUE, alpha=0.4
                 )
                 axes.plot(rule.entropy, 100 * found.value, "o", color=BLUE, markersize=5)
-            pearson = rated.comparison.laws.accuracy[convention].pearson
+            pearson = rated.comparison.entropy_correlations.accuracy[convention].pearson
             told = "" if np.isnan(pearson.value) else f"r = {pearson.value:+.2f}"
             axes.set_title(f"{TITLES[convention]}, {told}" if told else TITLES[convention])
             axes.set(ylim=(-4, 104), xlim=(-0.03, 1.03))
@@ -108,6 +108,6 @@ def figures(
 ) -> dict[str, Callable[[], Any]]:
     """The figures by the names of their files."""
     return {
-        "evidence-law": lambda: law(raters),
+        "evidence-entropy-accuracy": lambda: entropy_accuracy(raters),
         "evidence-breaking-points": lambda: breaking_points(ablations),
     }

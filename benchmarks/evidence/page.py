@@ -38,7 +38,7 @@ def page(raters: Sequence[Rated], ablations: Mapping[str, Ablation]) -> str:
         "raters": "\n".join(map(_rater, raters)),
         "summary": _summary(raters),
         "tables": "\n\n".join(map(str.strip, tables)),
-        "laws": _law_table(raters),
+        "correlations": _correlation_table(raters),
         "premises": "\n".join(f"- {rated.name}: {_premise(rated)}" for rated in raters),
         "n_seeds": str(N_SEEDS),
         "breaking": _breaking(ablations),
@@ -92,15 +92,20 @@ def _source_table(rated: Rated) -> str:
     return f"{table}\n> {comparison.sentence}\n{left_out}"
 
 
-def _law_table(raters: Sequence[Rated]) -> str:
+def _correlation_table(raters: Sequence[Rated]) -> str:
     rows = [
         "| entropy with | " + " | ".join(rated.name for rated in raters) + " |",
         "|---|" + "---:|" * len(raters),
     ]
     for convention in CONVENTIONS:
-        cells = (_correlation(r.comparison.laws.accuracy[convention].pearson) for r in raters)
+        cells = (
+            _correlation(r.comparison.entropy_correlations.accuracy[convention].pearson)
+            for r in raters
+        )
         rows.append(f"| accuracy, {TITLES[convention]} | {' | '.join(cells)} |")
-    cells = (_correlation(rated.comparison.laws.resolving.pearson) for rated in raters)
+    cells = (
+        _correlation(rated.comparison.entropy_correlations.resolving.pearson) for rated in raters
+    )
     rows.append(f"| the share of pairs that a rule resolves | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

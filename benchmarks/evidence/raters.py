@@ -7,9 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from encore import Comparison, PreferencePairs, Rulebook, as_pairs, compare, examples
-from encore.evaluation import Baselines
 from encore.heads.model.bundled import MINI_FOLDER
-from encore.rewards import load_rewards
 
 DATA = Path(__file__).parent / "data"
 
@@ -45,11 +43,8 @@ class Rated:
     @cached_property
     def comparison(self) -> Comparison:
         """All schemes and baselines on them."""
-        rewards = {
-            name: load_rewards(DATA / file, self.pairs) for name, file in self.others.items()
-        }
-        against = Baselines(dawid_skene=True, rewards=rewards)
-        return compare(self.pairs, self.pairs.rules, against=against)
+        rewards = {name: DATA / file for name, file in self.others.items()}
+        return compare(self.pairs, self.pairs.rules, dawid_skene=True, rewards=rewards)
 
 
 _TRAINED = ("single-head Bradley-Terry, MiniLM", "mixture-of-experts gate, MiniLM")

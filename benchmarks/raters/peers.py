@@ -28,7 +28,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from encore.raters import Judge, Manner, rate
+from encore.raters import Judge, JudgeOptions, rate
 from encore.raters.judge.local import smollm2_path, start_server
 from encore.rules import Rulebook
 
@@ -87,11 +87,11 @@ def rows() -> list[dict[str, str]]:
     return [{"prompt": f"Where is cat {s}?", "response": SENTENCE * 12 + s} for s in salts]
 
 
-def ours(url: str, folder: Path, **manner: Any) -> int:
+def ours(url: str, folder: Path, **options: Any) -> int:
     """Cells without a rating."""
     path = folder / f"{secrets.token_hex(4)}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    rated = rate(path, RULES, Judge("m", url, manner=Manner(**manner)))
+    rated = rate(path, RULES, Judge("m", url, options=JudgeOptions(**options)))
     return sum(rule.n_responses - rule.n_rated for rule in rated.coverage)
 
 

@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from encore.raters import Item, Judge, Manner, Rated, Store, Texts, rate
+from encore.raters import Item, Judge, JudgeOptions, Rated, Store, Texts, rate
 from encore.raters.judge.local import smollm2_path, start_server
 from encore.raters.judge.prompt import Fence, conversation_prompt, parts_of, rule_prompt
 from encore.rules import Rulebook
@@ -53,10 +53,10 @@ def least(address: str, data: Path) -> int:
     return told + len(items) * sum(n_tokens(address, rule_prompt(rule)) for rule in RULES)
 
 
-def asked(address: str, data: Path, folder: Path, **manner: Any) -> tuple[int, float, Rated]:
+def asked(address: str, data: Path, folder: Path, **options: Any) -> tuple[int, float, Rated]:
     """Evaluated prompt tokens, seconds, and the ratings."""
     began, path = time.perf_counter(), folder / f"{secrets.token_hex(4)}.sqlite"
-    judge = Judge("m", f"{address}/v1", manner=Manner(**manner))
+    judge = Judge("m", f"{address}/v1", options=JudgeOptions(**options))
     rated = rate(data, RULES, judge, store=path)
     with Store(path) as store:
         rows = list(store.rows())
@@ -68,7 +68,7 @@ def rule_first(address: str, data: Path, folder: Path) -> int:
     """One rule of all responses, then the next: what a loop over rules does."""
     total = 0
     for rule in RULES:
-        judge = Judge("m", f"{address}/v1", manner=Manner(prefill=True))
+        judge = Judge("m", f"{address}/v1", options=JudgeOptions(prefill=True))
         path = folder / f"{secrets.token_hex(4)}.sqlite"
         rate(data, Rulebook((rule,)), judge, store=path)
         with Store(path) as store:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from encore import Calibration, LevelScale, RangeScale, Rulebook, calibrate, examples
 from encore.calibration import premise
-from encore.calibration.premise import FEW_PROMPTS, factor_correlation, no_factor
+from encore.calibration.premise import MIN_PROMPTS, factor_correlation, no_factor
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
 Floats = NDArray[np.float64]
@@ -110,9 +110,9 @@ def test_what_the_ratings_cannot_say_is_unknown(values: Floats, why: str) -> Non
 
 
 def test_few_prompts_say_nothing() -> None:
-    calibration, *_ = noisy(0.3, 0.3, 3.0, n=FEW_PROMPTS - 1)
+    calibration, *_ = noisy(0.3, 0.3, 3.0, n=MIN_PROMPTS - 1)
     assert "99 prompts with two responses are too few" in no_factor(calibration)
-    enough, *_ = noisy(0.3, 0.3, 3.0, n=FEW_PROMPTS)
+    enough, *_ = noisy(0.3, 0.3, 3.0, n=MIN_PROMPTS)
     assert no_factor(enough) == ""
 
 

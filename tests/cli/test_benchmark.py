@@ -189,7 +189,9 @@ def test_another_reward_s_file_that_is_not_there_is_named(name: str, run: Run) -
 @pytest.mark.usefixtures("rated")
 def test_what_is_left_out_of_a_table_is_said_beside_it(run: Run) -> None:
     result = run("compare", "pairs.csv", *RULES, "--format", "csv")
-    assert "Note: bradley_terry and auto_with_pairs left out: 5 folds of 4 prompts" in result.stderr
+    assert (
+        "Note: bradley_terry and auto_with_pairs left out: 5 splits of 4 prompts" in result.stderr
+    )
     assert result.stdout.startswith("method,")
 
 

@@ -19,7 +19,7 @@ SKIPPED = (
     "these rules out, or use a scheme that does not need it.\n"
     "Note: agreement left out: agreement needs three rules whose margins vary; 2 of 2 do. Use "
     "another scheme.\n"
-    "Note: bradley_terry and auto_with_pairs left out: 5 folds of 4 prompts; expected 2 folds or "
+    "Note: bradley_terry and auto_with_pairs left out: 5 splits of 4 prompts; expected 2 splits or "
     "more, and a prompt for each.\n"
 )
 

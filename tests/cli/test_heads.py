@@ -107,7 +107,7 @@ def test_rate_train_weigh_fold_and_check(run: Run, rated: Path, model: Path, fol
     )
     assert done.exit_code == 0, done.output
     quality = {found["rule"]: found for found in json.loads(done.stdout)["quality"]}
-    assert quality["kind"]["n_labels"] == 60
+    assert quality["kind"]["n_targets"] == 60
     assert quality["kind"]["auc"] > 0.7 > quality["calm"]["auc"]
     own = folder / "heads" / "rules.toml"
     assert run("rate", "texts.csv", "--rater", "heads:heads", "-o", "r.parquet").exit_code == 0

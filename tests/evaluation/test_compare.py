@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from encore import (
+    Calibration,
     Comparison,
     InputError,
     MismatchError,
@@ -15,14 +17,16 @@ from encore import (
     RatingsTable,
     Rulebook,
     UnknownNameError,
+    Weights,
     calibrate,
     compare,
     compose,
     examples,
 )
-from encore.evaluation import Baselines, accuracy, outcomes
+from encore.evaluation import accuracy, outcomes
 from encore.ratings.convert import as_pairs
-from encore.weights import LEARNED, SCHEMES, Uniform
+from encore.rewards import save_rewards
+from encore.weights import LEARNED, SCHEMES, Auto, Random, Single, Uniform
 from tests.evaluation.made import FIVE, made
 
 
@@ -151,15 +155,15 @@ def test_the_same_seed_gives_the_same_bits(bundled: Comparison) -> None:
 def test_one_fold_is_refused() -> None:
     pairs = made(0.9, n=40)
     with pytest.raises(InputError, match="n_folds is 1; expected 2 or more"):
-        compare(pairs, pairs.rules, against=Baselines(n_folds=1))
+        compare(pairs, pairs.rules, n_folds=1)
 
 
 @pytest.mark.parametrize("n_folds", [41])
 def test_folds_need_prompts(n_folds: int) -> None:
     pairs = made(0.9, n=40)
     assert (
-        f"{n_folds} folds of 40 prompts"
-        in compare(pairs, pairs.rules, against=Baselines(n_folds=n_folds)).skipped["bradley_terry"]
+        f"{n_folds} splits of 40 prompts"
+        in compare(pairs, pairs.rules, n_folds=n_folds).skipped["bradley_terry"]
     )
 
 
@@ -201,7 +205,7 @@ def test_other_rewards_are_rows_beside_ours() -> None:
     # Right on all pairs but one that is tied and one that is unknown.
     other = np.tile([2.0, 1.0], (60, 1))
     other[0], other[1] = [3.0, 3.0], [np.nan, 1.0]
-    row = compare(pairs, pairs.rules, against=Baselines(rewards={"judge": other})).row("judge")
+    row = compare(pairs, pairs.rules, rewards={"judge": other}).row("judge")
     assert (row.how, row.n_unknown) == ("another reward", 1)
     assert row.accuracy["strict"].value == pytest.approx(58 / 59)
     assert row.accuracy["half"].value == pytest.approx(58.5 / 59)
@@ -211,12 +215,37 @@ def test_other_rewards_are_rows_beside_ours() -> None:
 def test_other_rewards_are_one_chosen_and_one_rejected_a_pair() -> None:
     pairs = made(0.9, n=40)
     with pytest.raises(InputError, match=r"'judge' have shape \(40,\); expected \(40, 2\)"):
-        compare(pairs, pairs.rules, against=Baselines(rewards={"judge": np.ones(40)}))
+        compare(pairs, pairs.rules, rewards={"judge": np.ones(40)})
 
 
 def test_other_rewards_take_no_name_of_ours() -> None:
+    pairs = made(0.9, n=40)
     with pytest.raises(InputError, match=r"named \['linear', 'random'\]"):
-        Baselines(rewards={"random": [], "linear": []})
+        compare(pairs, pairs.rules, rewards={"random": [], "linear": []})
+
+
+def test_other_rewards_may_be_a_file(tmp_path: Path) -> None:
+    pairs = made(0.9, n=40)
+    rewards = np.column_stack([np.arange(40.0), np.full(40, 9.5)])  # 30 of 40 chosen are above 9.5
+    save_rewards(pairs.ids, rewards, tmp_path / "judge.parquet")
+    row = compare(pairs, pairs.rules, rewards={"judge": tmp_path / "judge.parquet"}).row("judge")
+    assert row.accuracy["half"].value == 30 / 40
+
+
+def test_a_scheme_that_finds_no_weights_is_left_out_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: object, calibration: Calibration) -> Weights:
+        raise InputError("it wants more rules.")
+
+    for scheme in (Auto, Random, Single):
+        monkeypatch.setattr(scheme, "__call__", refuse)
+    pairs = made(0.9, n=40)
+    comparison = compare(pairs, pairs.rules)
+    for name in ("auto", "random", "single"):
+        assert comparison.skipped[name] == "it wants more rules."
+        assert name not in {row.scheme for row in comparison.rows}
+    assert comparison.row("uniform").accuracy["half"].value > 0.5
 
 
 def test_the_spread_over_random_weights_is_told() -> None:
@@ -230,7 +259,7 @@ def test_auto_is_uniform_where_there_is_no_evidence_and_both_ways_are_rows() -> 
     pairs = made(0.7, 0.7, n=60)
     comparison = compare(pairs, pairs.rules)
     assert comparison.row("auto").difference.value == 0.0
-    assert comparison.row("auto_with_pairs").how == "chosen, 5 folds by prompt"
+    assert comparison.row("auto_with_pairs").how == "chosen, 5 splits by prompt"
 
 
 def test_a_subset_that_is_all_right_has_the_interval_of_its_own_prompts() -> None:

@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 
 from encore import LevelScale, PreferencePairs, Rulebook, compare, examples
-from encore.evaluation import Interval, Law, Laws
+from encore.evaluation import EntropyCorrelation, EntropyCorrelations, Interval
 from encore.evaluation.conclusions import low_entropy_means
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
 
 
-def laws(right: tuple[float, float, float], speaks: tuple[float, float, float]) -> Laws:
-    law = Law(Interval(*right), Interval(*right), 8)
-    return Laws({"resolved": law}, Law(Interval(*speaks), Interval(*speaks), 8))
+def correlations(
+    right: tuple[float, float, float], speaks: tuple[float, float, float]
+) -> EntropyCorrelations:
+    found = EntropyCorrelation(Interval(*right), Interval(*right), 8)
+    return EntropyCorrelations(
+        {"resolved": found}, EntropyCorrelation(Interval(*speaks), Interval(*speaks), 8)
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,11 +33,11 @@ def laws(right: tuple[float, float, float], speaks: tuple[float, float, float]) 
 def test_what_low_entropy_means_goes_by_the_intervals(
     right: tuple[float, float, float], speaks: tuple[float, float, float], said: str
 ) -> None:
-    assert low_entropy_means(laws(right, speaks)).startswith(said)
+    assert low_entropy_means(correlations(right, speaks)).startswith(said)
 
 
 def test_what_does_not_differ_has_no_correlation() -> None:
-    said = low_entropy_means(laws((-0.1, -0.4, 0.2), (np.nan,) * 3))
+    said = low_entropy_means(correlations((-0.1, -0.4, 0.2), (np.nan,) * 3))
     assert said.endswith("and with the share resolved at no value (it does not differ).")
 
 

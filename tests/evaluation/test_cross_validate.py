@@ -8,10 +8,10 @@ from encore.evaluation import accuracy, choose, outcomes
 from encore.evaluation.cross_validate import (
     chosen_rewards,
     cross_validated,
-    folds_of,
     label_free_weights,
     rewards_of,
     simplest_of_the_best,
+    splits_of,
 )
 from encore.weights import BradleyTerry
 from tests.evaluation.made import made
@@ -56,7 +56,7 @@ def test_in_doubt_it_is_uniform() -> None:
 
 def test_too_few_prompts_for_the_folds_are_refused() -> None:
     pairs = made(0.9, 0.8, n=4)
-    with pytest.raises(InputError, match="5 folds of 4 prompts"):
+    with pytest.raises(InputError, match="5 splits of 4 prompts"):
         choose(pairs, calibrate(pairs, pairs.rules))
 
 
@@ -69,8 +69,8 @@ def test_a_choice_is_judged_on_prompts_that_it_did_not_see() -> None:
     in_sample = accuracy(outcomes(rewards[pairs.chosen], rewards[pairs.rejected]))
     label_free, _ = label_free_weights(calibration)
     sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
-    folds = folds_of(pairs, 5, np.random.default_rng(0))
-    held_out = accuracy(outcomes(*chosen_rewards(pairs, sides, folds)))
+    splits = splits_of(pairs, 5, np.random.default_rng(0))
+    held_out = accuracy(outcomes(*chosen_rewards(pairs, sides, splits)))
     assert held_out < 0.75 and in_sample >= held_out - 0.1
 
 
@@ -79,8 +79,8 @@ def test_a_choice_on_each_fold_is_the_one_that_the_others_make() -> None:
     calibration = calibrate(pairs, pairs.rules)
     label_free, _ = label_free_weights(calibration)
     sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
-    folds = folds_of(pairs, 5, np.random.default_rng(0))
-    assert sorted(np.bincount(folds)) == [80] * 5
+    splits = splits_of(pairs, 5, np.random.default_rng(0))
+    assert sorted(np.bincount(splits)) == [80] * 5
     # Bradley-Terry is taken on every fold, and nothing else: the same rewards as without a choice.
-    found = chosen_rewards(pairs, sides, folds)
-    np.testing.assert_array_equal(found, cross_validated(pairs, BradleyTerry(), folds))
+    found = chosen_rewards(pairs, sides, splits)
+    np.testing.assert_array_equal(found, cross_validated(pairs, BradleyTerry(), splits))

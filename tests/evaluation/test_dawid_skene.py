@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from encore import InputError, LevelScale, PreferencePairs, Rulebook, compare
-from encore.evaluation import Baselines, accuracy, outcomes
-from encore.evaluation.dawid_skene import dawid_skene
+from encore.evaluation import accuracy, outcomes
+from encore.evaluation.dawid_skene import fit_dawid_skene
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
 Peer = Callable[[str], ModuleType]
@@ -25,7 +25,7 @@ def made(*accuracies: float, n: int = 600) -> PreferencePairs:
 def test_it_finds_good_rules_among_bad_ones_as_a_loop_of_em_does(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     pairs = made(0.95, 0.8, 0.6, 0.5, 0.5)
-    chosen, rejected = dawid_skene(pairs, np.random.default_rng(0))
+    chosen, rejected = fit_dawid_skene(pairs, np.random.default_rng(0))
     np.testing.assert_allclose(chosen + rejected, 1)
     # Second road: EM of the two-class model with one accuracy a rule, in a few lines.
     votes = np.sign(pairs.margins)
@@ -46,8 +46,8 @@ def test_it_looks_at_no_label(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     pairs = made(0.9, 0.8, 0.7)
     swapped = PreferencePairs(pairs.ratings, pairs.rejected, pairs.chosen, pairs.subsets)
-    there, _ = dawid_skene(pairs, np.random.default_rng(0))
-    _, back = dawid_skene(swapped, np.random.default_rng(0))
+    there, _ = fit_dawid_skene(pairs, np.random.default_rng(0))
+    _, back = fit_dawid_skene(swapped, np.random.default_rng(0))
     np.testing.assert_allclose(there, back, atol=0.05)
 
 
@@ -55,7 +55,7 @@ def test_pairs_that_no_rule_tells_apart_are_tied(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     rules = Rulebook.from_ids(["a", "b", "c"], FIVE)
     pairs = PreferencePairs.from_arrays([[5] * 3] * 9 + [[3] * 3], [[1] * 3] * 9 + [[3] * 3], rules)
-    chosen, rejected = dawid_skene(pairs, np.random.default_rng(0))
+    chosen, rejected = fit_dawid_skene(pairs, np.random.default_rng(0))
     assert (chosen[9], rejected[9]) == (0.5, 0.5)
 
 
@@ -63,13 +63,13 @@ def test_no_vote_at_all_is_refused(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     rules = Rulebook.from_ids(["a"], FIVE)
     with pytest.raises(InputError, match="no rule tells any pair apart"):
-        dawid_skene(PreferencePairs.from_arrays([[5]], [[5]], rules), np.random.default_rng(0))
+        fit_dawid_skene(PreferencePairs.from_arrays([[5]], [[5]], rules), np.random.default_rng(0))
 
 
 def test_it_is_a_row_where_it_is_asked_for(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     pairs = made(0.9, 0.8, 0.7, n=60)
-    asked = compare(pairs, pairs.rules, against=Baselines(dawid_skene=True))
+    asked = compare(pairs, pairs.rules, dawid_skene=True)
     assert asked.row("dawid_skene").how == "rules as a crowd, on these pairs"
     names = [row.scheme for row in compare(pairs, pairs.rules).rows]
     assert "dawid_skene" not in names

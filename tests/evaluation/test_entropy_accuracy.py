@@ -47,23 +47,25 @@ def test_rows_are_taken_one_by_one() -> None:
 
 def test_the_sign_of_the_law_depends_on_how_ties_count() -> None:
     # The project's own finding on these ratings, which no user may be spared.
-    laws = compare(examples.ratings_path(), examples.rules()).laws.accuracy
-    assert laws["strict"].pearson.low > 0.9
-    assert laws["half"].pearson.low > 0.6
-    assert laws["resolved"].pearson.low < 0 < laws["resolved"].pearson.high
-    assert laws["right"].pearson.high < -0.3
-    assert laws["right"].spearman.high < -0.5
+    found = compare(examples.ratings_path(), examples.rules()).entropy_correlations.accuracy
+    assert found["strict"].pearson.low > 0.9
+    assert found["half"].pearson.low > 0.6
+    assert found["resolved"].pearson.low < 0 < found["resolved"].pearson.high
+    assert found["right"].pearson.high < -0.3
+    assert found["right"].spearman.high < -0.5
 
 
 def test_entropies_of_another_calibration_set_are_held_fixed() -> None:
     path, rules = examples.ratings_path(), examples.rules()
-    own = compare(path, rules).laws.accuracy["strict"].pearson
-    other = compare(path, rules, calibration_set=path).laws.accuracy["strict"].pearson
+    own = compare(path, rules).entropy_correlations.accuracy["strict"].pearson
+    other = (
+        compare(path, rules, calibration_set=path).entropy_correlations.accuracy["strict"].pearson
+    )
     assert own.value == pytest.approx(other.value)
     assert (own.low, own.high) != (other.low, other.high)
 
 
 def test_entropy_goes_with_speaking_and_not_with_being_right() -> None:
-    laws = compare(examples.ratings_path(), examples.rules()).laws
-    assert laws.resolving.pearson.low > 0.9
-    assert laws.accuracy["resolved"].pearson.low < 0 < laws.accuracy["resolved"].pearson.high
+    found = compare(examples.ratings_path(), examples.rules()).entropy_correlations
+    assert found.resolving.pearson.low > 0.9
+    assert found.accuracy["resolved"].pearson.low < 0 < found.accuracy["resolved"].pearson.high

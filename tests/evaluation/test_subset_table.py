@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from encore import Comparison, LevelScale, PreferencePairs, Rulebook, UnknownNameError, compare
-from encore.evaluation import Baselines, safety_score, subset_table
+from encore.evaluation import safety_score, subset_table
 from encore.evaluation.rewardbench.published import PUBLISHED
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
@@ -21,7 +21,7 @@ def made(*subsets: str) -> Comparison:
     named = [subsets[i % len(subsets)] for i in range(120)]
     pairs = PreferencePairs.from_arrays(chosen, rejected, rules, subsets=named)
     other = rng.normal(size=(120, 2))
-    return compare(pairs, rules, against=Baselines(rewards={"judge": other}))
+    return compare(pairs, rules, rewards={"judge": other})
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from encore import LevelScale, PreferencePairs, Rulebook, calibrate
 from encore.evaluation import CONVENTIONS, Outcomes
-from encore.evaluation.entropy_accuracy import Laws, entropy_laws, law_columns
+from encore.evaluation.entropy_accuracy import (
+    EntropyCorrelations,
+    correlation_columns,
+    entropy_correlations,
+)
 from encore.evaluation.intervals import (
     ClusterBootstrap,
     Interval,
@@ -145,10 +149,12 @@ def rated(rng: np.random.Generator, n_prompts: int) -> PreferencePairs:
     )
 
 
-def laws(pairs: PreferencePairs, rng: np.random.Generator, n_resamples: int) -> Laws:
+def correlations(
+    pairs: PreferencePairs, rng: np.random.Generator, n_resamples: int
+) -> EntropyCorrelations:
     bootstrap = ClusterBootstrap(pairs.prompts, rng, n_resamples=n_resamples)
-    columns = law_columns(pairs, calibrated_on_pairs=True)
-    return entropy_laws(calibrate(pairs, RULES), columns, bootstrap.sums_of(columns))
+    columns = correlation_columns(pairs, calibrated_on_pairs=True)
+    return entropy_correlations(calibrate(pairs, RULES), columns, bootstrap.sums_of(columns))
 
 
 def test_the_interval_of_the_correlation_with_entropy_holds_that_of_all_prompts() -> None:
@@ -156,9 +162,9 @@ def test_the_interval_of_the_correlation_with_entropy_holds_that_of_all_prompts(
     # leave a standard error of 0.9 points. Noise of accuracies pulls a correlation to 0, and that
     # of a resample again: the further it lies from 0, the rarer the interval holds it.
     rng = np.random.default_rng(0)
-    expected = laws(rated(rng, 100_000), rng, 1).accuracy
-    found = [laws(rated(rng, 300), rng, 500).accuracy for _ in range(600)]
-    for name, law in expected.items():
+    expected = correlations(rated(rng, 100_000), rng, 1).accuracy
+    found = [correlations(rated(rng, 300), rng, 500).accuracy for _ in range(600)]
+    for name, correlation in expected.items():
         intervals = [each[name].pearson for each in found]
-        share = np.mean([each.low <= law.pearson.value <= each.high for each in intervals])
+        share = np.mean([each.low <= correlation.pearson.value <= each.high for each in intervals])
         assert 0.85 <= share <= 0.98, name

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from encore import Rule, Rulebook
-from encore.raters import Item, Judge, Limits, Manner, rate
+from encore.raters import Item, Judge, JudgeOptions, Limits, rate
 from encore.raters.judge.answers import Reply, answer_of, answers_of
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 from encore.raters.judge.local import smollm2_path, start_server
 from encore.raters.judge.prompt import (
     Fence,
@@ -119,8 +119,8 @@ def test_every_attempt_is_asked_about_like_any_other_response(
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     say = (lambda prompt: '{"1": 4, "2": 2}') if batch else None
     with SteadyEndpoint(0.0, say) as endpoint:
-        manner = Manner(batch_rules=batch, reading="text" if batch else "auto")
-        judge = Judge("m", endpoint.url, manner=manner, limits=Limits(concurrency=8))
+        options = JudgeOptions(batch_rules=batch, reading="text" if batch else "auto")
+        judge = Judge("m", endpoint.url, options=options, limits=Limits(concurrency=8))
         rated = rate(data, RULES, judge)
     n_calls = 1 if batch else len(RULES)
     assert len(endpoint.asked) == n_calls * len(ATTACKS)
@@ -153,7 +153,7 @@ def test_a_judge_that_repeats_the_text_gives_no_rating(
         return unescape(between(prompt)[-1])
 
     with SteadyEndpoint(0.0, repeats) as endpoint:
-        judge = Judge("m", endpoint.url, manner=Manner(reading="text"))
+        judge = Judge("m", endpoint.url, options=JudgeOptions(reading="text"))
         rated = rate(data, Rulebook((RULE,)), judge)
     assert rated.coverage[0].n_rated == 0
     # 100 kB of the digit 5 are a number, and no level.
@@ -162,7 +162,7 @@ def test_a_judge_that_repeats_the_text_gives_no_rating(
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_honest_answer_after_a_thought_that_quotes_the_text_is_read(attack: str) -> None:
-    labels, thought = Labels.of(RULE), f"<think>It says: {ATTACKS[attack]}</think>"
+    labels, thought = Codes.of(RULE), f"<think>It says: {ATTACKS[attack]}</think>"
     for said in ("2", "Rating: 2", '{"rating": 2}', '```json\n{"rating": 2}\n```'):
         assert answer_of(Reply(f"{thought}\n{said}", None, "stop"), labels).value == 2.0
     both = answers_of(Reply(f'{thought}{{"1": 2, "2": 4}}', None, "stop"), [labels, labels])

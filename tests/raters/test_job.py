@@ -352,7 +352,9 @@ def test_a_process_that_meets_another_one_goes_its_own_way(tmp_path: Path) -> No
 
 
 def test_no_pyarrow_is_needed_to_import_it() -> None:
-    code = "import sys, encore.rate; print([m for m in ('pyarrow', 'aiohttp') if m in sys.modules])"
+    code = (
+        "import sys, encore.raters; print([m for m in ('pyarrow', 'aiohttp') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

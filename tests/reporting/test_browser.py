@@ -275,7 +275,7 @@ def test_what_a_control_says_is_what_is_shown(browser: Any, folder: Path) -> Non
         visit.slide("strength", 3.0)
         start = "softmax of temperature 2.00 at strength 3.00; ties count as wrong (strict). "
         assert visit.summary.startswith(start)
-        assert "ties count as wrong (strict)" in visit.page.inner_text("#law-now")
+        assert "ties count as wrong (strict)" in visit.page.inner_text("#correlation-now")
         assert "ties count as wrong (strict)" in visit.page.inner_text(
             "#figure-comparison figcaption"
         )
@@ -433,10 +433,10 @@ def test_ties_switch_the_correlation_everywhere(browser: Any, bundled: tuple[Pat
     assert comparison is not None
     with Visit(browser, bundled[0]) as visit:
         for ties in ("strict", "half", "resolved"):
-            visit.page.select_option("#ties-law", ties)
-            r = comparison.laws.accuracy[ties].pearson
+            visit.page.select_option("#ties-entropy-accuracy", ties)
+            r = comparison.entropy_correlations.accuracy[ties].pearson
             assert f"{r.value:+.2f} ({r.low:+.2f} to {r.high:+.2f})" in visit.page.inner_text(
-                "#law-now"
+                "#correlation-now"
             )
             for other in ("#ties-slider", "#ties-comparison"):
                 assert visit.page.input_value(other) == ties

@@ -11,7 +11,7 @@ interface PageData {
   scheme: string;
   temperature: number;
   rules: { rule: string; entropy: Triple; accuracy: Partial<ByTies> }[];
-  laws: Partial<Record<Ties, string>>;
+  correlations: Partial<Record<Ties, string>>;
   /** Of the mean and of the weighted reward, on all pairs that are compared. */
   beforeAfter: { says: string; x: number[]; curves: Record<string, number[]> }[];
   comparison: { scheme: string; accuracy: ByTies; subsets: ByTies[] }[];

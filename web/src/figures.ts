@@ -60,7 +60,7 @@ export function drawBeforeAfter(): void {
 
 const known = (found: Triple | undefined): found is [number, number, number] => found?.[0] != null;
 
-export function drawLaw(): void {
+export function drawEntropyAccuracy(): void {
   const holder = live("entropy-accuracy");
   if (!holder) return;
   const rows = page.rules.flatMap(({ rule, entropy, accuracy: of }) => {
@@ -79,10 +79,10 @@ export function drawLaw(): void {
     ];
   });
   const labelled = rows.length <= 30 && widthOf(holder) >= 600;
-  const r = page.laws[view.ties] ?? "undefined";
-  const law = `Pearson correlation of entropy with accuracy over the rules, ${tiesInWords()}: ${r}.`;
-  find("law-now").textContent = law;
-  show(holder, `A dot a rule. ${law}`, {
+  const r = page.correlations[view.ties] ?? "undefined";
+  const said = `Pearson correlation of entropy with accuracy over the rules, ${tiesInWords()}: ${r}.`;
+  find("correlation-now").textContent = said;
+  show(holder, `A dot a rule. ${said}`, {
     height: 400,
     marginLeft: 44,
     marginRight: labelled ? 90 : 16,

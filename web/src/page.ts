@@ -2,7 +2,7 @@
 
 import { widths } from "./chart.ts";
 import { find, page, view } from "./data.ts";
-import { drawBeforeAfter, drawComparison, drawContrast, drawLaw } from "./figures.ts";
+import { drawBeforeAfter, drawComparison, drawContrast, drawEntropyAccuracy } from "./figures.ts";
 import { type Ties } from "./recompute.ts";
 import { announce, arrange, choose, redrawSoon, settle } from "./slider.ts";
 
@@ -64,7 +64,7 @@ async function copyProvenance(): Promise<void> {
 function drawAll(): void {
   arrange();
   drawBeforeAfter();
-  drawLaw();
+  drawEntropyAccuracy();
   drawComparison();
   drawContrast();
 }
@@ -91,7 +91,7 @@ function start(): void {
       for (const other of choices) other.value = view.ties;
       arrange();
       announce();
-      drawLaw();
+      drawEntropyAccuracy();
       drawComparison();
     });
   }
@@ -129,7 +129,7 @@ function start(): void {
   find("copy").addEventListener("click", () => void copyProvenance());
   choose(0);
   drawBeforeAfter();
-  drawLaw();
+  drawEntropyAccuracy();
   drawComparison();
   drawContrast();
   let width = window.innerWidth;

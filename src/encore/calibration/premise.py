@@ -14,7 +14,7 @@ from encore.calibration.factor import is_determined
 
 Meaning = Literal["crisp", "silent", "neither", "unknown"]
 
-FEW_PROMPTS = 100  # a factor fitted to fewer strays by more than what schemes differ in
+MIN_PROMPTS = 100  # a factor fitted to fewer strays by more than what schemes differ in
 ONE_SIDED = 0.5  # share by which loadings one way must outweigh the others for a side to be known
 TELLING = 0.01  # difference of two correlations that is worth a word
 
@@ -112,8 +112,8 @@ def no_factor(calibration: Calibration) -> str:
     if (variance > ZERO_VARIANCE).sum() < 3:
         return "fewer than three rules tell responses to one prompt apart"
     n_prompts = int(np.diagonal(calibration.statistics.margin_prompts).max())
-    if n_prompts < FEW_PROMPTS:
-        return f"{n_prompts} prompts with two responses are too few (expected {FEW_PROMPTS})"
+    if n_prompts < MIN_PROMPTS:
+        return f"{n_prompts} prompts with two responses are too few (expected {MIN_PROMPTS})"
     loadings = calibration.common_factor
     if not is_determined(calibration.margin_covariance, loadings):
         return "the rules share nothing, or split evenly"

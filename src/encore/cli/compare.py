@@ -21,9 +21,14 @@ from encore.cli.options import (
     seed_option,
     working,
 )
-from encore.cli.tables import accuracy_by_rule_table, comparison_table, law_table, plain_table
+from encore.cli.tables import (
+    accuracy_by_rule_table,
+    comparison_table,
+    entropy_accuracy_table,
+    plain_table,
+)
 from encore.errors import InputError
-from encore.evaluation import CONVENTIONS, Baselines, Comparison, subset_table
+from encore.evaluation import CONVENTIONS, Comparison, subset_table
 from encore.evaluation import compare as compare_schemes
 from encore.evaluation.subset_table import FORMS
 from encore.ratings import PreferencePairs, as_pairs
@@ -93,7 +98,9 @@ def compare(
             labelled,
             labelled.rules,
             calibration_set=calibration_set,
-            against=Baselines(folds, dawid_skene=dawid_skene, rewards=others),
+            n_folds=folds,
+            dawid_skene=dawid_skene,
+            rewards=others,
             rng=seed,
         )
     ties = ties or ("strict" if asked.benchmark == "rewardbench-safety" else "half")
@@ -132,7 +139,7 @@ def print_comparison(comparison: Comparison) -> None:
     screen.print(comparison_table(comparison))
     _note_left_out(comparison)
     screen.print(accuracy_by_rule_table(comparison))
-    screen.print(law_table(comparison))
+    screen.print(entropy_accuracy_table(comparison))
     screen.print(f"[bold]{escape(comparison.sentence)}[/bold]", soft_wrap=True)
 
 

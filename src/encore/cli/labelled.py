@@ -13,7 +13,7 @@ import numpy as np
 from encore.errors import RatingsError
 from encore.files import file_digest
 from encore.heads.model.conversation import Conversation
-from encore.heads.training.train import PREFERRED, Labelled
+from encore.heads.training.train import PREFERRED, TrainingData
 from encore.raters import Item, Recorded, Texts, rate
 from encore.ratings import as_ratings
 from encore.rules import LevelScale, Rulebook
@@ -44,7 +44,7 @@ def first_talks(source: str, limit: int) -> list[Conversation]:
 
 def labelled(
     ratings: Path, texts: str | None, rules_source: str | None, *, paired: bool = False
-) -> Labelled:
+) -> TrainingData:
     """Ratings with their texts, which are in the same file or are found by their ids.
 
     Raises
@@ -68,10 +68,10 @@ def labelled(
     named = talks.texts.provenance()
     told = {**made_of, **named, "rules_digest": rules.digest}
     prompts = [item.prompt_id for item in talks.items()]
-    return Labelled(talks, labels, prompts, rules, told, named)
+    return TrainingData(talks, labels, prompts, rules, told, named)
 
 
-def preferences(texts: str) -> Labelled:
+def preferences(texts: str) -> TrainingData:
     """Pairs of texts, for what learns from preferences alone.
 
     Raises
@@ -83,7 +83,7 @@ def preferences(texts: str) -> Labelled:
     _check_pairs(talks.texts)
     prompts = [item.prompt_id for item in talks.items()]
     rules = Rulebook.from_ids([PREFERRED], LevelScale((0, 1)))
-    return Labelled(talks, np.empty((0, 1)), prompts, rules, talks.texts.provenance())
+    return TrainingData(talks, np.empty((0, 1)), prompts, rules, talks.texts.provenance())
 
 
 def pair_ids(texts: str) -> list[str]:

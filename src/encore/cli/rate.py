@@ -99,7 +99,7 @@ def rate(
     with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
         job = Job(texts, rules, chosen.rater, store, retry_unrated=retry_unrated and not dry_run)
         if out is None or dry_run:
-            return _print_plan(plan(job, chosen.manner), price, as_json=as_json)
+            return _print_plan(plan(job, chosen.options), price, as_json=as_json)
         rate_job(job, price, partial_out=out if partial else None)
         rated = job.rated()
         rated.save(out)

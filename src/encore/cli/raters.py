@@ -14,14 +14,14 @@ import click
 from encore.cli.options import on_device
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
-from encore.raters import Heads, Judge, Limits, LocalJudge, Manner, Rater, Recorded
+from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
 _RATERS = ("openai:MODEL", "local", "local:FILE.gguf", "heads:MODEL", "recorded:FILE")
 FENCE_KEY = "ENCORE_FENCE_KEY"
 
-_MANNER = (
+_JUDGE = (
     click.option(
         "--read",
         "reading",
@@ -100,11 +100,11 @@ _ENDPOINT = (
 class Chosen:
     """The rater that the options choose.
 
-    *manner* is None where it is no judge, *rules* where it has none of its own.
+    *options* is None where it is no judge, *rules* where it has none of its own.
     """
 
     rater: Rater
-    manner: Manner | None = None
+    options: JudgeOptions | None = None
     rules: Rulebook | None = None
 
 
@@ -116,7 +116,7 @@ def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Ca
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
         decorated = on_device(_choosing(verb))
-        for option in reversed((rater, *_ENDPOINT, *_MANNER, *_LIMITS)):
+        for option in reversed((rater, *_ENDPOINT, *_JUDGE, *_LIMITS)):
             decorated = option(decorated)
         return decorated
 
@@ -155,9 +155,9 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
             return verb(chosen=None, **others)
         if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-            options = {**running, "max_tokens": max_input_tokens}
-            return verb(chosen=_heads(spec.removeprefix("heads:"), options), **others)
-        manner = Manner(
+            heads_options = {**running, "max_tokens": max_input_tokens}
+            return verb(chosen=_heads(spec.removeprefix("heads:"), heads_options), **others)
+        options = JudgeOptions(
             reading=reading,
             n_samples=n_samples,
             temperature=temperature,
@@ -170,22 +170,22 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
             fence_key=_fence_key(),
         )
         limits = Limits(concurrency, timeout, attempts, 120.0, max_requests, max_tokens)
-        chosen = _choose(spec, base_url, manner, limits, os.environ.get(key_env))
+        chosen = _choose(spec, base_url, options, limits, os.environ.get(key_env))
         return verb(chosen=chosen, **others)
 
     return with_rater
 
 
 def plain_rater(spec: str, base_url: str | None, key_env: str) -> Chosen:
-    """A rater by its name alone, asked in the default manner."""
+    """A rater by its name alone, with the default options."""
     if spec.startswith("heads:") and base_url is None:
         return _heads(spec.removeprefix("heads:"), {})
-    manner = Manner(prefill=spec.startswith("local"), fence_key=_fence_key())
-    return _choose(spec, base_url, manner, Limits(), os.environ.get(key_env))
+    options = JudgeOptions(prefill=spec.startswith("local"), fence_key=_fence_key())
+    return _choose(spec, base_url, options, Limits(), os.environ.get(key_env))
 
 
 def _choose(
-    spec: str, base_url: str | None, manner: Manner, limits: Limits, key: str | None
+    spec: str, base_url: str | None, options: JudgeOptions, limits: Limits, key: str | None
 ) -> Chosen:
     kind, _, name = spec.partition(":")
     if kind == "openai" and name:
@@ -194,11 +194,11 @@ def _choose(
                 "an openai rater needs --base-url, as http://localhost:8000/v1 for a server of "
                 "yours or https://api.openai.com/v1."
             )
-        return Chosen(Judge(name, base_url, manner=manner, limits=limits, api_key=key), manner)
+        return Chosen(Judge(name, base_url, options=options, limits=limits, api_key=key), options)
     if base_url is not None:
         raise InputError(f"--base-url goes with --rater openai:MODEL; got --rater {spec}.")
     if kind == "local":
-        return Chosen(LocalJudge(name or None, manner=manner, limits=limits), manner)
+        return Chosen(LocalJudge(name or None, options=options, limits=limits), options)
     if kind == "recorded" and name:
         return Chosen(Recorded(name))
     raise UnknownNameError("rater", spec, _RATERS)

@@ -23,7 +23,7 @@ from encore.cli.options import (
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import picks_table, votes_table
 from encore.errors import InputError
-from encore.raters import Election, Judge, LocalJudge, Texts, elect_rules
+from encore.raters import ChosenRules, Judge, LocalJudge, Texts, choose_rules
 from encore.rules import Rulebook
 
 
@@ -76,9 +76,9 @@ def select(
         selection = select_rules(_calibration(ratings, catalogue), k)
         selection.rules.save(out, f"{len(selection.rules)} of the rules of {name}, by ratings.")
         return _print_selection(selection, k, out, as_json=as_json)
-    election = _elect(Texts(str(data)), catalogue, chosen, k, limit)
-    election.rules.save(out, f"{k} of the rules of {name}, as a judge chose them.")
-    _print_election(election, out, as_json=as_json)
+    named = _choose_by_judge(Texts(str(data)), catalogue, chosen, k, limit)
+    named.rules.save(out, f"{k} of the rules of {name}, as a judge chose them.")
+    _print_chosen_rules(named, out, as_json=as_json)
 
 
 def _calibration(ratings: Path, catalogue: Rulebook) -> Calibration:
@@ -89,15 +89,15 @@ def _calibration(ratings: Path, catalogue: Rulebook) -> Calibration:
     return calibration
 
 
-def _elect(
+def _choose_by_judge(
     texts: Texts, catalogue: Rulebook, chosen: Chosen | None, k: int, limit: int
-) -> Election:
+) -> ChosenRules:
     rater = None if chosen is None else chosen.rater
     if not isinstance(rater, Judge | LocalJudge):
         raise InputError("choosing by --data needs a judge: give --rater openai:MODEL or local.")
     items = [item for row in islice(texts, limit) for item in row.items][:limit]
     with rater.served() if isinstance(rater, LocalJudge) else nullcontext(rater) as judge:
-        return elect_rules(items, catalogue, judge, k)
+        return choose_rules(items, catalogue, judge, k)
 
 
 def _print_selection(selection: Selection, k: int, out: Path, *, as_json: bool) -> None:
@@ -109,11 +109,11 @@ def _print_selection(selection: Selection, k: int, out: Path, *, as_json: bool) 
     click.echo(f"{out}: {counted(len(selection.rules), 'rule')}")
 
 
-def _print_election(election: Election, out: Path, *, as_json: bool) -> None:
+def _print_chosen_rules(chosen: ChosenRules, out: Path, *, as_json: bool) -> None:
     if as_json:
-        told = {"n_asked": election.n_asked, "n_valid": election.n_valid}
-        votes = [asdict(vote) for vote in election.votes]
-        return print_json({"out": str(out), **told, "votes": votes, "rules": election.rules.ids})
-    console().print(votes_table(election))
-    note(f"{election.n_valid} of {election.n_asked} answers named rules.")
-    click.echo(f"{out}: {counted(len(election.rules), 'rule')}")
+        told = {"n_asked": chosen.n_asked, "n_valid": chosen.n_valid}
+        votes = [asdict(vote) for vote in chosen.votes]
+        return print_json({"out": str(out), **told, "votes": votes, "rules": chosen.rules.ids})
+    console().print(votes_table(chosen))
+    note(f"{chosen.n_valid} of {chosen.n_asked} answers named rules.")
+    click.echo(f"{out}: {counted(len(chosen.rules), 'rule')}")

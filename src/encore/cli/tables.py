@@ -14,7 +14,7 @@ from encore.calibration import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
 from encore.evaluation import Comparison, Evaluation, Interval, SubsetTable
 from encore.formatting import percent, sparkline
-from encore.raters import Coverage, Election
+from encore.raters import ChosenRules, Coverage
 from encore.rules import Rulebook
 from encore.weights import Weights
 
@@ -74,7 +74,7 @@ def picks_table(picks: Sequence[Pick]) -> Table:
     return table
 
 
-def votes_table(election: Election) -> Table:
+def votes_table(election: ChosenRules) -> Table:
     """How often each rule was named; the chosen ones are marked."""
     table = new_table("votes", "rule", "votes", "chosen")
     for vote in election.votes:
@@ -180,20 +180,20 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def law_table(comparison: Comparison) -> Table:
+def entropy_accuracy_table(comparison: Comparison) -> Table:
     """Correlation of entropy with accuracy under every tie convention."""
     table = new_table(
         "correlation of rating entropy with accuracy over the rules",
         *("a tie counts as", "Pearson", "95 %", "Spearman", "95 %", "rules"),
     )
     names = {"strict": "wrong (strict)", "half": "one half", "resolved": "nothing (resolved)"}
-    for convention, law in comparison.laws.accuracy.items():
+    for convention, correlation in comparison.entropy_correlations.accuracy.items():
         cells = []
-        for found in (law.pearson, law.spearman):
+        for found in (correlation.pearson, correlation.spearman):
             known = not math.isnan(found.value)
             ends = f"{found.low:+.2f}…{found.high:+.2f}"
             cells += [f"{found.value:+.2f}", ends] if known else ["-", "-"]
-        table.add_row(names.get(convention, convention), *cells, str(law.n_rules))
+        table.add_row(names.get(convention, convention), *cells, str(correlation.n_rules))
     return table
 
 

@@ -38,10 +38,10 @@ from encore.heads.model.surgery import first_layers, mean_over_tokens
 from encore.heads.model.write import check_free
 from encore.heads.training.finetune import Tuning
 from encore.heads.training.preference import save_gate
-from encore.heads.training.save import Trained, save_trained
+from encore.heads.training.save import TrainedHeads, save_trained
 from encore.heads.training.train import (
-    Labelled,
     TrainedGate,
+    TrainingData,
     train_bradley_terry,
     train_finetune,
     train_gate,
@@ -199,9 +199,9 @@ def _shaped(checkpoint: Checkpoint, layers: int | None, pooling: str) -> Checkpo
 
 
 def _tuned(
-    data: Labelled, checkpoint: Checkpoint, how: Tuning, out: Path, *, as_json: bool
+    data: TrainingData, checkpoint: Checkpoint, how: Tuning, out: Path, *, as_json: bool
 ) -> None:
-    is_preference = not len(data.labels)
+    is_preference = not len(data.targets)
     done = (train_preference if is_preference else train_finetune)(data, checkpoint, how)
     if done is None:
         return  # the first process writes
@@ -231,18 +231,18 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda n_done: bar.update(task, completed=n_done)
 
 
-def _print_trained(trained: Trained, out: Path, *, as_json: bool) -> None:
+def _print_trained(trained: TrainedHeads, out: Path, *, as_json: bool) -> None:
     if as_json:
         quality = [asdict(found) for found in trained.quality]
         told = {"method": trained.method, "validated": trained.validated, "n_cut": trained.n_cut}
         return print_json({"out": str(out), **told, "quality": quality})
     table = Table(title=f"{trained.validated}", box=None)
-    for name in ("rule", "labels", "penalty", "R²", "AUC"):
+    for name in ("rule", "targets", "penalty", "R²", "AUC"):
         table.add_column(name, justify="left" if name == "rule" else "right")
     for found in trained.quality:
         penalty = "" if found.alpha is None else f"{found.alpha:.3g}"
         r2 = "" if np.isnan(found.r2) else f"{found.r2:.3f}"
-        table.add_row(found.rule, str(found.n_labels), penalty, r2, f"{found.auc:.3f}")
+        table.add_row(found.rule, str(found.n_targets), penalty, r2, f"{found.auc:.3f}")
     console().print(table)
     if trained.n_cut:
         note(f"Note: {counted(trained.n_cut, 'text')} cut in the middle.")

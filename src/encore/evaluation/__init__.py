@@ -9,11 +9,10 @@ from encore.evaluation.accuracy import (
     separation,
     tie_rate,
 )
-from encore.evaluation.candidates import Baselines
 from encore.evaluation.compare import compare
 from encore.evaluation.comparison import Comparison, Row
 from encore.evaluation.cross_validate import choose
-from encore.evaluation.entropy_accuracy import Law, Laws, RuleAccuracy
+from encore.evaluation.entropy_accuracy import EntropyCorrelation, EntropyCorrelations, RuleAccuracy
 from encore.evaluation.evaluate import Evaluation, evaluate
 from encore.evaluation.intervals import FEW_PROMPTS, Interval
 from encore.evaluation.rewardbench.datasets import BENCHMARKS, Benchmark, write_texts
@@ -26,13 +25,12 @@ __all__ = [
     "FEW_PROMPTS",
     "SAFETY_COUNTS",
     "TIE_TOLERANCE",
-    "Baselines",
     "Benchmark",
     "Comparison",
+    "EntropyCorrelation",
+    "EntropyCorrelations",
     "Evaluation",
     "Interval",
-    "Law",
-    "Laws",
     "Outcomes",
     "Row",
     "RuleAccuracy",

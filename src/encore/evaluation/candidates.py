@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,56 +14,26 @@ from encore.calibration import Calibration
 from encore.errors import InputError, MissingExtraError
 from encore.evaluation.accuracy import Outcomes, outcomes, separation
 from encore.evaluation.cross_validate import (
-    N_FOLDS,
     chosen_rewards,
     cross_validated,
-    folds_of,
     label_free_weights,
     rewards_of,
     simplest_of_the_best,
+    splits_of,
 )
-from encore.evaluation.dawid_skene import dawid_skene
+from encore.evaluation.dawid_skene import fit_dawid_skene
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
+from encore.files import StrPath
 from encore.ratings import PreferencePairs
+from encore.rewards import load_rewards
 from encore.weights import LEARNED, SCHEMES, Random, Single
 from encore.weights.auto import CHOICES
 
 Floats = NDArray[np.float64]
 Sides = tuple[Floats, Floats]
+Rewards = ArrayLike | StrPath  # of both sides of every pair, or a file of them
 N_RANDOM_DRAWS = 100
 BASELINES = ("random", "single", "dawid_skene")  # yardsticks; none of them is a reward to use
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """What the label-free schemes are compared with, beside uniform, random and single rules.
-
-    Parameters
-    ----------
-    n_folds : int, default 5
-        Folds by prompt for what learns from the pairs; at least 2.
-    dawid_skene : bool, default False
-        Whether to fit Dawid and Skene's model too; needs the extra ``baselines``.
-    rewards : mapping of str to array_like, shape (n_pairs, 2)
-        Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
-        judge's overall rating, a single-head reward model. NaN where unknown.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 2 folds, or a name is a scheme's or a baseline's.
-    """
-
-    n_folds: int = N_FOLDS
-    dawid_skene: bool = False
-    rewards: Mapping[str, ArrayLike] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.n_folds < 2:
-            raise InputError(f"n_folds is {self.n_folds}; expected 2 or more.")
-        taken = sorted({*SCHEMES, *LEARNED, *BASELINES, "auto_with_pairs"} & set(self.rewards))
-        if taken:
-            raise InputError(f"other rewards are named {taken}, as rows of ours; rename them.")
 
 
 @dataclass(frozen=True)
@@ -90,57 +62,92 @@ class Candidate:
 
 
 def candidates_of(
-    pairs: PreferencePairs, calibration: Calibration, against: Baselines, rng: np.random.Generator
+    pairs: PreferencePairs,
+    calibration: Calibration,
+    rng: np.random.Generator,
+    *,
+    n_folds: int,
+    dawid_skene: bool,
+    rewards: Mapping[str, Rewards],
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """Every reward's verdicts, uniform first; and what is left out, with the reason."""
     label_free, skipped = label_free_weights(calibration)
+    if "uniform" in skipped:
+        raise InputError(skipped["uniform"])
     sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
-    candidates = {name: _candidate(pairs, "label-free", rewards) for name, rewards in sides.items()}
+    candidates = {name: _candidate(pairs, "label-free", both) for name, both in sides.items()}
     if not candidates["uniform"].verdicts.known.any():
         raise _nothing_known(pairs)
-    for name in [n for n in SCHEMES if n not in (*candidates, *skipped, *BASELINES)]:
-        weights = SCHEMES[name]()(calibration)
-        candidates[name] = _candidate(pairs, "label-free", rewards_of(pairs, weights))
-    seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
-    draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
-    candidates["random"] = _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
-    alone = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
-    candidates["single"] = _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", alone)
-    learned, left_out = _learned(pairs, sides, against.n_folds, rng)
+    for name, make in _others(pairs, calibration, rng).items():
+        if name in (*candidates, *skipped):
+            continue
+        try:
+            candidates[name] = make()
+        except InputError as error:
+            skipped[name] = str(error)
+    learned, left_out = _learned(pairs, sides, n_folds, rng)
     candidates |= learned
     skipped |= left_out
-    if against.dawid_skene:
+    if dawid_skene:
         try:
-            found = dawid_skene(pairs, rng)
+            found = fit_dawid_skene(pairs, rng)
             candidates["dawid_skene"] = _candidate(pairs, "rules as a crowd, on these pairs", found)
         except (InputError, MissingExtraError) as error:
             skipped["dawid_skene"] = str(error)
-    for name, rewards in against.rewards.items():
-        candidates[name] = _candidate(pairs, "another reward", _two(pairs, name, rewards))
-    for name in [n for n, found in candidates.items() if not found.verdicts.known.any()]:
+    for name, given in rewards.items():
+        candidates[name] = _candidate(pairs, "another reward", _given(pairs, name, given))
+    for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
         skipped[name] = "it knows the reward of no pair: too much of its weight is unrated."
     return candidates, skipped
 
 
+def _others(
+    pairs: PreferencePairs, calibration: Calibration, rng: np.random.Generator
+) -> dict[str, Callable[[], Candidate]]:
+    """How to make the schemes that ``auto`` does not choose from, and the yardsticks."""
+
+    def by_scheme(name: str) -> Candidate:
+        return _candidate(pairs, "label-free", rewards_of(pairs, SCHEMES[name]()(calibration)))
+
+    def randomly() -> Candidate:
+        seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
+        draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
+        return _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
+
+    def alone() -> Candidate:
+        each = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+        return _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", each)
+
+    schemes = {name: partial(by_scheme, name) for name in SCHEMES if name not in BASELINES}
+    return {**schemes, "random": randomly, "single": alone}
+
+
+def check_names(rewards: Mapping[str, Rewards]) -> None:
+    """Refuse other rewards under the name of a row of ours."""
+    taken = sorted({*SCHEMES, *LEARNED, *BASELINES, "auto_with_pairs"} & set(rewards))
+    if taken:
+        raise InputError(f"other rewards are named {taken}, as rows of ours; rename them.")
+
+
 def _learned(
     pairs: PreferencePairs, sides: Mapping[str, Sides], n_folds: int, rng: np.random.Generator
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
-    """What learns from the pairs, judged on folds that it did not see."""
+    """What learns from the pairs, judged on splits that it did not see."""
     found: dict[str, Candidate] = {}
     skipped: dict[str, str] = {}
     try:
-        folds = folds_of(pairs, n_folds, rng)
+        splits = splits_of(pairs, n_folds, rng)
     except InputError as error:
         return {}, dict.fromkeys([*LEARNED, "auto_with_pairs"], str(error))
-    how = f"learned, {n_folds} folds by prompt"
+    how = f"learned, {n_folds} splits by prompt"
     for name, scheme in LEARNED.items():
         try:
-            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), folds))
+            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits))
         except InputError as error:
             skipped[name] = str(error)
-    chosen = chosen_rewards(pairs, sides, folds)
-    found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} folds by prompt", chosen)
+    chosen = chosen_rewards(pairs, sides, splits)
+    found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} splits by prompt", chosen)
     return found, skipped
 
 
@@ -189,7 +196,9 @@ def _mean_of(scores: list[Floats]) -> Floats:
         return np.asarray(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
 
 
-def _two(pairs: PreferencePairs, name: str, rewards: ArrayLike) -> Sides:
+def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
+    if isinstance(rewards, str | os.PathLike):
+        rewards = load_rewards(rewards, pairs)
     both = np.asarray(rewards, dtype=np.float64)
     if both.shape != (pairs.n_pairs, 2):
         raise InputError(

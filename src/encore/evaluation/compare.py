@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.calibration import Calibration, calibrate
-from encore.evaluation.candidates import Baselines, Candidate, candidates_of, chosen_scheme
+from encore.errors import InputError
+from encore.evaluation.candidates import (
+    Candidate,
+    Rewards,
+    candidates_of,
+    check_names,
+    chosen_scheme,
+)
 from encore.evaluation.comparison import Comparison, Row
 from encore.evaluation.conclusions import (
     against_uniform,
@@ -17,9 +24,10 @@ from encore.evaluation.conclusions import (
     ratings_tell_little,
     support,
 )
+from encore.evaluation.cross_validate import N_FOLDS
 from encore.evaluation.entropy_accuracy import (
-    entropy_laws,
-    law_columns,
+    correlation_columns,
+    entropy_correlations,
     rule_accuracies,
 )
 from encore.evaluation.evaluate import n_prompts_in, safety_intervals, sums_by_subset
@@ -41,7 +49,9 @@ def compare(
     rules: Rulebook,
     *,
     calibration_set: Any = None,
-    against: Baselines | None = None,
+    n_folds: int = N_FOLDS,
+    dawid_skene: bool = False,
+    rewards: Mapping[str, Rewards] | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Comparison:
     """Compare all schemes and baselines on the same labelled pairs.
@@ -59,8 +69,14 @@ def compare(
         The rules.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
-    against : Baselines, optional
-        Folds of the cross-validation, and other rewards to compare with.
+    n_folds : int, default 5
+        Into how many splits by prompt the pairs are cut for what learns from them; 2 or more.
+    dawid_skene : bool, default False
+        Whether to fit Dawid and Skene's model too; needs the extra ``baselines``.
+    rewards : mapping of str to array_like of shape (n_pairs, 2), or path, optional
+        Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
+        judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
+        :func:`encore.rewards.load_rewards`.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -69,7 +85,8 @@ def compare(
     MismatchError
         If the ratings were made with other rules.
     InputError
-        If the pairs are unusable, or uniform knows the reward of none.
+        If the pairs are unusable, uniform knows the reward of none, there are fewer than 2
+        splits, or one of *rewards* has the name of a scheme.
 
     Examples
     --------
@@ -78,34 +95,40 @@ def compare(
     >>> comparison.n_pairs, comparison.row("uniform").difference.value
     (458, 0.0)
     """
-    rng, against = np.random.default_rng(rng), against or Baselines()
+    if n_folds < 2:
+        raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
+    rewards = rewards or {}
+    check_names(rewards)
+    rng = np.random.default_rng(rng)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
-    candidates, skipped = candidates_of(labelled, calibration, against, rng)
+    candidates, skipped = candidates_of(
+        labelled, calibration, rng, n_folds=n_folds, dawid_skene=dawid_skene, rewards=rewards
+    )
     columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
-    of_rules = law_columns(labelled, calibrated_on_pairs=calibration_set is None)
+    of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
     drawn = bootstrap.sums_of([*columns, *of_rules])
     rows = _rows(labelled, candidates, columns, drawn, rng)
-    laws = entropy_laws(calibration, of_rules, drawn[len(columns) :])
+    correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) :])
     supported = chosen_scheme(candidates, labelled)
     return Comparison(
         rows=tuple(rows),
         rules=tuple(rule_accuracies(labelled, calibration, drawn[len(columns)])),
-        laws=laws,
+        entropy_correlations=correlations,
         skipped=skipped,
         supported=supported,
         sentence=" ".join(
             [
                 *ratings_tell_little(calibration),
                 *against_uniform(rows, labelled.n_pairs, bootstrap.n_prompts),
-                low_entropy_means(laws),
+                low_entropy_means(correlations),
                 support(supported),
             ]
         ),
         n_pairs=labelled.n_pairs,
         n_prompts=bootstrap.n_prompts,
-        n_folds=against.n_folds,
+        n_folds=n_folds,
         n_uneven=labelled.n_uneven,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from encore.errors import UnknownNameError
-from encore.evaluation.entropy_accuracy import Laws, RuleAccuracy
+from encore.evaluation.entropy_accuracy import EntropyCorrelations, RuleAccuracy
 from encore.evaluation.intervals import Interval
 from encore.formatting import html_table, number, percent
 
@@ -69,7 +69,7 @@ class Comparison:
         Uniform first.
     rules : tuple of RuleAccuracy
         Each rule alone.
-    laws : Laws
+    entropy_correlations : EntropyCorrelations
         What entropy goes with over the rules: accuracy, by tie convention, and resolving pairs.
     skipped : mapping of str to str
         Schemes that these ratings do not allow, and why.
@@ -79,14 +79,14 @@ class Comparison:
     sentence : str
         What the numbers support, and what low entropy means on these ratings.
     n_pairs, n_prompts, n_folds : int
-        Sizes; the folds are of the learned schemes.
+        Sizes; the splits are of the learned schemes.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
     """
 
     rows: tuple[Row, ...]
     rules: tuple[RuleAccuracy, ...]
-    laws: Laws
+    entropy_correlations: EntropyCorrelations
     skipped: Mapping[str, str]
     supported: str
     sentence: str

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from encore.calibration import Calibration, diagnose
 from encore.evaluation.candidates import BASELINES
 from encore.evaluation.comparison import Row
-from encore.evaluation.entropy_accuracy import Laws
+from encore.evaluation.entropy_accuracy import EntropyCorrelations
 from encore.evaluation.intervals import FEW_PROMPTS, Interval
 
 SIGNIFICANT = 0.05
@@ -55,17 +55,17 @@ def _difference(row: Row) -> str:
     return f"{row.scheme} is {direction} than uniform by {points:.1f} points (p = {row.p_holm:.2g})"
 
 
-def low_entropy_means(laws: Laws) -> str:
+def low_entropy_means(correlations: EntropyCorrelations) -> str:
     """Whether low entropy means crisp or silent on labelled pairs, with the correlations.
 
     Crisp: rules of low entropy are right more often where they tell two responses apart (the
     interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where
     they tell as many apart and are right less often, weighing by entropy does harm.
     """
-    right, speaks = laws.accuracy["resolved"].pearson, laws.resolving.pearson
+    right, speaks = correlations.accuracy["resolved"].pearson, correlations.resolving.pearson
     figures = (
-        f"over {laws.accuracy['resolved'].n_rules} rules, entropy correlates with the accuracy on "
-        f"resolved pairs at {_correlation(right)} and with the share resolved at "
+        f"over {correlations.accuracy['resolved'].n_rules} rules, entropy correlates with the "
+        f"accuracy on resolved pairs at {_correlation(right)} and with the share resolved at "
         f"{_correlation(speaks)}"
     )
     if right.high < 0:

@@ -56,7 +56,7 @@ def choose(
     MismatchError
         If the pairs were rated under other rules.
     InputError
-        If the pairs are unusable, or too few for the folds.
+        If the pairs are unusable, or too few for the splits.
 
     References
     ----------
@@ -72,9 +72,9 @@ def choose(
     """
     labelled = as_pairs(pairs, calibration.rules)
     label_free, _ = label_free_weights(calibration)
-    folds = folds_of(labelled, n_folds, np.random.default_rng(rng))
+    splits = splits_of(labelled, n_folds, np.random.default_rng(rng))
     halves = {name: _half(*rewards_of(labelled, w)) for name, w in label_free.items()}
-    halves |= _learned_halves(labelled, folds)
+    halves |= _learned_halves(labelled, splits)
     chosen = simplest_of_the_best(halves, labelled.prompts.codes)
     weights = label_free[chosen] if chosen in label_free else LEARNED[chosen]()(labelled)
     told = ", ".join(f"{name} {100 * np.nanmean(half):.1f}" for name, half in halves.items())
@@ -109,21 +109,21 @@ def simplest_of_the_best(halves: Mapping[str, Floats], clusters: NDArray[np.int6
 def chosen_rewards(
     pairs: PreferencePairs,
     label_free: Mapping[str, tuple[Floats, Floats]],
-    folds: NDArray[np.int64],
+    splits: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
-    """Rewards on each fold by the scheme that :func:`choose` takes on the others.
+    """Rewards on each split by the scheme that :func:`choose` takes on the others.
 
     *label_free* holds the rewards of the label-free schemes on all pairs, simplest first: their
-    weights look at no label, so they are the same in every fold.
+    weights look at no label, so they are the same in every split.
     """
     chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
     halves = {name: _half(*rewards) for name, rewards in label_free.items()}
     codes = pairs.prompts.codes
-    for fold in np.unique(folds):
-        out = folds == fold
+    for split in np.unique(splits):
+        out = splits == split
         seen = pick(pairs, ~out)
         found = {name: half[~out] for name, half in halves.items()}
-        found |= _learned_halves(seen, folds[~out])
+        found |= _learned_halves(seen, splits[~out])
         name = simplest_of_the_best(found, codes[~out])
         if name in label_free:
             chosen[out], rejected[out] = (side[out] for side in label_free[name])
@@ -132,11 +132,11 @@ def chosen_rewards(
     return chosen, rejected
 
 
-def _learned_halves(pairs: PreferencePairs, folds: NDArray[np.int64]) -> dict[str, Floats]:
+def _learned_halves(pairs: PreferencePairs, splits: NDArray[np.int64]) -> dict[str, Floats]:
     halves = {}
     for name, scheme in LEARNED.items():
         try:
-            halves[name] = _half(*cross_validated(pairs, scheme(), folds))
+            halves[name] = _half(*cross_validated(pairs, scheme(), splits))
         except InputError:
             continue  # it finds no weight on these pairs
     return halves
@@ -153,26 +153,26 @@ def label_free_weights(calibration: Calibration) -> tuple[dict[str, Weights], di
     return found, skipped
 
 
-def folds_of(pairs: PreferencePairs, n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """A fold for every pair; no prompt is in two."""
+def splits_of(pairs: PreferencePairs, n_folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A split for every pair; no prompt is in two."""
     prompts, cluster = np.unique(pairs.prompts.codes, return_inverse=True)
     if not 2 <= n_folds <= len(prompts):
         raise InputError(
-            f"{n_folds} folds of {len(prompts)} prompts; expected 2 folds or more, and a prompt "
+            f"{n_folds} splits of {len(prompts)} prompts; expected 2 splits or more, and a prompt "
             f"for each."
         )
-    fold_of_prompt = np.empty(len(prompts), dtype=np.int64)
-    fold_of_prompt[rng.permutation(len(prompts))] = np.arange(len(prompts)) % n_folds
-    return np.asarray(fold_of_prompt[cluster])
+    split_of_prompt = np.empty(len(prompts), dtype=np.int64)
+    split_of_prompt[rng.permutation(len(prompts))] = np.arange(len(prompts)) % n_folds
+    return np.asarray(split_of_prompt[cluster])
 
 
 def cross_validated(
-    pairs: PreferencePairs, scheme: LearnedScheme, folds: NDArray[np.int64]
+    pairs: PreferencePairs, scheme: LearnedScheme, splits: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    """Rewards on each fold by weights fitted to the others."""
+    """Rewards on each split by weights fitted to the others."""
     chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
-    for fold in np.unique(folds):
-        out = folds == fold
+    for split in np.unique(splits):
+        out = splits == split
         weights = scheme(pick(pairs, ~out))
         chosen[out], rejected[out] = rewards_of(pick(pairs, out), weights)
     return chosen, rejected

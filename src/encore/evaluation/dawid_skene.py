@@ -14,7 +14,7 @@ from encore.ratings import PreferencePairs
 _N_STEPS = 100
 
 
-def dawid_skene(
+def fit_dawid_skene(
     pairs: PreferencePairs, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The probability that either response of a pair is the better one, by crowd-kit's EM.

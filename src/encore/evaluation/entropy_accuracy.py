@@ -1,4 +1,4 @@
-"""The entropy-accuracy law: whether rules of low rating entropy agree better with people."""
+"""Whether rules of low rating entropy agree better with people."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RuleAccuracy:
 
 
 @dataclass(frozen=True)
-class Law:
+class EntropyCorrelation:
     """Correlation over rules of normalised entropy with accuracy, under one tie convention.
 
     Intervals resample prompts with the rules held fixed: they say how sure the correlation of
@@ -69,7 +69,9 @@ def rule_outcomes(pairs: PreferencePairs) -> list[Outcomes]:
     ]
 
 
-def law_columns(pairs: PreferencePairs, *, calibrated_on_pairs: bool) -> list[NDArray[np.float64]]:
+def correlation_columns(
+    pairs: PreferencePairs, *, calibrated_on_pairs: bool
+) -> list[NDArray[np.float64]]:
     """What to resample: rules' verdicts and, where the pairs calibrate, their level counts."""
     verdicts = np.concatenate([verdict.sums() for verdict in rule_outcomes(pairs)], axis=1)
     if not calibrated_on_pairs:
@@ -84,30 +86,30 @@ def law_columns(pairs: PreferencePairs, *, calibrated_on_pairs: bool) -> list[ND
 
 
 @dataclass(frozen=True)
-class Laws:
+class EntropyCorrelations:
     """What rating entropy goes with over the rules.
 
     Parameters
     ----------
-    accuracy : dict of str to Law
+    accuracy : dict of str to EntropyCorrelation
         With accuracy, by tie convention.
-    resolving : Law
+    resolving : EntropyCorrelation
         With the share of pairs that a rule resolves: whether it speaks at all.
     """
 
-    accuracy: dict[str, Law]
-    resolving: Law
+    accuracy: dict[str, EntropyCorrelation]
+    resolving: EntropyCorrelation
 
 
-def entropy_laws(
+def entropy_correlations(
     calibration: Calibration,
     columns: Sequence[NDArray[np.float64]],
     drawn: Sequence[NDArray[np.float64]],
-) -> Laws:
+) -> EntropyCorrelations:
     """Correlation of entropy with accuracy under every tie convention, and with resolving pairs.
 
-    *columns* are those of :func:`law_columns` and *drawn* their resampled sums. Entropies are
-    resampled with the accuracies where the columns hold level counts; those from a separate
+    *columns* are those of :func:`correlation_columns` and *drawn* their resampled sums. Entropies
+    are resampled with the accuracies where the columns hold level counts; those from a separate
     calibration set are held fixed.
     """
     totals = columns[0].sum(axis=0).reshape(-1, 3)
@@ -118,7 +120,7 @@ def entropy_laws(
         each = [rating_entropy(counts) / np.log(counts.shape[1]) for counts in drawn[1:]]
         entropies = np.stack(each, axis=1)
 
-    def law(of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Law:
+    def correlation(of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> EntropyCorrelation:
         found, draws = of(totals), of(resampled)
         pearson, spearman = (
             percentile_interval(float(value), draw)
@@ -127,9 +129,11 @@ def entropy_laws(
             )
         )
         both = ~np.isnan(found) & ~np.isnan(entropy)
-        return Law(pearson, spearman, int(both.sum()))
+        return EntropyCorrelation(pearson, spearman, int(both.sum()))
 
-    return Laws({name: law(of) for name, of in CONVENTIONS.items()}, law(resolved_share))
+    return EntropyCorrelations(
+        {name: correlation(of) for name, of in CONVENTIONS.items()}, correlation(resolved_share)
+    )
 
 
 def resolved_share(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from encore.files import StrPath
 from encore.raters.judge.answers import pooled
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer
 from encore.raters.texts import ids_table
 from encore.ratings.origin import SIDES
@@ -105,7 +105,7 @@ def rating_of(answers: list[Answer], rule: Rule) -> tuple[float, float, str]:
         return float("nan"), float("nan"), str(answers[0].reason)
     distributions = [a.probabilities for a in rated if a.probabilities is not None]
     if len(rated) > 1 and len(distributions) == len(rated):
-        return (*pooled(distributions, Labels.of(rule).values), "")
+        return (*pooled(distributions, Codes.of(rule).values), "")
     value, spread = rated[0].value, rated[0].spread
     return (
         float("nan") if value is None else value,

@@ -28,7 +28,7 @@ _READ = frozenset(
 
 
 @dataclass(frozen=True)
-class Row:
+class TextRow:
     """One row of the data: its ids, and one item, or two of a pair, chosen first."""
 
     ids: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Texts:
     limit: int | None = None
     revision: str | None = None
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TextRow]:
         paired: bool | None = None
         number = 0
         for number, row in enumerate(self.rows(), start=1):
@@ -109,7 +109,7 @@ class _Reader:
     number: int
     cells: Mapping[str, Any]
 
-    def row(self, *, paired: bool) -> Row:
+    def row(self, *, paired: bool) -> TextRow:
         told = [self._text_of(side) for side in (SIDES if paired else ("response",))]
         prompts = {prompt for prompt, _ in told}
         if len(prompts) > 1:
@@ -127,7 +127,7 @@ class _Reader:
             Item(prompt, response, prompt_id, name)
             for (_, response), name in zip(told, names, strict=True)
         )
-        return Row({**ids, **carried}, items)
+        return TextRow({**ids, **carried}, items)
 
     def _text_of(self, column: str) -> tuple[Messages, str]:
         """The conversation up to a response, and the response."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from encore.calibration import Calibration, Premise, diagnose, entropy_interval, premise
 from encore.errors import InputError
-from encore.evaluation import Baselines, Comparison, Interval, compare
+from encore.evaluation import Comparison, Interval, compare
 from encore.evaluation.cross_validate import rewards_of
 from encore.ratings import PreferencePairs
 from encore.reporting.contrast import Contrast, contrasts, count_contrasts
@@ -162,7 +162,7 @@ def _compared(
             with_largest_subsets(pairs),
             pairs.rules,
             calibration_set=calibration_set,
-            against=Baselines(rewards=rewards),
+            rewards=rewards,
             rng=rng,
         )
     except InputError as error:

@@ -215,7 +215,7 @@ def _strengths(content: Content) -> Figure | None:
 
 def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
     """Every rule's entropy against its accuracy, under three tie conventions."""
-    laws = comparison.laws.accuracy
+    correlations = comparison.entropy_correlations.accuracy
     rows = content.rules
 
     def draw(figure: Any) -> None:
@@ -229,11 +229,11 @@ def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
                 for row, interval in zip(rows, found, strict=True):
                     at, name = (row.entropy.value, 100 * interval.value), short(row.rule, 18)
                     axis.annotate(name, at, (3, 3), textcoords="offset points", size=7)
-            r = laws[ties].pearson
+            r = correlations[ties].pearson
             axis.set(title=f"{TIES[ties]}\nr = {correlation(r)}", xlabel="normalised entropy")
         axes[0].set(ylabel="accuracy of the rule alone, %")
 
-    said = [f"{TIES[ties]}: r = {correlation(laws[ties].pearson)}" for ties in TIES]
+    said = [f"{TIES[ties]}: r = {correlation(correlations[ties].pearson)}" for ties in TIES]
     columns = ["rule", "normalised entropy", "low", "high"]
     for ties in TIES:
         columns += [f"accuracy, {TIES[ties]}", "low", "high"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from encore._version import __version__
-from encore.evaluation import Interval
+from encore.evaluation import Comparison, Interval
 from encore.extras import require
 from encore.files import without_nan
 from encore.reporting.content import Content, RuleRow
@@ -122,9 +122,7 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
             }
             for row in content.rules
         ],
-        "laws": {}
-        if comparison is None
-        else {name: correlation(law.pearson) for name, law in comparison.laws.accuracy.items()},
+        "correlations": _correlations(comparison),
         "comparison": []
         if comparison is None
         else [
@@ -149,6 +147,13 @@ def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "provenance": provenance,
     }
+
+
+def _correlations(comparison: Comparison | None) -> dict[str, str]:
+    if comparison is None:
+        return {}
+    by_ties = comparison.entropy_correlations.accuracy
+    return {ties: correlation(found.pearson) for ties, found in by_ties.items()}
 
 
 def _by_ties(accuracy: Mapping[str, Interval]) -> dict[str, tuple[float, float, float]]:

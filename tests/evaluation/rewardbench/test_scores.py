@@ -26,7 +26,7 @@ from encore.rules import LevelScale, Rulebook
 from encore.weights import Weights
 
 # What the package itself makes of synthetic scores; tools/record_rewardbench.py writes it.
-RECORDED = json.loads((Path(__file__).parent.parent / "golden" / "rewardbench.json").read_text())
+RECORDED = json.loads((Path(__file__).parents[2] / "golden" / "rewardbench.json").read_text())
 EXACT = 1e-12
 NAN = float("nan")
 

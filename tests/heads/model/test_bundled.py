@@ -14,7 +14,7 @@ from encore.heads import HeadModel, check_fold, fold, read_heads
 from encore.heads.model.bundled import MINI_FOLDER, mini
 
 Peer = Callable[[str], ModuleType]
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no labelled texts beside the project")
 
 

@@ -42,8 +42,8 @@ def case(
 @pytest.mark.parametrize("size", [1, 64, 1000])
 def test_heads_are_those_of_sklearn_rule_by_rule(size: int, peer: Peer) -> None:
     ridge = peer("sklearn.linear_model").Ridge
-    states, labels, folds = case()
-    fit = fit_ridge(blocks(states, size), labels, folds)
+    states, labels, splits = case()
+    fit = fit_ridge(blocks(states, size), labels, splits)
     for rule in range(4):
         here = ~np.isnan(labels[:, rule])
         peers = ridge(alpha=fit.alphas[rule]).fit(states[here].astype(float), labels[here, rule])
@@ -53,8 +53,8 @@ def test_heads_are_those_of_sklearn_rule_by_rule(size: int, peer: Peer) -> None:
 
 def test_penalties_are_those_of_the_least_error_on_folds_left_out(peer: Peer) -> None:
     ridge = peer("sklearn.linear_model").Ridge
-    states, labels, folds = case()
-    fit = fit_ridge(blocks(states, 64), labels, folds)
+    states, labels, splits = case()
+    fit = fit_ridge(blocks(states, 64), labels, splits)
     x = states.astype(float)
     for rule in range(4):
         here = ~np.isnan(labels[:, rule])
@@ -62,7 +62,7 @@ def test_penalties_are_those_of_the_least_error_on_folds_left_out(peer: Peer) ->
         for alpha in ALPHAS:
             error = 0.0
             for fold in range(5):
-                seen, unseen = here & (folds != fold), here & (folds == fold)
+                seen, unseen = here & (splits != fold), here & (splits == fold)
                 model = ridge(alpha=alpha).fit(x[seen], labels[seen, rule])
                 error += float(((model.predict(x[unseen]) - labels[unseen, rule]) ** 2).sum())
             errors.append(error)
@@ -71,15 +71,15 @@ def test_penalties_are_those_of_the_least_error_on_folds_left_out(peer: Peer) ->
 
 def test_values_left_out_are_those_of_heads_that_never_saw_the_fold(peer: Peer) -> None:
     ridge = peer("sklearn.linear_model").Ridge
-    states, labels, folds = case()
-    fit = fit_ridge(blocks(states, 64), labels, folds)
-    values = fit.left_out(blocks(states, 7), folds)
+    states, labels, splits = case()
+    fit = fit_ridge(blocks(states, 64), labels, splits)
+    values = fit.left_out(blocks(states, 7), splits)
     x, rule = states.astype(float), 1
     for fold in range(5):
-        seen = ~np.isnan(labels[:, rule]) & (folds != fold)
+        seen = ~np.isnan(labels[:, rule]) & (splits != fold)
         model = ridge(alpha=fit.alphas[rule]).fit(x[seen], labels[seen, rule])
         np.testing.assert_allclose(
-            values[folds == fold, rule], model.predict(x[folds == fold]), atol=1e-6
+            values[splits == fold, rule], model.predict(x[splits == fold]), atol=1e-6
         )
 
 
@@ -110,27 +110,27 @@ def test_the_error_from_sums_is_the_error_from_rows() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda labels: labels.__setitem__((slice(None), 1), np.nan), "rule 'true' has 0 labels"),
+        (lambda labels: labels.__setitem__((slice(None), 1), np.nan), "rule 'true' has 0 targets"),
         (
             lambda labels: labels.__setitem__((slice(None), 1), 2.0),
-            "labels are 2; there is nothing",
+            "targets are 2; there is nothing",
         ),
     ],
 )
 def test_a_rule_that_teaches_nothing_is_an_error(
     change: Callable[[Floats], Any], says: str
 ) -> None:
-    states, labels, folds = case()
+    states, labels, splits = case()
     change(labels)
     with pytest.raises(InputError, match=says):
-        fit_ridge(blocks(states, 64), labels, folds, names=("kind", "true", "short", "calm"))
+        fit_ridge(blocks(states, 64), labels, splits, names=("kind", "true", "short", "calm"))
 
 
 def test_states_that_are_not_finite_are_an_error() -> None:
-    states, labels, folds = case()
+    states, labels, splits = case()
     states[200, 3] = np.inf
     with pytest.raises(InputError, match="not finite"):
-        fit_ridge(blocks(states, 64), labels, folds)
+        fit_ridge(blocks(states, 64), labels, splits)
 
 
 _CAPPED = """

@@ -11,7 +11,7 @@ import pytest
 from encore.errors import InputError
 from encore.heads import Backbone, Checkpoint
 from encore.heads.training import states
-from encore.heads.training.states import States, compute_states, fold_of
+from encore.heads.training.states import States, compute_states, split_of
 from tests.heads.tiny import random_texts
 
 
@@ -100,7 +100,7 @@ def test_cut_texts_are_counted(llama: Path, tmp_path: Path) -> None:
 
 def test_one_prompt_is_in_one_fold() -> None:
     names = [f"prompt {number % 50}" for number in range(200)]
-    folds = fold_of(names, 5)
-    assert {len(set(folds[number::50])) for number in range(50)} == {1}
-    assert set(folds) == {0, 1, 2, 3, 4}
-    assert fold_of(names[::-1], 5).tolist() == folds[::-1].tolist()
+    splits = split_of(names, 5)
+    assert {len(set(splits[number::50])) for number in range(50)} == {1}
+    assert set(splits) == {0, 1, 2, 3, 4}
+    assert split_of(names[::-1], 5).tolist() == splits[::-1].tolist()

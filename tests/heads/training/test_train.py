@@ -20,9 +20,9 @@ from encore.heads.training.finetune import Tuning, masked_squared_error
 from encore.heads.training.preference import GateTraining, fit_gate, held_out_gates, save_gate
 from encore.heads.training.quality import auc
 from encore.heads.training.save import save_trained
-from encore.heads.training.states import fold_of
+from encore.heads.training.states import split_of
 from encore.heads.training.train import (
-    Labelled,
+    TrainingData,
     train_bradley_terry,
     train_finetune,
     train_gate,
@@ -40,17 +40,17 @@ RULES = Rulebook(
 )
 
 
-def data(n: int = 120) -> Labelled:
+def data(n: int = 120) -> TrainingData:
     """Longer responses are better under both rules; a third has no label under the second."""
     talks = random_texts(n)
     n_words = np.array([len(talk[-1][1].split()) for talk in talks])
     labels = np.stack([np.clip(1 + n_words // 3, 1, 5), np.clip(3 - n_words // 5, 1, 3)], 1)
     labels = labels.astype(float)
     labels[::3, 1] = np.nan
-    return Labelled(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    return TrainingData(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
 
 
-def pairs(n: int = 60) -> Labelled:
+def pairs(n: int = 60) -> TrainingData:
     """Rated pairs; of two responses the longer is chosen."""
     talks: list[Any] = []
     for one, other in zip(random_texts(n, 1), random_texts(n, 2), strict=True):
@@ -58,7 +58,7 @@ def pairs(n: int = 60) -> Labelled:
         talks += [[one[0], ("assistant", side)] for side in sorted(sides, key=len)[::-1]]
     n_words = np.array([len(talk[-1][1].split()) for talk in talks])
     labels = np.stack([np.clip(1 + n_words // 4, 1, 5), 2 + 0 * n_words], 1).astype(float)
-    return Labelled(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    return TrainingData(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
@@ -87,16 +87,16 @@ def test_quality_is_that_of_values_on_prompts_left_out(
     metrics, ridge = peer("sklearn.metrics"), peer("sklearn.linear_model").Ridge
     backbone, made = Backbone(Checkpoint.open(llama)), data()
     trained = train_ridge(made, backbone, tmp_path / "states.npy")
-    states, folds = np.load(tmp_path / "states.npy").astype(float), fold_of(made.prompts, 5)
+    states, splits = np.load(tmp_path / "states.npy").astype(float), split_of(made.prompts, 5)
     for rule, found in enumerate(trained.quality):
-        here = ~np.isnan(made.labels[:, rule])
+        here = ~np.isnan(made.targets[:, rule])
         values = np.empty(len(states))
         for fold in range(5):
-            seen = here & (folds != fold)
-            model = ridge(alpha=found.alpha).fit(states[seen], made.labels[seen, rule])
-            values[folds == fold] = model.predict(states[folds == fold])
-        assert found.n_labels == here.sum()
-        wanted = metrics.r2_score(made.labels[here, rule], values[here])
+            seen = here & (splits != fold)
+            model = ridge(alpha=found.alpha).fit(states[seen], made.targets[seen, rule])
+            values[splits == fold] = model.predict(states[splits == fold])
+        assert found.n_targets == here.sum()
+        wanted = metrics.r2_score(made.targets[here, rule], values[here])
         assert found.r2 == pytest.approx(wanted, abs=1e-6)
         assert found.auc > 0.7  # length can be read off these states
 
@@ -111,7 +111,7 @@ def test_ranges_hold_the_labels_and_nearly_all_values(llama: Path, tmp_path: Pat
 
 def test_ratings_of_another_number_than_texts_are_an_error(llama: Path, tmp_path: Path) -> None:
     made = data()
-    wrong = Labelled(random_texts(7), made.labels, made.prompts, RULES, {})
+    wrong = TrainingData(random_texts(7), made.targets, made.prompts, RULES, {})
     with pytest.raises(InputError, match="120 rows of ratings for 7 texts"):
         train_ridge(wrong, Backbone(Checkpoint.open(llama)), tmp_path / "states.npy")
 
@@ -121,7 +121,7 @@ def test_the_card_states_data_quality_and_limits(llama: Path, tmp_path: Path) ->
     trained = train_ridge(data(), backbone, tmp_path / "states.npy")
     save_trained(trained, backbone.checkpoint, backbone.head_place, tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "- data: made here" in card and "5-fold cross-validation" in card
+    assert "- data: made here" in card and "Cross-validation over 5 splits" in card
     assert f"| curt | Is not curt. | 80 | {trained.quality[1].r2:.3f} |" in card
 
 
@@ -155,12 +155,12 @@ def test_a_bradley_terry_head_is_sklearns_logistic_regression(
     states = np.load(tmp_path / "states.npy").astype(float)
     margins = states[0::2] - states[1::2]
     (found,) = trained.quality
-    assert found.alpha is not None and found.auc > 0.8 and found.n_labels == 60
+    assert found.alpha is not None and found.auc > 0.8 and found.n_targets == 60
     plain = logistic(C=1 / (2 * found.alpha), fit_intercept=False, tol=1e-10, max_iter=10_000)
     plain.fit(np.concatenate([margins, -margins]), np.repeat([1, 0], 60))
     np.testing.assert_allclose(trained.weight[0], plain.coef_[0], atol=1e-4)
-    # Rewards of a fold's pairs are by the head that the other folds' pairs give.
-    fold = fold_of(made.prompts[0::2], 5)
+    # Rewards of a fold's pairs are by the head that the other splits' pairs give.
+    fold = split_of(made.prompts[0::2], 5)
     seen = margins[fold != fold[0]]
     plain.fit(np.concatenate([seen, -seen]), np.repeat([1, 0], len(seen)))
     assert trained.held_out is not None
@@ -169,8 +169,8 @@ def test_a_bradley_terry_head_is_sklearns_logistic_regression(
 
 def test_pairs_of_one_prompt_are_not_enough(llama: Path, tmp_path: Path) -> None:
     made = pairs(4)
-    one = Labelled(made.conversations, made.labels, ["p"] * 8, RULES, {})
-    with pytest.raises(InputError, match="all pairs are of one prompt or one fold"):
+    one = TrainingData(made.conversations, made.targets, ["p"] * 8, RULES, {})
+    with pytest.raises(InputError, match="all pairs are of one prompt or one split"):
         train_bradley_terry(one, Backbone(Checkpoint.open(llama)), tmp_path / "states.npy")
 
 
@@ -232,7 +232,7 @@ def test_a_backbone_is_trained_with_its_heads(
     rules = HeadModel(tmp_path / "out").rules
     assert rules is not None
     # Values on their scale follow the labels, the falling one too.
-    unit, wanted = rules.unit(values.astype(float)), RULES.unit(made.labels)
+    unit, wanted = rules.unit(values.astype(float)), RULES.unit(made.targets)
     for rule in range(2):
         here = ~np.isnan(wanted[:, rule])
         assert np.corrcoef(unit[here, rule], wanted[here, rule])[0, 1] > 0.6
@@ -280,9 +280,9 @@ def test_padding_is_settled_before_a_backbone_is_trained(
     values = HeadModel(tmp_path / "out").score_heads(talks)
     logits = plain_logits(peer("transformers"), tmp_path / "out", talks)
     np.testing.assert_allclose(values, logits, atol=2e-5)
-    left_out = fold_of(made.prompts, 5) == 0
+    left_out = split_of(made.prompts, 5) == 0
     again = auc(
-        RULES.level_of(made.labels)[left_out, 0], rules.unit(values.astype(float))[left_out, 0]
+        RULES.level_of(made.targets)[left_out, 0], rules.unit(values.astype(float))[left_out, 0]
     )
     assert again == pytest.approx(trained.quality[0].auc)
 
@@ -343,7 +343,7 @@ def test_fewer_layers_of_a_bare_backbone_leave_the_others_out(tmp_path: Path, pe
 
 def test_labels_that_teach_nothing_are_found_before_training(llama: Path, tmp_path: Path) -> None:
     made = data()
-    made.labels[fold_of(made.prompts, 5) != 0, 1] = np.nan
+    made.targets[split_of(made.prompts, 5) != 0, 1] = np.nan
     with pytest.raises(InputError, match="rule 'curt' has"):
         train_finetune(made, Checkpoint.open(llama), Tuning(tmp_path))
 
@@ -356,11 +356,11 @@ def test_single_responses_teach_no_gate(llama: Path) -> None:
 
 def test_a_gate_needs_prompts_and_more_than_one(llama: Path) -> None:
     made, backbone = pairs(4), Backbone(Checkpoint.open(llama))
-    one = Labelled(made.conversations, made.labels, ["p"] * 8, RULES, {})
-    with pytest.raises(InputError, match="all pairs are of one prompt or one fold"):
+    one = TrainingData(made.conversations, made.targets, ["p"] * 8, RULES, {})
+    with pytest.raises(InputError, match="all pairs are of one prompt or one split"):
         train_gate(one, backbone)
-    bare = Labelled(
-        [talk[1:] for talk in made.conversations], made.labels, list("aabbccdd"), RULES, {}
+    bare = TrainingData(
+        [talk[1:] for talk in made.conversations], made.targets, list("aabbccdd"), RULES, {}
     )
     with pytest.raises(InputError, match="no prompt, which is what a gate goes by"):
         train_gate(bare, backbone)

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from encore import LevelScale, Rule
 from encore.raters.judge.answers import MIN_MASS, answer_of, answers_of, pooled, read_reply
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer, Reason
 from tests.raters.steady import chat, weighed
 
-FIVE = Labels.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
-LETTERS = Labels.of(Rule("r", "Is kind.", LevelScale(tuple(range(11)))))
+FIVE = Codes.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
+LETTERS = Codes.of(Rule("r", "Is kind.", LevelScale(tuple(range(11)))))
 
 
-def read(body: Any, labels: Labels = FIVE) -> Answer:
+def read(body: Any, labels: Codes = FIVE) -> Answer:
     return answer_of(read_reply(body), labels)
 
 
@@ -51,7 +51,7 @@ def test_the_rating_is_the_expected_level_and_the_spread_its_entropy(
 
 
 def test_probability_on_other_words_is_left_out() -> None:
-    # Labels hold 0.8: 0.6 / 0.8 and 0.2 / 0.8, so 5 * 0.75 + 1 * 0.25.
+    # Codes hold 0.8: 0.6 / 0.8 and 0.2 / 0.8, so 5 * 0.75 + 1 * 0.25.
     answer = read(weighed("5", {"5": 0.6, "1": 0.2, "The": 0.2}))
     assert answer.value == pytest.approx(4.0)
 

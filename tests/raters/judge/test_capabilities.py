@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from encore.raters.judge.capabilities import Dialect
+from encore.raters.judge.capabilities import Capabilities
 
 BODY = {
     **{"model": "m", "temperature": 0.0, "seed": 0, "max_tokens": 1},
@@ -14,9 +14,9 @@ BODY = {
 
 def adapted(*troubles: str) -> tuple[list[str | None], dict[str, Any]]:
     """What each rejection changes, and the body that comes of it."""
-    dialect = Dialect()
-    changes = [dialect.adapt(trouble, dialect.apply(BODY)) for trouble in troubles]
-    return changes, dialect.apply(BODY)
+    capabilities = Capabilities()
+    changes = [capabilities.adapt(trouble, capabilities.apply(BODY)) for trouble in troubles]
+    return changes, capabilities.apply(BODY)
 
 
 def without(*names: str) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def test_nothing_is_left_out_twice() -> None:
 
 
 def test_room_for_a_thought_is_kept() -> None:
-    dialect = Dialect(n_alternatives=0)
-    assert dialect.apply({**BODY, "max_tokens": 2048})["max_tokens"] == 2048
+    capabilities = Capabilities(n_alternatives=0)
+    assert capabilities.apply({**BODY, "max_tokens": 2048})["max_tokens"] == 2048
 
 
 def test_what_was_left_out_stays_left_out() -> None:
@@ -94,39 +94,39 @@ def test_what_was_left_out_stays_left_out() -> None:
 
 
 def test_a_body_that_is_adapted_already_may_be_adapted_again() -> None:
-    dialect = Dialect()
-    body = dialect.apply(BODY)
+    capabilities = Capabilities()
+    body = capabilities.apply(BODY)
     for trouble in ("use max_completion_tokens", "logprobs", "seed"):
-        assert dialect.adapt(trouble, body)
-        body = dialect.apply(body)
-    assert body == dialect.apply(body) == dialect.apply(BODY)
+        assert capabilities.adapt(trouble, body)
+        body = capabilities.apply(body)
+    assert body == capabilities.apply(body) == capabilities.apply(BODY)
     # One token of a level became eight of words, under the other name.
     assert body["max_completion_tokens"] == 8 and "max_tokens" not in body
-    longer = dialect.apply(dialect.apply({**BODY, "max_tokens": 2048}))
+    longer = capabilities.apply(capabilities.apply({**BODY, "max_tokens": 2048}))
     assert longer["max_completion_tokens"] == 2048 and "max_tokens" not in longer
 
 
 def test_a_rejection_that_repeats_the_judged_text_changes_nothing() -> None:
-    dialect = Dialect()
+    capabilities = Capabilities()
     body = {**BODY, "messages": [{"role": "user", "content": "I like logprobs and a seed."}]}
     trouble = "HTTP 400: rejected by the filter: 'I like logprobs and a seed.'"
-    assert dialect.adapt(trouble, body) is None and dialect.apply(body) == body
+    assert capabilities.adapt(trouble, body) is None and capabilities.apply(body) == body
     # What else it names is its own.
-    assert dialect.adapt(f"{trouble} (temperature)", body) == "no temperature"
+    assert capabilities.adapt(f"{trouble} (temperature)", body) == "no temperature"
 
 
 def test_what_was_taken_once_is_not_what_a_rejection_means() -> None:
-    dialect = Dialect()
-    dialect.accepted(BODY)
+    capabilities = Capabilities()
+    capabilities.accepted(BODY)
     for trouble in ("no logprobs", "top_logprobs", "use max_completion_tokens", "seed"):
-        assert dialect.adapt(trouble, BODY) is None
-    assert dialect.apply(BODY) == BODY
+        assert capabilities.adapt(trouble, BODY) is None
+    assert capabilities.apply(BODY) == BODY
 
 
 def test_calls_refused_at_the_same_time_change_one_thing_together() -> None:
-    dialect = Dialect()
-    one, other = dialect.apply(BODY), dialect.apply(BODY)
-    assert dialect.adapt("top_logprobs is too large", one) == "top_logprobs 5"
-    dialect.accepted(dialect.apply(one))
-    assert dialect.adapt("top_logprobs is too large", other) == ""
-    assert dialect.apply(other)["top_logprobs"] == 5
+    capabilities = Capabilities()
+    one, other = capabilities.apply(BODY), capabilities.apply(BODY)
+    assert capabilities.adapt("top_logprobs is too large", one) == "top_logprobs 5"
+    capabilities.accepted(capabilities.apply(one))
+    assert capabilities.adapt("top_logprobs is too large", other) == ""
+    assert capabilities.apply(other)["top_logprobs"] == 5

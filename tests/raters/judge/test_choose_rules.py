@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from encore import InputError, LevelScale, RatingsError, Rulebook
 from encore.cli.main import main
-from encore.raters import Item, Judge, Limits, elect_rules
+from encore.raters import Item, Judge, Limits, choose_rules
 from tests.raters.steady import SteadyEndpoint
 
 RULES = Rulebook.from_ids(["kind", "lawful", "modest", "honest", "brief"], LevelScale((1, 2)))
@@ -44,25 +44,25 @@ def judge(endpoint: SteadyEndpoint) -> Judge:
 def test_the_rules_that_are_named_most_often_are_chosen() -> None:
     say = naming({name: json.dumps({"rules": numbers}) for name, numbers in NAMED.items()})
     with SteadyEndpoint(0.0, say) as endpoint:
-        election = elect_rules(items(*NAMED), RULES, judge(endpoint), 2)
+        chosen = choose_rules(items(*NAMED), RULES, judge(endpoint), 2)
     # lawful: zero, one, three. honest: zero, one, two. brief and kind: once.
-    votes = {vote.rule: vote.n_votes for vote in election.votes}
+    votes = {vote.rule: vote.n_votes for vote in chosen.votes}
     assert votes == {"lawful": 3, "honest": 3, "kind": 1, "brief": 1}
-    assert election.rules.ids == ("lawful", "honest")
-    assert (election.n_asked, election.n_valid) == (4, 4)
+    assert chosen.rules.ids == ("lawful", "honest")
+    assert (chosen.n_asked, chosen.n_valid) == (4, 4)
 
 
 def test_each_conversation_has_k_votes_and_one_per_rule() -> None:
     say = naming({"zero": json.dumps({"rules": [3, 3, 99, 0, 1, 2, 5]})})
     with SteadyEndpoint(0.0, say) as endpoint:
-        election = elect_rules(items("zero"), RULES, judge(endpoint), 2)
+        chosen = choose_rules(items("zero"), RULES, judge(endpoint), 2)
     # 3 twice counts once, there is no 99 and no 0; 2 and 5 come after two rules.
-    assert {vote.rule: vote.n_votes for vote in election.votes} == {"modest": 1, "kind": 1}
+    assert {vote.rule: vote.n_votes for vote in chosen.votes} == {"modest": 1, "kind": 1}
 
 
 def test_the_judge_sees_the_response_fenced_and_all_rules_numbered() -> None:
     with SteadyEndpoint(0.0, naming({"zero": '{"rules": [1]}'})) as endpoint:
-        elect_rules(items("zero"), RULES, judge(endpoint), 1)
+        choose_rules(items("zero"), RULES, judge(endpoint), 1)
         (asked,) = endpoint.asked
     for number, rule in enumerate(RULES, start=1):
         assert f"\n{number}. {rule.text}\n" in asked.prompt
@@ -76,9 +76,9 @@ def test_the_judge_sees_the_response_fenced_and_all_rules_numbered() -> None:
 def test_an_answer_that_names_no_rule_is_no_vote(broken: str) -> None:
     say = naming({"zero": broken, "one": '```json\n{"rules": [5]}\n```'})
     with SteadyEndpoint(0.0, say) as endpoint:
-        election = elect_rules(items("zero", "one"), RULES, judge(endpoint), 1)
-    assert (election.n_asked, election.n_valid) == (2, 1)
-    assert election.rules.ids == ("brief",)
+        chosen = choose_rules(items("zero", "one"), RULES, judge(endpoint), 1)
+    assert (chosen.n_asked, chosen.n_valid) == (2, 1)
+    assert chosen.rules.ids == ("brief",)
 
 
 def test_too_few_named_rules_are_an_error_that_says_so() -> None:
@@ -86,18 +86,18 @@ def test_too_few_named_rules_are_an_error_that_says_so() -> None:
         SteadyEndpoint(0.0, naming({"zero": '{"rules": [5]}'})) as endpoint,
         pytest.raises(InputError, match="named 1 different rules for 1 conversations; 2 were want"),
     ):
-        elect_rules(items("zero"), RULES, judge(endpoint), 2)
+        choose_rules(items("zero"), RULES, judge(endpoint), 2)
 
 
 @pytest.mark.parametrize("k", [0, 6])
 def test_a_number_of_rules_that_cannot_be_asks_nothing(k: int) -> None:
     with pytest.raises(InputError, match=f"{k} rules of a catalogue of 5"):
-        elect_rules(items("zero"), RULES, Judge("m", "http://127.0.0.1:9/v1"), k)
+        choose_rules(items("zero"), RULES, Judge("m", "http://127.0.0.1:9/v1"), k)
 
 
 def test_no_conversation_is_an_error() -> None:
     with pytest.raises(RatingsError, match="no conversation to show to the judge"):
-        elect_rules([], RULES, Judge("m", "http://127.0.0.1:9/v1"), 1)
+        choose_rules([], RULES, Judge("m", "http://127.0.0.1:9/v1"), 1)
 
 
 def test_the_command_line_lets_a_judge_choose(
@@ -122,7 +122,7 @@ def test_the_command_line_lets_a_judge_choose(
 def test_a_long_response_is_shown_by_its_ends() -> None:
     words = " ".join(f"w{number:05d}" for number in range(20_000))
     with SteadyEndpoint(0.0, lambda prompt: '{"rules": [1]}') as endpoint:
-        elect_rules(items(words), RULES, judge(endpoint), 1)
+        choose_rules(items(words), RULES, judge(endpoint), 1)
         (asked,) = endpoint.asked
     assert len(asked.prompt) < 3 * 2048 + 2000 and "tokens left out" in asked.prompt
     assert "\nw00000 " in asked.prompt and " w19999\n" in asked.prompt

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from encore import InputError, LevelScale, RangeScale, Rule
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 
 
-def labels(scale: LevelScale | RangeScale) -> Labels:
-    return Labels.of(Rule("r", "Is kind.", scale))
+def labels(scale: LevelScale | RangeScale) -> Codes:
+    return Codes.of(Rule("r", "Is kind.", scale))
 
 
 def test_levels_of_one_digit_are_their_own_labels() -> None:

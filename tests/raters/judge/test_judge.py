@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from encore import BudgetError, EndpointError, InputError, Rulebook
-from encore.raters import Job, Judge, Limits, Manner, Rated, Store, rate
+from encore.raters import Job, Judge, JudgeOptions, Limits, Rated, Store, rate
 from encore.raters.judge import endpoint as endpoint_module
 from encore.rules import LevelScale, Rule
 from tests.raters.steady import Asked, SteadyEndpoint, chat, rating, weighed, whole
@@ -45,15 +45,15 @@ def texts(folder: Path, *responses: str) -> Path:
     return path
 
 
-def judge(server: SteadyEndpoint, *, limits: Limits | None = None, **manner: Any) -> Judge:
-    return Judge("m", server.url, manner=Manner(**manner), limits=limits, api_key=KEY)
+def judge(server: SteadyEndpoint, *, limits: Limits | None = None, **options: Any) -> Judge:
+    return Judge("m", server.url, options=JudgeOptions(**options), limits=limits, api_key=KEY)
 
 
-def scripted(data: Path, *script: Act, rules: Rulebook | None = None, **manner: Any) -> Any:
+def scripted(data: Path, *script: Act, rules: Rulebook | None = None, **options: Any) -> Any:
     """The ratings, the requests and the notes of a run over replies in this order."""
     limits = Limits(concurrency=1, attempts=2)
     with UnrulyEndpoint(script=script) as server, Store() as store:
-        job = Job(data, rules or Rulebook((KIND,)), judge(server, limits=limits, **manner), store)
+        job = Job(data, rules or Rulebook((KIND,)), judge(server, limits=limits, **options), store)
         job.run()
         return job.rated(), server.asked, job.notes
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from encore import InputError, LevelScale, MissingExtraError, Rule, Rulebook
 from encore.cli.main import main
-from encore.raters import Judge, LocalJudge, Manner, Rated, Store, rate
+from encore.raters import Judge, JudgeOptions, LocalJudge, Rated, Store, rate
 from encore.raters.judge.local import smollm2_path, start_server
 from encore.raters.protocol import Usage
 
@@ -89,7 +89,7 @@ def test_the_rules_of_a_response_share_its_prefix(
     smollm2: Path, data: Path, tmp_path: Path, n_slots: int
 ) -> None:
     server = start_server(smollm2, n_slots=n_slots, context=2048)
-    judge = Judge("m", f"{server.listening_address}/v1", manner=Manner(prefill=True))
+    judge = Judge("m", f"{server.listening_address}/v1", options=JudgeOptions(prefill=True))
     rate(data, RULES, judge, store=tmp_path / "s.sqlite")
     with Store(tmp_path / "s.sqlite") as store:
         rows = list(store.rows())
@@ -109,7 +109,7 @@ def test_an_overlong_response_is_cut_in_the_middle_and_counted(
     smollm2: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "long.jsonl").write_text(json.dumps({"prompt": "Hi", "response": ANSWER * 200}))
-    judge = LocalJudge(manner=Manner(prefill=True, max_input_tokens=700))
+    judge = LocalJudge(options=JudgeOptions(prefill=True, max_input_tokens=700))
     rated = rate(tmp_path / "long.jsonl", RULES, judge, store=tmp_path / "s.sqlite")
     assert rated.n_cut == 1 and [rule.n_rated for rule in rated.coverage] == [1, 1, 1]
     with Store(tmp_path / "s.sqlite") as store:
@@ -119,15 +119,15 @@ def test_an_overlong_response_is_cut_in_the_middle_and_counted(
 def test_all_rules_in_one_call_give_every_rule_an_answer_or_a_reason(
     smollm2: Path, data: Path
 ) -> None:
-    rated = rate(data, RULES, LocalJudge(manner=Manner(batch_rules=True)))
+    rated = rate(data, RULES, LocalJudge(options=JudgeOptions(batch_rules=True)))
     for rule in rated.coverage:
         assert rule.n_rated + sum(rule.reasons.values()) == 2
     assert sum(rule.n_rated for rule in rated.coverage) > 0
 
 
 def test_several_samples_are_pooled_into_one_rating(smollm2: Path, data: Path) -> None:
-    manner = Manner(reading="text", n_samples=3, temperature=1.0)
-    rated = rate(data, Rulebook(RULES.rules[:1]), LocalJudge(manner=manner))
+    options = JudgeOptions(reading="text", n_samples=3, temperature=1.0)
+    rated = rate(data, Rulebook(RULES.rules[:1]), LocalJudge(options=options))
     for value in filter(None, rated.table.column("privacy").to_pylist()):
         # The mean of up to three whole levels: a multiple of 1 / 6.
         assert value * 6 == pytest.approx(round(value * 6))

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from encore import InputError
-from encore.raters import Judge, Manner
+from encore.raters import Judge, JudgeOptions
 
 
 @pytest.mark.parametrize(("n_samples", "temperature"), [(1, 0.0), (2, 1.0)])
 def test_one_sample_is_certain_and_several_are_drawn(n_samples: int, temperature: float) -> None:
-    assert Manner(n_samples=n_samples).temperature == temperature
-    assert Manner(n_samples=n_samples, temperature=0.5).temperature == 0.5
+    assert JudgeOptions(n_samples=n_samples).temperature == temperature
+    assert JudgeOptions(n_samples=n_samples, temperature=0.5).temperature == 0.5
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_one_sample_is_certain_and_several_are_drawn(n_samples: int, temperature
 )
 def test_what_cannot_be_asked_is_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Manner(**wrong)
+        JudgeOptions(**wrong)
 
 
 CHANGED = {
@@ -38,10 +38,10 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Manner)])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(JudgeOptions)])
 def test_every_way_of_asking_is_another_rater_but_for_the_number_of_samples(name: str) -> None:
-    def identity(**manner: Any) -> Any:
-        return Judge("m", "http://h/v1", manner=Manner(**manner)).identity
+    def identity(**options: Any) -> Any:
+        return Judge("m", "http://h/v1", options=JudgeOptions(**options)).identity
 
     if name == "n_samples":
         # More samples add to those that there are, at the same temperature.
@@ -52,8 +52,8 @@ def test_every_way_of_asking_is_another_rater_but_for_the_number_of_samples(name
 
 
 def test_a_whole_temperature_is_the_same_way_of_asking() -> None:
-    assert Manner(temperature=1).to_dict() == Manner(temperature=1.0).to_dict()
-    assert str(Manner(temperature=1).to_dict()["temperature"]) == "1.0"
+    assert JudgeOptions(temperature=1).to_dict() == JudgeOptions(temperature=1.0).to_dict()
+    assert str(JudgeOptions(temperature=1).to_dict()["temperature"]) == "1.0"
 
 
 def test_the_address_is_not_part_of_who_rates_and_the_model_is() -> None:
@@ -62,5 +62,5 @@ def test_the_address_is_not_part_of_who_rates_and_the_model_is() -> None:
 
 
 def test_the_secret_of_the_fence_is_told_as_a_digest() -> None:
-    told = str(Manner(fence_key=b"a secret key").to_dict())
+    told = str(JudgeOptions(fence_key=b"a secret key").to_dict())
     assert "secret" not in told

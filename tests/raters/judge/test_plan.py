@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from encore.raters import Job, Judge, Manner, Plan, Recorded, Store, plan
+from encore.raters import Job, Judge, JudgeOptions, Plan, Recorded, Store, plan
 from encore.raters.judge.prompt import rule_prompt
 from encore.rules import LevelScale, Rule, Rulebook
 
@@ -26,13 +26,13 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def made(data: Path, manner: Manner) -> Plan:
+def made(data: Path, options: JudgeOptions) -> Plan:
     with Store() as store:
-        return plan(Job(data, RULES, Judge("m", NOWHERE, manner=manner), store), manner)
+        return plan(Job(data, RULES, Judge("m", NOWHERE, options=options), store), options)
 
 
 def test_calls_and_tokens_of_one_rule_a_call(data: Path) -> None:
-    planned = made(data, Manner())
+    planned = made(data, JudgeOptions())
     # Two distinct responses under two rules.
     assert (planned.n_responses, planned.n_distinct) == (3, 2)
     assert (planned.n_answers, planned.n_stored, planned.n_requests) == (4, 0, 4)
@@ -46,8 +46,8 @@ def test_calls_and_tokens_of_one_rule_a_call(data: Path) -> None:
 
 
 def test_samples_multiply_calls_and_batches_divide_them(data: Path) -> None:
-    assert made(data, Manner(n_samples=3)).n_requests == 12
-    batch = made(data, Manner(n_samples=3, batch_rules=True))
+    assert made(data, JudgeOptions(n_samples=3)).n_requests == 12
+    batch = made(data, JudgeOptions(n_samples=3, batch_rules=True))
     assert (batch.n_requests, batch.n_answers) == (6, 12)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore.raters.judge.prompt import escape
-from encore.raters.judge.truncate import Count, fit
+from encore.raters.judge.truncate import Count, truncate
 
 Parts = list[tuple[str, str]]
 
@@ -28,7 +28,7 @@ async def letters(text: str) -> int:
 
 
 def fitted(parts: Parts, n_tokens: int, count: Count = words) -> tuple[Parts, int]:
-    return asyncio.run(fit(parts, n_tokens, count, mark))
+    return asyncio.run(truncate(parts, n_tokens, count, mark))
 
 
 def numbered(n: int) -> str:

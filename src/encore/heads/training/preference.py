@@ -24,7 +24,7 @@ _STEPS = 500
 
 
 @dataclass(frozen=True)
-class BradleyTerry:
+class PreferenceHead:
     """A head fitted to preferences.
 
     Parameters
@@ -32,11 +32,11 @@ class BradleyTerry:
     weight : ndarray of float64, shape (hidden_size,)
         The head.
     penalty : float
-        Of its square, chosen on folds left out.
+        Of its square, chosen on splits left out.
     accuracy : float
-        Share of pairs that the heads of the other folds rank right; a tie is wrong.
+        Share of pairs that the heads of the other splits rank right; a tie is wrong.
     held_out : ndarray of float64, shape (n_pairs, 2)
-        Rewards of the chosen and the rejected response by the head of the other folds.
+        Rewards of the chosen and the rejected response by the head of the other splits.
     """
 
     weight: NDArray[np.float64]
@@ -45,7 +45,7 @@ class BradleyTerry:
     held_out: NDArray[np.float64]
 
 
-def fit_bradley_terry(states: States, folds: NDArray[np.int64]) -> BradleyTerry:
+def fit_preference_head(states: States, splits: NDArray[np.int64]) -> PreferenceHead:
     r"""Fit one head to pairs.
 
     .. math:: \min_w \sum -\log \sigma(w (h_c - h_r)) + \tfrac\lambda2 \lVert w\rVert^2
@@ -54,32 +54,34 @@ def fit_bradley_terry(states: States, folds: NDArray[np.int64]) -> BradleyTerry:
     ----------
     states : States
         Two rows a pair, the chosen response's first.
-    folds : ndarray of int, shape (n_pairs,)
-        Which fold each pair belongs to.
+    splits : ndarray of int, shape (n_pairs,)
+        Which split each pair belongs to.
 
     Raises
     ------
     InputError
-        If there are pairs in one fold only.
+        If there are pairs in one split only.
     """
     require("torch", extra="heads", feature="Training heads")
     margins = _margins(states)
-    if len(np.unique(folds)) < 2:
-        raise InputError("all pairs are of one prompt or one fold; give pairs of more prompts.")
+    if len(np.unique(splits)) < 2:
+        raise InputError("all pairs are of one prompt or one split; give pairs of more prompts.")
     right = []
     for penalty in PENALTIES:
         ranked = np.empty(len(margins), dtype=bool)
-        for fold in np.unique(folds):
-            out = folds == fold
+        for split in np.unique(splits):
+            out = splits == split
             ranked[out] = margins[out] @ _logistic(margins[~out], penalty) > 0
         right.append(float(ranked.mean()))
     best = int(np.argmax(right))
     penalty = PENALTIES[best]
-    heads = {fold: _logistic(margins[folds != fold], penalty) for fold in np.unique(folds).tolist()}
-    each = np.stack([heads[fold] for fold in folds.tolist()]).repeat(2, axis=0)
+    heads = {
+        split: _logistic(margins[splits != split], penalty) for split in np.unique(splits).tolist()
+    }
+    each = np.stack([heads[split] for split in splits.tolist()]).repeat(2, axis=0)
     rewards = [(block * each[here]).sum(axis=1) for here, block in states.blocks()]
     held_out = np.concatenate(rewards).reshape(-1, 2)
-    return BradleyTerry(_logistic(margins, penalty), penalty, right[best], held_out)
+    return PreferenceHead(_logistic(margins, penalty), penalty, right[best], held_out)
 
 
 def _margins(states: States) -> NDArray[np.float64]:
@@ -187,18 +189,18 @@ def fit_gate(prompt_states: Array, margins: Array, how: GateTraining | None = No
 def held_out_gates(
     prompt_states: Array,
     sides: NDArray[np.float32],
-    folds: NDArray[np.int64],
+    splits: NDArray[np.int64],
     how: GateTraining | None = None,
 ) -> NDArray[np.float64]:
-    """Rewards of both responses of each pair by the gate trained on the other folds.
+    """Rewards of both responses of each pair by the gate trained on the other splits.
 
     *sides* holds the unit ratings of the chosen and of the rejected response, shape
     (n_pairs, 2, n_rules).
     """
     rewards = np.empty(sides.shape[:2])
     margins = sides[:, 0] - sides[:, 1]
-    for fold in np.unique(folds):
-        out = folds == fold
+    for split in np.unique(splits):
+        out = splits == split
         gate = fit_gate(prompt_states[~out], margins[~out], how)
         for side in (0, 1):
             rewards[out, side] = gate.rewards(prompt_states[out], sides[out, side])

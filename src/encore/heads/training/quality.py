@@ -18,19 +18,19 @@ class RuleQuality:
     ----------
     rule : str
         Its id.
-    n_labels : int
+    n_targets : int
         Labels that it was judged by; pairs, for preferences.
     alpha : float, optional
         Penalty of the ridge regression.
     r2 : float
-        Share of the labels' variance that is explained; NaN for preferences.
+        Share of the targets' variance that is explained; NaN for preferences.
     auc : float
-        Chance that of two responses with different labels the one labelled better gets the better
-        value, for preferences the chosen one of a pair; 0.5 is guessing.
+        Chance that of two responses with different targets the one with the better target gets
+        the better value, for preferences the chosen one of a pair; 0.5 is guessing.
     """
 
     rule: str
-    n_labels: int
+    n_targets: int
     alpha: float | None
     r2: float
     auc: float
@@ -38,20 +38,20 @@ class RuleQuality:
 
 def qualities(
     rules: Rulebook,
-    labels: NDArray[np.float64],
+    targets: NDArray[np.float64],
     values: NDArray[np.float64],
     alphas: NDArray[np.float64] | None = None,
 ) -> tuple[RuleQuality, ...]:
-    """How well values agree with labels, rule by rule, where there are both."""
-    levels = rules.level_of(labels)
+    """How well values agree with targets, rule by rule, where there are both."""
+    levels = rules.level_of(targets)
     found = []
     for place, rule in enumerate(rules):
-        here = ~np.isnan(labels[:, place]) & ~np.isnan(values[:, place])
-        label, value = labels[here, place], values[here, place]
+        here = ~np.isnan(targets[:, place]) & ~np.isnan(values[:, place])
+        target, value = targets[here, place], values[here, place]
         sign = 1.0 if rule.scale.best > rule.scale.worst else -1.0
         alpha = None if alphas is None else float(alphas[place])
-        scatter = float(((label - label.mean()) ** 2).sum()) if len(label) else 0.0
-        r2 = 1 - float(((label - value) ** 2).sum()) / scatter if scatter else float("nan")
+        scatter = float(((target - target.mean()) ** 2).sum()) if len(target) else 0.0
+        r2 = 1 - float(((target - value) ** 2).sum()) / scatter if scatter else float("nan")
         ranked = auc(levels[here, place], sign * value)
         found.append(RuleQuality(rule.id, int(here.sum()), alpha, r2, ranked))
     return tuple(found)

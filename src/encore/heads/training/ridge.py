@@ -26,7 +26,7 @@ class Sums:
     n : float
         Rows.
     x, y : ndarray, shape (n_features,), (n_outputs,)
-        Sums of features and of labels.
+        Sums of features and of targets.
     xx, xy, yy : ndarray
         Sums of products, shapes (n_features, n_features), (n_features, n_outputs), (n_outputs,).
     """
@@ -46,7 +46,7 @@ class Sums:
         return cls(0.0, *(np.zeros(shape) for shape in shapes))
 
     def add(self, x: _Floats, y: _Floats) -> None:
-        """Add rows of features and labels."""
+        """Add rows of features and targets."""
         self.n += len(x)
         self.x += x.sum(axis=0)
         self.y += y.sum(axis=0)
@@ -87,49 +87,49 @@ class RidgeFit:
     weight, bias : ndarray, shape (n_rules, n_features), (n_rules,)
         From all rows.
     alphas : ndarray, shape (n_rules,)
-        The penalty of each rule: of those tried, the one of the least error on folds left out.
-    fold_weight, fold_bias : ndarray, shape (n_folds, n_rules, n_features), (n_folds, n_rules)
-        From all rows but those of each fold.
+        The penalty of each rule: of those tried, the one of the least error on splits left out.
+    split_weight, split_bias : ndarray, shape (n_splits, n_rules, n_features), (n_splits, n_rules)
+        From all rows but those of each split.
     """
 
     weight: _Floats
     bias: _Floats
     alphas: _Floats
-    fold_weight: _Floats
-    fold_bias: _Floats
+    split_weight: _Floats
+    split_bias: _Floats
 
-    def left_out(self, blocks: Iterable[_Block], folds: NDArray[np.int64]) -> _Floats:
-        """The value of each row by the heads that never saw its fold, shape (n_rows, n_rules)."""
-        values = np.empty((len(folds), len(self.bias)))
+    def left_out(self, blocks: Iterable[_Block], splits: NDArray[np.int64]) -> _Floats:
+        """The value of each row by the heads that never saw its split, shape (n_rows, n_rules)."""
+        values = np.empty((len(splits), len(self.bias)))
         for rows, states in blocks:
-            for fold in np.unique(folds[rows]):
-                here = folds[rows] == fold
-                part = states[here] @ self.fold_weight[fold].T + self.fold_bias[fold]
+            for split in np.unique(splits[rows]):
+                here = splits[rows] == split
+                part = states[here] @ self.split_weight[split].T + self.split_bias[split]
                 values[np.flatnonzero(here) + rows.start] = part
         return values
 
 
 def fit_ridge(
     blocks: Iterable[_Block],
-    labels: _Floats,
-    folds: NDArray[np.int64],
+    targets: _Floats,
+    splits: NDArray[np.int64],
     *,
     alphas: Iterable[float] = ALPHAS,
     names: Sequence[str] | None = None,
 ) -> RidgeFit:
     """Fit a head per rule in one pass over the states.
 
-    Sums are kept per fold and per set of rows that the labels of some rules share; that takes
+    Sums are kept per split and per set of rows that the targets of some rules share; that takes
     8 · hidden_size² bytes each.
 
     Parameters
     ----------
     blocks : iterable of (slice, ndarray of float32)
         Rows and their states, once through.
-    labels : ndarray, shape (n_rows, n_rules)
+    targets : ndarray, shape (n_rows, n_rules)
         NaN where there is none: that rule leaves the row out, the others do not.
-    folds : ndarray of int, shape (n_rows,)
-        Which fold each row belongs to, from 0.
+    splits : ndarray of int, shape (n_rows,)
+        Which split each row belongs to, from 0.
     alphas : iterable of float
         Penalties to choose from.
     names : sequence of str, optional
@@ -138,38 +138,38 @@ def fit_ridge(
     Raises
     ------
     InputError
-        If a rule has labels in one fold only, or all its labels are the same.
+        If a rule has targets in one split only, or all its targets are the same.
     """
-    check_labels(labels, folds, names or range(1, labels.shape[1] + 1))
-    given = ~np.isnan(labels)
-    n_folds, n_rules = int(folds.max()) + 1, labels.shape[1]
+    check_targets(targets, splits, names or range(1, targets.shape[1] + 1))
+    given = ~np.isnan(targets)
+    n_splits, n_rules = int(splits.max()) + 1, targets.shape[1]
     masks, group = np.unique(given, axis=1, return_inverse=True)
     members = [np.flatnonzero(group == number) for number in range(masks.shape[1])]
-    sums, shift = _collect(blocks, labels, folds, members)
+    sums, shift = _collect(blocks, targets, splits, members)
     n_features = len(shift)
     fit = RidgeFit(
         np.empty((n_rules, n_features)),
         np.empty(n_rules),
         np.empty(n_rules),
-        np.empty((n_folds, n_rules, n_features)),
-        np.empty((n_folds, n_rules)),
+        np.empty((n_splits, n_rules, n_features)),
+        np.empty((n_splits, n_rules)),
     )
     for parts, rules in zip(sums, members, strict=True):
         _fit_group(fit, parts, rules, list(alphas))
     # The sums are of states minus a fixed vector, which keeps their digits.
     fit.bias[:] -= fit.weight @ shift
-    fit.fold_bias[:] -= fit.fold_weight @ shift
+    fit.split_bias[:] -= fit.split_weight @ shift
     return fit
 
 
 def _collect(
     blocks: Iterable[_Block],
-    labels: _Floats,
-    folds: NDArray[np.int64],
+    targets: _Floats,
+    splits: NDArray[np.int64],
     members: list[NDArray[np.int64]],
 ) -> tuple[list[list[Sums]], _Floats]:
-    """Sums per group of rules and fold, of states minus their first block's mean."""
-    n_folds = int(folds.max()) + 1
+    """Sums per group of rules and split, of states minus their first block's mean."""
+    n_splits = int(splits.max()) + 1
     sums: list[list[Sums]] = []
     shift: _Floats = np.empty(0)
     for rows, states in blocks:
@@ -178,14 +178,14 @@ def _collect(
             raise InputError("a state is not finite; train in float32 (--dtype float32).")
         if not sums:
             shift = x.mean(axis=0)
-            sums = [[Sums.zero(len(shift), len(m)) for _ in range(n_folds)] for m in members]
+            sums = [[Sums.zero(len(shift), len(m)) for _ in range(n_splits)] for m in members]
         x -= shift
         for parts, rules in zip(sums, members, strict=True):
-            y = labels[rows][:, rules]
+            y = targets[rows][:, rules]
             known = ~np.isnan(y[:, 0])
-            for fold in np.unique(folds[rows][known]):
-                here = known & (folds[rows] == fold)
-                parts[fold].add(x[here], y[here])
+            for split in np.unique(splits[rows][known]):
+                here = known & (splits[rows] == split)
+                parts[split].add(x[here], y[here])
     return sums, shift
 
 
@@ -195,42 +195,42 @@ def _fit_group(
     total = Sums.zero(len(parts[0].x), len(rules))
     for part in parts:
         total = total + part
-    used = [fold for fold, part in enumerate(parts) if part.n]
+    used = [split for split, part in enumerate(parts) if part.n]
     errors = np.zeros((len(alphas), len(rules)))
-    for fold in used:
-        others = total - parts[fold]
+    for split in used:
+        others = total - parts[split]
         for row, alpha in enumerate(alphas):
-            errors[row] += parts[fold].squared_error(*others.solve(alpha))
+            errors[row] += parts[split].squared_error(*others.solve(alpha))
     best = np.array(alphas)[errors.argmin(axis=0)]
     fit.alphas[rules] = best
     for alpha in np.unique(best):
         here = best == alpha
         weight, bias = total.solve(alpha)
         fit.weight[rules[here]], fit.bias[rules[here]] = weight[here], bias[here]
-        for fold, part in enumerate(parts):
+        for split, part in enumerate(parts):
             weight, bias = (total - part).solve(alpha)
-            fit.fold_weight[fold, rules[here]] = weight[here]
-            fit.fold_bias[fold, rules[here]] = bias[here]
+            fit.split_weight[split, rules[here]] = weight[here]
+            fit.split_bias[split, rules[here]] = bias[here]
 
 
-def check_labels(labels: _Floats, folds: NDArray[Any], names: Iterable[object]) -> None:
+def check_targets(targets: _Floats, splits: NDArray[Any], names: Iterable[object]) -> None:
     """Refuse a rule that has nothing to teach, or nothing to be validated by.
 
     Raises
     ------
     InputError
-        If a rule has labels in one fold only, or all its labels are the same.
+        If a rule has targets in one split only, or all its targets are the same.
     """
-    given = ~np.isnan(labels)
+    given = ~np.isnan(targets)
     for rule, name in enumerate(names):
-        here = labels[given[:, rule], rule]
-        if len(here) < 2 or len(np.unique(folds[given[:, rule]])) < 2:
+        here = targets[given[:, rule], rule]
+        if len(here) < 2 or len(np.unique(splits[given[:, rule]])) < 2:
             raise InputError(
-                f"rule {name!r} has {len(here)} labels, of one prompt or of one fold of them; "
+                f"rule {name!r} has {len(here)} targets, of one prompt or of one split of them; "
                 f"give more, or leave the rule out."
             )
         if (here == here[0]).all():
             raise InputError(
-                f"rule {name!r}: all its {len(here)} labels are {here[0]:g}; there is "
+                f"rule {name!r}: all its {len(here)} targets are {here[0]:g}; there is "
                 f"nothing to learn. Leave the rule out."
             )

@@ -19,7 +19,7 @@ from encore.rules import RangeScale, Rule, Rulebook
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedHeads:
     """Heads and how good they are.
 
     Parameters
@@ -55,7 +55,7 @@ class Trained:
 
 
 def save_trained(
-    trained: Trained, checkpoint: Checkpoint, place: HeadPlace, out: StrPath
+    trained: TrainedHeads, checkpoint: Checkpoint, place: HeadPlace, out: StrPath
 ) -> Rulebook:
     """Write an ordinary sequence classifier with a head a rule, its rules and its card.
 
@@ -64,7 +64,7 @@ def save_trained(
 
     Parameters
     ----------
-    trained : Trained
+    trained : TrainedHeads
         The heads.
     checkpoint : Checkpoint
         The backbone that they stand on.
@@ -100,10 +100,10 @@ def _moved(rules: Rulebook, bias: NDArray[np.float64]) -> Rulebook:
     return Rulebook(tuple(moved))
 
 
-def card(trained: Trained, rules: Rulebook, backbone: str) -> str:
+def card(trained: TrainedHeads, rules: Rulebook, backbone: str) -> str:
     """The model card: data, quality per rule, limits."""
     rows = "\n".join(
-        f"| {rule.id} | {rule.text} | {found.n_labels} | {_digits(found.r2)} | {found.auc:.3f} | "
+        f"| {rule.id} | {rule.text} | {found.n_targets} | {_digits(found.r2)} | {found.auc:.3f} | "
         f"{rule.scale.worst:.6g} | {rule.scale.best:.6g} |"
         for rule, found in zip(rules, trained.quality, strict=True)
     )
@@ -130,16 +130,16 @@ softmax or a sigmoid.
 ## Quality on prompts left out
 
 {trained.validated}; the responses to one prompt stay together. AUC is the chance that of two
-responses with different labels the better one gets the better value; R² is the share of the labels'
-variance that is explained.
+responses with different targets the better one gets the better value; R² is the share of the
+targets' variance that is explained.
 
-| rule | text | labels | R² | AUC | worst | best |
+| rule | text | targets | R² | AUC | worst | best |
 |---|---|---|---|---|---|---|
 {rows}
 
 ## Limits
 
-- The heads know what the labels above know, on texts like those above. On other texts, check first.
+- The heads know what the targets above know, on texts like those above. On others, check first.
 - A head that explains little stays near its mean: its ratings scatter little because it learnt
   little. A low rating entropy of such a head is no sign of a crisp rule; see `encore diagnose`.
 {limits}"""

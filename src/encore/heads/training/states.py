@@ -144,11 +144,11 @@ def _note_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def fold_of(groups: Iterable[str], n_folds: int) -> NDArray[np.int64]:
-    """A fold for every row, the same for rows of one group, by a digest of the group's name."""
+def split_of(groups: Iterable[str], n_splits: int) -> NDArray[np.int64]:
+    """A split for every row, the same for rows of one group, by a digest of the group's name."""
     from hashlib import blake2b
 
     numbers = [
         int.from_bytes(blake2b(g.encode(errors="surrogatepass")).digest()[:8]) for g in groups
     ]
-    return np.array([number % n_folds for number in numbers], dtype=np.int64)
+    return np.array([number % n_splits for number in numbers], dtype=np.int64)

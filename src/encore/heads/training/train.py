@@ -20,31 +20,31 @@ from encore.heads.model.linear_heads import HeadPlace, head_place, ranged, read_
 from encore.heads.training.finetune import Tuned, Tuning, tune_preference, tune_regression
 from encore.heads.training.preference import (
     GateTraining,
-    fit_bradley_terry,
     fit_gate,
+    fit_preference_head,
     held_out_gates,
 )
 from encore.heads.training.quality import RuleQuality, qualities
-from encore.heads.training.ridge import check_labels, fit_ridge
-from encore.heads.training.save import Trained
-from encore.heads.training.states import States, compute_states, fold_of
+from encore.heads.training.ridge import check_targets, fit_ridge
+from encore.heads.training.save import TrainedHeads
+from encore.heads.training.states import States, compute_states, split_of
 from encore.rules import Rule, Rulebook
 
-TunedHeads = tuple[Trained, Checkpoint, HeadPlace]
-N_FOLDS = 5
+TunedHeads = tuple[TrainedHeads, Checkpoint, HeadPlace]
+N_SPLITS = 5
 PREFERRED = "preferred"
 _BEYOND = 0.005  # share of values left beyond a range at each end
 
 
 @dataclass(frozen=True)
-class Labelled:
+class TrainingData:
     """Responses with the ratings that heads are to learn.
 
     Parameters
     ----------
     conversations : iterable of sequence of (role, content)
         Each ends in the response; walked through more than once.
-    labels : ndarray of float64, shape (n_responses, n_rules)
+    targets : ndarray of float64, shape (n_responses, n_rules)
         Ratings on the rules' scales; NaN where there is none.
     prompts : sequence of str
         The prompt of each response: what validation keeps together.
@@ -57,7 +57,7 @@ class Labelled:
     """
 
     conversations: Iterable[Conversation]
-    labels: NDArray[np.float64]
+    targets: NDArray[np.float64]
     prompts: Sequence[str]
     rules: Rulebook
     provenance: Mapping[str, Any]
@@ -65,12 +65,12 @@ class Labelled:
 
 
 def train_ridge(
-    data: Labelled,
+    data: TrainingData,
     backbone: Backbone,
     states_path: StrPath,
     *,
     on_progress: Callable[[int], None] = lambda n_done: None,
-) -> Trained:
+) -> TrainedHeads:
     """Fit a linear head per rule on a frozen backbone; penalties by cross-validation over prompts.
 
     Parameters
@@ -87,28 +87,28 @@ def train_ridge(
     Raises
     ------
     InputError
-        If a rule has too few labels, or they are all the same.
+        If a rule has too few targets, or they are all the same.
     """
     states = states_of(data, backbone, states_path, on_progress)
-    if states.shape[0] != len(data.labels):
-        raise InputError(f"{len(data.labels)} rows of ratings for {states.shape[0]} texts.")
-    folds = fold_of(data.prompts, N_FOLDS)
-    fit = fit_ridge(states.blocks(), data.labels, folds, names=data.rules.ids)
-    left_out = fit.left_out(states.blocks(), folds)
-    return Trained(
+    if states.shape[0] != len(data.targets):
+        raise InputError(f"{len(data.targets)} rows of ratings for {states.shape[0]} texts.")
+    splits = split_of(data.prompts, N_SPLITS)
+    fit = fit_ridge(states.blocks(), data.targets, splits, names=data.rules.ids)
+    left_out = fit.left_out(states.blocks(), splits)
+    return TrainedHeads(
         fit.weight,
         fit.bias,
         _ranges(data.rules, left_out),
-        qualities(data.rules, data.labels, left_out, fit.alphas),
+        qualities(data.rules, data.targets, left_out, fit.alphas),
         "ridge",
         data.provenance,
-        f"{N_FOLDS}-fold cross-validation",
+        f"Cross-validation over {N_SPLITS} splits",
         states.n_cut,
     )
 
 
 def states_of(
-    data: Labelled,
+    data: TrainingData,
     backbone: Backbone,
     path: StrPath,
     on_progress: Callable[[int], None] = lambda n_done: None,
@@ -119,7 +119,7 @@ def states_of(
     return compute_states(backbone, data.conversations, path, key=key, on_progress=on_progress)
 
 
-def train_finetune(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
+def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
     """Fit heads and backbone by regression on ratings; a fifth of the prompts is left out.
 
     Parameters
@@ -133,31 +133,31 @@ def train_finetune(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> Tuned
 
     Returns
     -------
-    (Trained, Checkpoint, HeadPlace) or None
+    (TrainedHeads, Checkpoint, HeadPlace) or None
         The heads and the backbone that they stand on now; None in processes but the first.
 
     Raises
     ------
     InputError
-        If a rule has too few labels, or they are all the same.
+        If a rule has too few targets, or they are all the same.
     """
-    left_out = fold_of(data.prompts, N_FOLDS) == 0
-    check_labels(data.labels, left_out, data.rules.ids)
-    check_labels(data.labels[~left_out], np.arange((~left_out).sum()), data.rules.ids)
+    left_out = split_of(data.prompts, N_SPLITS) == 0
+    check_targets(data.targets, left_out, data.rules.ids)
+    check_targets(data.targets[~left_out], np.arange((~left_out).sum()), data.rules.ids)
     # Rules with wide scales must not drown the others, and heads without a bias need no offset.
     span = np.array([rule.scale.best - rule.scale.worst for rule in data.rules])
-    mean = np.nanmean(np.where(left_out[:, None], np.nan, data.labels), axis=0)
-    targets = (data.labels - mean) / span
+    mean = np.nanmean(np.where(left_out[:, None], np.nan, data.targets), axis=0)
+    targets = (data.targets - mean) / span
     tuned = tune_regression(checkpoint, list(data.conversations), targets, left_out, how)
     if tuned is None:
         return None
     backbone, place, weight, bias = _opened(tuned, checkpoint)
     values = tuned.values * span + mean
-    trained = Trained(
+    trained = TrainedHeads(
         weight * span[:, None],
         bias * span + mean,
         _ranges(data.rules, values),
-        qualities(data.rules, data.labels, values),
+        qualities(data.rules, data.targets, values),
         "finetune --tune lora" if how.lora else "finetune",
         data.provenance,
         "One fifth of the prompts was left out of training",
@@ -183,18 +183,18 @@ def _opened(
 
 
 def train_bradley_terry(
-    data: Labelled,
+    data: TrainingData,
     backbone: Backbone,
     states_path: StrPath,
     *,
     on_progress: Callable[[int], None] = lambda n_done: None,
-) -> Trained:
+) -> TrainedHeads:
     """Fit one head to preferences on a frozen backbone.
 
     Parameters
     ----------
     data : Labelled
-        Two responses a pair, the chosen one first; labels and rules are not looked at.
+        Two responses a pair, the chosen one first; targets and rules are not looked at.
     backbone : Backbone
         What gives the states.
     states_path : path-like
@@ -208,33 +208,33 @@ def train_bradley_terry(
         If all pairs are of one prompt.
     """
     states = states_of(data, backbone, states_path, on_progress)
-    fit = fit_bradley_terry(states, fold_of(data.prompts[0::2], N_FOLDS))
+    fit = fit_preference_head(states, split_of(data.prompts[0::2], N_SPLITS))
     values = np.concatenate([block @ fit.weight for _, block in states.blocks()])
     n_pairs = len(data.prompts) // 2
     quality = RuleQuality(PREFERRED, n_pairs, fit.penalty, float("nan"), fit.accuracy)
-    return Trained(
+    return TrainedHeads(
         fit.weight[None],
         np.zeros(1),
         ranged([PREFERRED], values[:, None]),
         (quality,),
         "bradley-terry",
         data.provenance,
-        f"{N_FOLDS}-fold cross-validation",
+        f"Cross-validation over {N_SPLITS} splits",
         states.n_cut,
         fit.held_out,
     )
 
 
-def train_preference(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
+def train_preference(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
     """Fit one head and the backbone to preferences, with TRL; a fifth of the prompts is left out.
 
     Returns
     -------
-    (Trained, Checkpoint, HeadPlace) or None
+    (TrainedHeads, Checkpoint, HeadPlace) or None
         As for :func:`train_finetune`.
     """
     talks = list(data.conversations)
-    left_out = np.repeat(fold_of(data.prompts[0::2], N_FOLDS) == 0, 2)
+    left_out = np.repeat(split_of(data.prompts[0::2], N_SPLITS) == 0, 2)
     kept = [talk for talk, out in zip(talks, left_out, strict=True) if not out]
     tuned = tune_preference(checkpoint, kept, how)
     if tuned is None:
@@ -245,7 +245,7 @@ def train_preference(data: Labelled, checkpoint: Checkpoint, how: Tuning) -> Tun
     margins = (values[0::2] - values[1::2])[left_out[0::2], 0]
     won = float((margins > 0).mean()) if len(margins) else float("nan")
     quality = RuleQuality(PREFERRED, len(margins), None, float("nan"), won)
-    trained = Trained(
+    trained = TrainedHeads(
         weight,
         bias,
         ranged([PREFERRED], values),
@@ -267,12 +267,12 @@ class TrainedGate:
     gate : Gate
         From all pairs.
     accuracy, uniform_accuracy : float
-        Share of pairs ranked right by gates trained on the other folds, and by the mean of the
+        Share of pairs ranked right by gates trained on the other splits, and by the mean of the
         rules; a tie is wrong.
     n_pairs : int
         Pairs.
     held_out : ndarray of float64, shape (n_pairs, 2)
-        Rewards of the chosen and the rejected response by the gate of the other folds.
+        Rewards of the chosen and the rejected response by the gate of the other splits.
     """
 
     gate: Gate
@@ -282,7 +282,9 @@ class TrainedGate:
     held_out: NDArray[np.float64]
 
 
-def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = None) -> TrainedGate:
+def train_gate(
+    data: TrainingData, backbone: Backbone, how: GateTraining | None = None
+) -> TrainedGate:
     """Fit the mixture-of-experts baseline: weights of the rules by prompt, from preferences.
 
     Parameters
@@ -294,12 +296,12 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     how : GateTraining, optional
         How.
     """
-    if len(data.labels) % 2:
-        raise InputError(f"{len(data.labels)} responses are no pairs; a gate learns from pairs.")
-    folds = fold_of(data.prompts[0::2], N_FOLDS)
-    if len(np.unique(folds)) < 2:
-        raise InputError("all pairs are of one prompt or one fold; give pairs of more prompts.")
-    unit = data.rules.unit(data.labels).reshape(-1, 2, len(data.rules))
+    if len(data.targets) % 2:
+        raise InputError(f"{len(data.targets)} responses are no pairs; a gate learns from pairs.")
+    splits = split_of(data.prompts[0::2], N_SPLITS)
+    if len(np.unique(splits)) < 2:
+        raise InputError("all pairs are of one prompt or one split; give pairs of more prompts.")
+    unit = data.rules.unit(data.targets).reshape(-1, 2, len(data.rules))
     # A rule that rates one side only says nothing of the pair.
     one_sided = np.isnan(unit).any(axis=1, keepdims=True)
     sides = np.where(one_sided, 0.0, unit).astype(np.float32)
@@ -308,7 +310,7 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
     if not all(len(talk) > 1 for talk in talks):
         raise InputError("some pairs have no prompt, which is what a gate goes by.")
     prompts = backbone.states([backbone.reader(talk[:-1]) for talk in talks])
-    held_out = held_out_gates(prompts, sides, folds, how)
+    held_out = held_out_gates(prompts, sides, splits, how)
     accuracy = float((held_out[:, 0] > held_out[:, 1]).mean())
     uniform = float((margins.mean(axis=1) > 0).mean())
     gate = fit_gate(prompts, margins, how)
@@ -316,9 +318,9 @@ def train_gate(data: Labelled, backbone: Backbone, how: GateTraining | None = No
 
 
 def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
-    """The same rules on ranges: the labels' ends, moved out to where the heads' values lie.
+    """The same rules on ranges: the targets' ends, moved out to where the heads' values lie.
 
-    A head gives values between levels, and beyond the best and the worst label too. Clipping them
+    A head gives values between levels, and beyond the best and the worst target too. Clipping them
     there would tie most responses under a rule that is hardly ever broken.
     """
     found = []

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from encore.files import refuse_twin_keys
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer, Reason
 
-# Below this share of the probability on labels, the judge was about to say something else, and
-# which label would have come next is a guess.
+# Below this share of the probability on codes, the judge was about to say something else, and
+# which code would have come next is a guess.
 MIN_MASS = 0.5
 # What is kept of a reply, for people.
 MAX_REPLY = 500
@@ -100,63 +100,63 @@ def _token(entry: Mapping[str, Any]) -> Token:
     return Token(str(entry["token"]), probabilities)
 
 
-def answer_of(reply: Reply, labels: Labels) -> Answer:
+def answer_of(reply: Reply, codes: Codes) -> Answer:
     """The answer to a question about one rule, without its cost.
 
-    The rating is the expected level under the probabilities of the labels, renormalised, at the
-    token that holds the label; the spread is that distribution's entropy. Without probabilities
+    The rating is the expected level under the probabilities of the codes, renormalised, at the
+    token that holds the code; the spread is that distribution's entropy. Without probabilities
     the rating is the level that the text states, alone or as ``{"rating": …}``, and the spread is
     not known.
     """
     said, start = _said(reply.text)
     found = _stated(said, "rating")
     value, at = (None, 0) if found is None else found
-    return _answer(reply, labels, None if value is None else (value, start + at))
+    return _answer(reply, codes, None if value is None else (value, start + at))
 
 
-def answers_of(reply: Reply, labels: Sequence[Labels]) -> list[Answer]:
+def answers_of(reply: Reply, codes: Sequence[Codes]) -> list[Answer]:
     """The answers to a question about several rules, numbered from 1 in a JSON object."""
     said, start = _said(reply.text)
     answers = []
-    for number, names in enumerate(labels, start=1):
+    for number, names in enumerate(codes, start=1):
         found = _stated(said, str(number)) if said.startswith("{") else None
         place = None if found is None else (found[0], start + found[1])
         answers.append(_answer(reply, names, place))
     return answers
 
 
-def _answer(reply: Reply, labels: Labels, stated: tuple[str, int] | None) -> Answer:
+def _answer(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Answer:
     shown = reply.text[:MAX_REPLY]
     if reply.refusal or reply.finish == "content_filter":
         return Answer(reason=Reason.REFUSED, reply=shown)
     token = _token_of(reply, stated)
     if token is not None:
-        answer = _expected(token, labels, shown)
+        answer = _expected(token, codes, shown)
         if answer is not None:
             return answer
-    elif stated is not None and stated[0] in labels.names:
-        position = labels.names.index(stated[0])
-        sure = tuple(float(place == position) for place in range(len(labels.names)))
-        return Answer(value=labels.values[position], probabilities=sure, reply=shown)
-    return Answer(reason=_why_unrated(reply, labels, stated), reply=shown)
+    elif stated is not None and stated[0] in codes.names:
+        position = codes.names.index(stated[0])
+        sure = tuple(float(place == position) for place in range(len(codes.names)))
+        return Answer(value=codes.values[position], probabilities=sure, reply=shown)
+    return Answer(reason=_why_unrated(reply, codes, stated), reply=shown)
 
 
-def _why_unrated(reply: Reply, labels: Labels, stated: tuple[str, int] | None) -> Reason:
-    if stated is not None and stated[0] not in labels.names and not stated[0].isalpha():
+def _why_unrated(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Reason:
+    if stated is not None and stated[0] not in codes.names and not stated[0].isalpha():
         return Reason.OUT_OF_SCALE
     # Where one token was asked for, its end is no accident.
     cut = stated is None and reply.finish == "length" and len(reply.tokens or reply.text) > 1
     return Reason.TRUNCATED if cut else Reason.MALFORMED
 
 
-def _expected(token: Token, labels: Labels, shown: str) -> Answer | None:
-    """The expected level at a token, if it is a token that holds a label."""
-    mass = [token.alternatives.get(name, 0.0) for name in labels.names]
+def _expected(token: Token, codes: Codes, shown: str) -> Answer | None:
+    """The expected level at a token, if it is a token that holds a code."""
+    mass = [token.alternatives.get(name, 0.0) for name in codes.names]
     total = math.fsum(mass)
     if total < MIN_MASS:
         return None
     shares = tuple(part / total for part in mass)
-    value, spread = pooled([shares], labels.values)
+    value, spread = pooled([shares], codes.values)
     return Answer(value=value, spread=spread, probabilities=shares, reply=shown)
 
 
@@ -184,7 +184,7 @@ def _token_of(reply: Reply, stated: tuple[str, int] | None) -> Token | None:
     if not reply.tokens:
         return None
     if len(reply.tokens) == 1:
-        # Its alternatives hold the labels even where the one that was drawn is none.
+        # Its alternatives hold the codes even where the one that was drawn is none.
         return reply.tokens[0]
     if stated is None:
         return None

@@ -14,7 +14,7 @@ _WORD_TOKENS = 8
 
 
 @dataclass
-class Dialect:
+class Capabilities:
     """What the endpoint was found to understand; it only ever shrinks."""
 
     n_alternatives: int = MOST_ALTERNATIVES

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from encore.errors import InputError, RatingsError
 from encore.raters.judge.answers import read_reply
-from encore.raters.judge.capabilities import Dialect
+from encore.raters.judge.capabilities import Capabilities
 from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
 from encore.raters.judge.judge import Judge
 from encore.raters.judge.prompt import Fence, parts_of
 from encore.raters.judge.sync import run_to_end
-from encore.raters.judge.truncate import estimate, fit
+from encore.raters.judge.truncate import estimate, truncate
 from encore.raters.protocol import Item
 from encore.rules import Rulebook
 
@@ -37,7 +37,7 @@ _ROOM = 2048  # tokens of a conversation: what it is about shows in its beginnin
 
 
 @dataclass(frozen=True)
-class Vote:
+class RuleVotes:
     """How often a judge named one rule.
 
     Parameters
@@ -53,26 +53,26 @@ class Vote:
 
 
 @dataclass(frozen=True)
-class Election:
+class ChosenRules:
     """The rules that a judge named most often.
 
     Parameters
     ----------
     rules : Rulebook
         The chosen rules, in the order of their catalogue.
-    votes : tuple of Vote
+    votes : tuple of RuleVotes
         Of all rules that were named, most often named first.
     n_asked, n_valid : int
         Conversations that were shown, and answers that named rules.
     """
 
     rules: Rulebook
-    votes: tuple[Vote, ...]
+    votes: tuple[RuleVotes, ...]
     n_asked: int
     n_valid: int
 
 
-def elect_rules(items: Iterable[Item], catalogue: Rulebook, judge: Judge, k: int) -> Election:
+def choose_rules(items: Iterable[Item], catalogue: Rulebook, judge: Judge, k: int) -> ChosenRules:
     """Choose the *k* rules that a judge finds most often to matter.
 
     The judge sees each conversation with the whole catalogue, numbered, and names *k* rules. Rules
@@ -119,21 +119,21 @@ def elect_rules(items: Iterable[Item], catalogue: Rulebook, judge: Judge, k: int
             f"or ask another judge."
         )
     chosen = tuple(catalogue.rules[place] for place in sorted(order[:k]))
-    votes = tuple(Vote(catalogue.ids[place], counts[place]) for place in order)
-    return Election(Rulebook(chosen), votes, len(shown), n_valid)
+    votes = tuple(RuleVotes(catalogue.ids[place], counts[place]) for place in order)
+    return ChosenRules(Rulebook(chosen), votes, len(shown), n_valid)
 
 
 async def _ask_all(
     items: Sequence[Item], catalogue: Rulebook, judge: Judge, k: int
 ) -> list[list[int]]:
-    lanes = asyncio.Semaphore(judge.limits.concurrency)
-    dialect = Dialect(n_alternatives=0)
+    in_flight = asyncio.Semaphore(judge.limits.concurrency)
+    capabilities = Capabilities(n_alternatives=0)
     async with judge.endpoint() as endpoint:
 
         async def ask(item: Item) -> list[int]:
-            async with lanes:
+            async with in_flight:
                 body = await _body(item, catalogue, judge, k)
-                reply = await _reply(endpoint, dialect, body)
+                reply = await _reply(endpoint, capabilities, body)
                 return _named(reply, len(catalogue), k)
 
         # The first goes alone: it tells what the endpoint understands.
@@ -142,8 +142,8 @@ async def _ask_all(
 
 
 async def _body(item: Item, catalogue: Rulebook, judge: Judge, k: int) -> dict[str, object]:
-    fence = Fence.of(item, judge.manner.fence_key)
-    parts, _ = await fit(parts_of(item), _ROOM, estimate, fence.mark)
+    fence = Fence.of(item, judge.options.fence_key)
+    parts, _ = await truncate(parts_of(item), _ROOM, estimate, fence.mark)
     told = "\n".join(f"{fence.mark(name)}\n{text}" for name, text in parts)
     numbered = [f"{number}. {rule.text}" for number, rule in enumerate(catalogue, start=1)]
     asked = _ASKED.format(
@@ -164,22 +164,22 @@ async def _body(item: Item, catalogue: Rulebook, judge: Judge, k: int) -> dict[s
     return {
         "model": judge.model,
         "messages": [{"role": "user", "content": asked}],
-        "temperature": judge.manner.temperature,
-        "seed": judge.manner.seed,
-        "max_tokens": judge.manner.max_answer_tokens or 32 + _TOKENS_PER_RULE * k,
+        "temperature": judge.options.temperature,
+        "seed": judge.options.seed,
+        "max_tokens": judge.options.max_answer_tokens or 32 + _TOKENS_PER_RULE * k,
         "response_format": {"type": "json_schema", "json_schema": named},
-        **judge.manner.extra,
+        **judge.options.extra,
     }
 
 
-async def _reply(endpoint: Endpoint, dialect: Dialect, body: dict[str, object]) -> str:
+async def _reply(endpoint: Endpoint, capabilities: Capabilities, body: dict[str, object]) -> str:
     """The words of an answer; none where there is no answer."""
     while True:
         try:
-            raw, _ = await endpoint.complete(dialect.apply(body))
+            raw, _ = await endpoint.complete(capabilities.apply(body))
             return read_reply(raw).text
         except Rejected as error:
-            if dialect.adapt(str(error), body) is None:
+            if capabilities.adapt(str(error), body) is None:
                 return ""
         except (GivenUp, ValueError):
             return ""

@@ -1,4 +1,4 @@
-"""Labels: the single characters that a judge answers with, and the levels that they stand for."""
+"""Codes: the single characters that a judge answers with, and the levels that they stand for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from encore.errors import InputError
 from encore.rules import LevelScale, Rule
 
 _LETTERS = string.ascii_uppercase
-MAX_LABELS = len(_LETTERS)
+MAX_CODES = len(_LETTERS)
 
 
 @dataclass(frozen=True)
-class Labels:
+class Codes:
     """One character a level: read from one token's probabilities, whatever the tokenizer.
 
-    Levels that are whole numbers from 0 to 9 are their own labels. Others, and the bins of a
+    Levels that are whole numbers from 0 to 9 are their own codes. Others, and the bins of a
     range, are numbered from 1, or lettered from A where there are more than nine. The bins of a
     range stand for evenly spaced values, the first for its worst end and the last for its best.
 
@@ -31,16 +31,16 @@ class Labels:
 
     Examples
     --------
-    >>> Labels.of(Rule("r", "Is kind.", LevelScale((5, 3, 1))))
-    Labels(names=('5', '3', '1'), values=(5.0, 3.0, 1.0))
+    >>> Codes.of(Rule("r", "Is kind.", LevelScale((5, 3, 1))))
+    Codes(names=('5', '3', '1'), values=(5.0, 3.0, 1.0))
     """
 
     names: tuple[str, ...]
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, rule: Rule) -> Labels:
-        """The labels of a rule's scale.
+    def of(cls, rule: Rule) -> Codes:
+        """The codes of a rule's scale.
 
         Raises
         ------
@@ -49,10 +49,10 @@ class Labels:
         """
         scale = rule.scale
         n_levels = scale.n_levels
-        if n_levels > MAX_LABELS:
+        if n_levels > MAX_CODES:
             raise InputError(
                 f"rule {rule.id!r} has {n_levels} levels; a judge answers with one character, so "
-                f"{MAX_LABELS} at most. Give the rule fewer levels or bins."
+                f"{MAX_CODES} at most. Give the rule fewer levels or bins."
             )
         if isinstance(scale, LevelScale):
             values = scale.levels

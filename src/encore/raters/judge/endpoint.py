@@ -29,7 +29,7 @@ REFUSING = {
     404: "there is no such model or route",
     405: "this is no chat completions route",
 }
-# Calls in a row, from whatever lanes, that were given up before the run is.
+# Calls in a row, from whatever workers, that were given up before the run is.
 MAX_FAILURES = 5
 _BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 _LONGEST_REPLY = 16 << 20  # bytes; a chat completion has kilobytes
@@ -253,7 +253,7 @@ class Endpoint:
                 )
             )
         else:
-            # Lanes that waited together do not come back together.
+            # Workers that waited together do not come back together.
             pause = seconds + random.uniform(0, min(1.0, seconds / 10))
             self._resume_at = max(self._resume_at, time.monotonic() + pause)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from encore.errors import StoppedError
 from encore.raters.judge.endpoint import Endpoint, Limits, check_url
-from encore.raters.judge.options import Manner
+from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import TEMPLATE_VERSION
-from encore.raters.judge.schedule import Lanes, Unit, Work
-from encore.raters.judge.session import Asking
+from encore.raters.judge.schedule import Schedule, Unit, Work
+from encore.raters.judge.session import Session
 from encore.raters.judge.sync import run_to_end
 from encore.raters.protocol import Identity, Item, Ledger
 
@@ -26,7 +26,7 @@ class Judge:
         may move.
     base_url : str
         The address up to and with ``/v1``.
-    manner : Manner
+    options : JudgeOptions
         How it is asked.
     limits : Limits
         Concurrency, timeout, attempts and budget.
@@ -52,13 +52,13 @@ class Judge:
         model: str,
         base_url: str,
         *,
-        manner: Manner | None = None,
+        options: JudgeOptions | None = None,
         limits: Limits | None = None,
         api_key: str | None = None,
     ) -> None:
         self.model = model
         self.base_url = check_url(base_url)
-        self.manner = manner or Manner()
+        self.options = options or JudgeOptions()
         self.limits = limits or Limits()
         self._api_key = api_key
 
@@ -67,15 +67,15 @@ class Judge:
 
     @property
     def identity(self) -> Identity:
-        """The model, the template and the manner of asking."""
+        """The model, the template and the options of session."""
         rater = {
             "kind": "judge",
             "model": self.model,
             "template": TEMPLATE_VERSION,
-            **self.manner.to_dict(),
+            **self.options.to_dict(),
         }
         return Identity(
-            rater, n_samples=self.manner.n_samples, sees_all_rules=self.manner.batch_rules
+            rater, n_samples=self.options.n_samples, sees_all_rules=self.options.batch_rules
         )
 
     def endpoint(self, note: Callable[[str], None] = lambda message: None) -> Endpoint:
@@ -96,23 +96,23 @@ class Judge:
 
     async def _rate(self, items: Iterable[Item], ledger: Ledger) -> None:
         async with self.endpoint(ledger.note) as endpoint:
-            asking = await Asking.begin(self.model, self.manner, endpoint, ledger)
-            n_lanes = min(self.limits.concurrency, asking.n_slots or self.limits.concurrency)
-            lanes = Lanes(
-                _works(items, ledger, batch=self.manner.batch_rules),
-                asking.ask,
-                n_lanes,
-                own_caches=asking.n_slots is not None,
+            session = await Session.begin(self.model, self.options, endpoint, ledger)
+            n_workers = min(self.limits.concurrency, session.n_slots or self.limits.concurrency)
+            schedule = Schedule(
+                _works(items, ledger, batch=self.options.batch_rules),
+                session.ask,
+                n_workers,
+                own_caches=session.n_slots is not None,
             )
-            running = asyncio.create_task(lanes.run())
+            running = asyncio.create_task(schedule.run())
             try:
                 await asyncio.shield(running)
             except asyncio.CancelledError:
                 ledger.note(
-                    f"Stopping: waiting for {lanes.n_in_flight} calls in flight (interrupt again "
-                    f"to drop them)."
+                    f"Stopping: waiting for {schedule.n_in_flight} calls in flight (interrupt "
+                    f"again to drop them)."
                 )
-                lanes.stop()
+                schedule.stop()
                 endpoint.stop(StoppedError("interrupted."))
                 await asyncio.wait([running])
                 raise

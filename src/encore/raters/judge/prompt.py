@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Item
 from encore.rules import Rule
 
@@ -147,20 +147,18 @@ def conversation_prompt(parts: Sequence[tuple[str, str]], fence: Fence) -> str:
 
 def rule_prompt(rule: Rule, *, strict: bool = False) -> str:
     """What follows the conversation: one rule, and how to answer."""
-    labels = Labels.of(rule)
-    asked = _RULE.format(
-        text=rule.text, scale=_scale(labels), noun=labels.noun, listed=labels.listed
-    )
-    return asked + (_STRICT.format(example=_json_label(labels.names[-1])) if strict else "")
+    codes = Codes.of(rule)
+    asked = _RULE.format(text=rule.text, scale=_scale(codes), noun=codes.noun, listed=codes.listed)
+    return asked + (_STRICT.format(example=_json_code(codes.names[-1])) if strict else "")
 
 
 def rules_prompt(rules: Sequence[Rule]) -> str:
     """What follows the conversation where all rules are asked in one call."""
     lines, examples = [], []
     for number, rule in enumerate(rules, start=1):
-        labels = Labels.of(rule)
-        lines.append(f"{number}. {rule.text} ({_scale(labels)})")
-        examples.append(f'"{number}": {_json_label(labels.names[-1])}')
+        codes = Codes.of(rule)
+        lines.append(f"{number}. {rule.text} ({_scale(codes)})")
+        examples.append(f'"{number}": {_json_code(codes.names[-1])}')
     return _RULES.format(lines="\n".join(lines), example=", ".join(examples))
 
 
@@ -175,7 +173,7 @@ def ratings_schema(rules: Sequence[Rule]) -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Rule]) -> dict[str, Any]:
-    values = {name: _values(Labels.of(rule)) for name, rule in properties.items()}
+    values = {name: _values(Codes.of(rule)) for name, rule in properties.items()}
     schema = {
         "type": "object",
         "properties": values,
@@ -186,15 +184,15 @@ def _object(properties: dict[str, Rule]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": named}
 
 
-def _values(labels: Labels) -> dict[str, Any]:
-    if labels.noun == "number":
-        return {"type": "integer", "enum": [int(name) for name in labels.names]}
-    return {"type": "string", "enum": list(labels.names)}
+def _values(codes: Codes) -> dict[str, Any]:
+    if codes.noun == "number":
+        return {"type": "integer", "enum": [int(name) for name in codes.names]}
+    return {"type": "string", "enum": list(codes.names)}
 
 
-def _json_label(name: str) -> str:
+def _json_code(name: str) -> str:
     return name if name.isdigit() else f'"{name}"'
 
 
-def _scale(labels: Labels) -> str:
-    return _SCALE.format(worst=labels.names[0], best=labels.names[-1])
+def _scale(codes: Codes) -> str:
+    return _SCALE.format(worst=codes.names[0], best=codes.names[-1])

@@ -1,4 +1,4 @@
-"""Lanes: calls in flight, ordered so that all calls about one response find its prompt cached."""
+"""The order of calls: all calls about one response find its prompt in the cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from encore.errors import StoppedError
 from encore.raters.protocol import Item
 
-# One call: what is asked about an item, in a lane.
+# One call: what is asked about an item, by a worker.
 Ask = Callable[["Work", "Unit", int], Awaitable[None]]
 
 
@@ -33,29 +33,31 @@ class Work:
     n_cut: int = 0
 
 
-class Lanes:
+class Schedule:
     """Makes the calls about each item, several items at a time.
 
-    A lane takes an item and makes its calls one after the other: the first evaluates the
-    conversation, the rest find it in the endpoint's prefix cache. Lanes that find no new item help
-    with items whose conversation is cached already, unless each lane has a cache of its own.
+    A worker takes an item and makes its calls one after the other: the first evaluates the
+    conversation, the rest find it in the endpoint's prefix cache. Workers that find no new item
+    help with items whose conversation is cached already, unless each has a cache of its own.
 
     Parameters
     ----------
     works : iterable of Work
-        Taken one by one, as lanes get free.
+        Taken one by one, as workers get free.
     ask : callable
         Makes one call and keeps its answer.
-    n_lanes : int
+    n_workers : int
         Calls in flight.
     own_caches : bool
-        Whether a lane's prompts are cached for that lane alone (the slots of llama.cpp).
+        Whether a worker's prompts are cached for that worker alone (the slots of llama.cpp).
     """
 
-    def __init__(self, works: Iterable[Work], ask: Ask, n_lanes: int, *, own_caches: bool) -> None:
+    def __init__(
+        self, works: Iterable[Work], ask: Ask, n_workers: int, *, own_caches: bool
+    ) -> None:
         self._works = iter(works)
         self._ask = ask
-        self._n_lanes = n_lanes
+        self._n_workers = n_workers
         self._own_caches = own_caches
         self._begun: list[Work] = []
         self._stopping = False
@@ -80,8 +82,8 @@ class Lanes:
             return
         await self._step(first, 0)
         tasks = [
-            asyncio.create_task(self._lane(number, None if number else first))
-            for number in range(self._n_lanes)
+            asyncio.create_task(self._worker(number, None if number else first))
+            for number in range(self._n_workers)
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -94,7 +96,7 @@ class Lanes:
         for error in sorted(failed, key=lambda error: isinstance(error, StoppedError)):
             raise error
 
-    async def _lane(self, number: int, work: Work | None) -> None:
+    async def _worker(self, number: int, work: Work | None) -> None:
         while not self._stopping:
             work = work if work is not None and work.units else self._next()
             if work is not None:
@@ -106,12 +108,12 @@ class Lanes:
             else:
                 return
 
-    async def _step(self, work: Work, lane: int) -> None:
+    async def _step(self, work: Work, worker: int) -> None:
         """Make one call."""
         unit = work.units.popleft()
         self.n_in_flight += 1
         try:
-            await self._ask(work, unit, lane)
+            await self._ask(work, unit, worker)
         finally:
             self.n_in_flight -= 1
             work.warm = True

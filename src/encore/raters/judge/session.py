@@ -8,10 +8,10 @@ from typing import Any
 
 from encore.errors import EndpointError, InputError
 from encore.raters.judge.answers import Reply, answer_of, answers_of, read_reply
-from encore.raters.judge.capabilities import MOST_ALTERNATIVES, Dialect
-from encore.raters.judge.codes import Labels
+from encore.raters.judge.capabilities import MOST_ALTERNATIVES, Capabilities
+from encore.raters.judge.codes import Codes
 from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
-from encore.raters.judge.options import Manner
+from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import (
     ANSWER_START,
     Fence,
@@ -23,7 +23,7 @@ from encore.raters.judge.prompt import (
     rules_prompt,
 )
 from encore.raters.judge.schedule import Unit, Work
-from encore.raters.judge.truncate import LEAST_ROOM, estimate, fit
+from encore.raters.judge.truncate import LEAST_ROOM, estimate, truncate
 from encore.raters.protocol import Answer, Ledger, Reason, Usage
 
 # Room for what the endpoint's chat template puts around a prompt.
@@ -32,14 +32,14 @@ _TEMPLATE_TOKENS = 128
 _JSON_TOKENS = 48
 
 
-class Asking:
+class Session:
     """Asks one judge at one endpoint, for one run.
 
     Parameters
     ----------
     model : str
         The model's name.
-    manner : Manner
+    options : JudgeOptions
         How it is asked.
     endpoint : Endpoint
         Where.
@@ -47,29 +47,33 @@ class Asking:
         Where answers go.
     """
 
-    def __init__(self, model: str, manner: Manner, endpoint: Endpoint, ledger: Ledger) -> None:
+    def __init__(
+        self, model: str, options: JudgeOptions, endpoint: Endpoint, ledger: Ledger
+    ) -> None:
         self.model = model
-        self.manner = manner
+        self.options = options
         self.endpoint = endpoint
         self.ledger = ledger
         self.n_slots: int | None = None
         self._rules = tuple(ledger.rules)
-        self._labels = [Labels.of(rule) for rule in self._rules]
-        self._dialect = Dialect()
+        self._codes = [Codes.of(rule) for rule in self._rules]
+        self._capabilities = Capabilities()
         self._room: int | None = None
         self._has_tokenizer = True
-        if manner.reading == "text":
-            self._dialect.n_alternatives = 0
+        if options.reading == "text":
+            self._capabilities.n_alternatives = 0
 
     @classmethod
-    async def begin(cls, model: str, manner: Manner, endpoint: Endpoint, ledger: Ledger) -> Asking:
+    async def begin(
+        cls, model: str, options: JudgeOptions, endpoint: Endpoint, ledger: Ledger
+    ) -> Session:
         """Look at the endpoint first: its slots, if it is llama.cpp, and its longest prompt."""
-        asking = cls(model, manner, endpoint, ledger)
-        limits: list[Any] = [manner.max_input_tokens]
+        session = cls(model, options, endpoint, ledger)
+        limits: list[Any] = [options.max_input_tokens]
         props = await endpoint.ask("/props")
         if isinstance(props, dict) and isinstance(props.get("total_slots"), int):
             # Each slot has a cache of its own, and the server must be told which to use.
-            asking.n_slots = props["total_slots"]
+            session.n_slots = props["total_slots"]
             settings = props.get("default_generation_settings")
             limits.append(settings.get("n_ctx") if isinstance(settings, dict) else None)
         else:
@@ -79,17 +83,17 @@ class Asking:
             limits += [m.get("max_model_len") for m in named]
         known = [limit for limit in limits if isinstance(limit, int)]
         if known:
-            asking._room = min(known) - await asking._overhead()
-            if asking._room < LEAST_ROOM:
-                taken = min(known) - asking._room
+            session._room = min(known) - await session._overhead()
+            if session._room < LEAST_ROOM:
+                taken = min(known) - session._room
                 raise InputError(
                     f"prompts of {min(known)} tokens have no room for a response beside the rules "
                     f"and the template, which take {taken}: {LEAST_ROOM} more are the least. Raise "
                     f"the limit."
                 )
-        return asking
+        return session
 
-    async def ask(self, work: Work, unit: Unit, lane: int) -> None:
+    async def ask(self, work: Work, unit: Unit, worker: int) -> None:
         """Make one call about an item, and keep its answers."""
         wanted = {(rule.id, sample) for rule, sample in self.ledger.wants(work.item)}
         rules = [self._rules[place] for place in unit.rules]
@@ -97,8 +101,8 @@ class Asking:
             return  # another process was faster
         if not work.prompt:
             await self._prepare(work)
-        call = _Call(work.prompt, unit, lane)
-        answers = await (self._all_rules(call) if self.manner.batch_rules else self._one(call))
+        call = _Call(work.prompt, unit, worker)
+        answers = await (self._all_rules(call) if self.options.batch_rules else self._one(call))
         for rule, answer in zip(rules, answers, strict=True):
             if (rule.id, unit.sample) in wanted:
                 answer = replace(answer, n_cut=work.n_cut)
@@ -107,10 +111,10 @@ class Asking:
     async def _one(self, call: _Call) -> list[Answer]:
         """One rule, and once more in stricter words if the answer is none."""
         place = call.unit.rules[0]
-        body = self._body(call, rule_prompt(self._rules[place]), prefill=self.manner.prefill)
+        body = self._body(call, rule_prompt(self._rules[place]), prefill=self.options.prefill)
         reply, usage = await self._reply(body)
         if isinstance(reply, Reply):
-            answer = answer_of(reply, self._labels[place])
+            answer = answer_of(reply, self._codes[place])
             if answer.reason is None:
                 return [replace(answer, usage=usage)]
         elif reply.reason is not Reason.MALFORMED:
@@ -122,7 +126,7 @@ class Asking:
         rule = self._rules[place]
         body = self._body(call, rule_prompt(rule, strict=True), schema=rating_schema(rule))
         reply, usage = await self._reply(body)
-        answer = answer_of(reply, self._labels[place]) if isinstance(reply, Reply) else reply
+        answer = answer_of(reply, self._codes[place]) if isinstance(reply, Reply) else reply
         return replace(answer, usage=spent + usage)
 
     async def _all_rules(self, call: _Call) -> list[Answer]:
@@ -130,7 +134,7 @@ class Asking:
         body = self._body(call, rules_prompt(self._rules), schema=ratings_schema(self._rules))
         reply, usage = await self._reply(body)
         if isinstance(reply, Reply):
-            answers = answers_of(reply, self._labels)
+            answers = answers_of(reply, self._codes)
         elif reply.reason is Reason.MALFORMED:
             answers = [reply] * len(self._rules)
         else:
@@ -151,29 +155,29 @@ class Asking:
             except GivenUp as error:
                 return Answer(reason=Reason.FAILED, reply=str(error)), spent
             except Rejected as error:
-                change = self._dialect.adapt(str(error), body)
+                change = self._capabilities.adapt(str(error), body)
                 if change is None:
                     return Answer(reason=Reason.REJECTED, reply=str(error)), spent
                 self._said(change)
-                body = self._dialect.apply(body)
+                body = self._capabilities.apply(body)
                 continue
-            self._dialect.accepted(body)
+            self._capabilities.accepted(body)
             try:
                 reply = read_reply(raw)
             except ValueError as error:
                 return Answer(reason=Reason.MALFORMED, reply=str(error)), spent + usage
             if reply.tokens is None and "logprobs" in body:
-                self._dialect.n_alternatives = 0
+                self._capabilities.n_alternatives = 0
                 self._said("no logprobs")
-                if body[self._dialect.max_tokens] == 1:
+                if body[self._capabilities.max_tokens] == 1:
                     # Too short for an answer in words: ask again.
-                    body, spent = self._dialect.apply(body), spent + usage
+                    body, spent = self._capabilities.apply(body), spent + usage
                     continue
             return reply, spent + usage
 
     def _said(self, change: str) -> None:
         """Tell what the endpoint cannot do, and what that does to ratings."""
-        if change == "no logprobs" and self.manner.reading == "probabilities":
+        if change == "no logprobs" and self.options.reading == "probabilities":
             self.endpoint.stop(
                 EndpointError(
                     f"{self.endpoint.base_url} gives no token probabilities. Read ratings from "
@@ -204,35 +208,35 @@ class Asking:
             messages.append({"role": "assistant", "content": ANSWER_START})
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         body |= {
-            "temperature": self.manner.temperature,
-            "seed": self.manner.seed + call.unit.sample,
+            "temperature": self.options.temperature,
+            "seed": self.options.seed + call.unit.sample,
         }
         if self.n_slots is not None:
-            body |= {"id_slot": call.lane, "cache_prompt": True}
+            body |= {"id_slot": call.worker, "cache_prompt": True}
         if schema is not None:
             body["response_format"] = schema
         n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else 1
-        body |= {"max_tokens": self.manner.max_answer_tokens or n_tokens}
-        body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.manner.extra}
-        return self._dialect.apply(body)
+        body |= {"max_tokens": self.options.max_answer_tokens or n_tokens}
+        body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.options.extra}
+        return self._capabilities.apply(body)
 
     async def _prepare(self, work: Work) -> None:
         """Write the prompt that all rules share."""
-        fence, parts = Fence.of(work.item, self.manner.fence_key), parts_of(work.item)
+        fence, parts = Fence.of(work.item, self.options.fence_key), parts_of(work.item)
         if self._room is not None:
-            parts, work.n_cut = await fit(parts, self._room, self._count, fence.mark)
+            parts, work.n_cut = await truncate(parts, self._room, self._count, fence.mark)
         work.prompt = conversation_prompt(parts, fence)
 
     async def _overhead(self) -> int:
         """Tokens of a prompt that are not the conversation's, for the longest rule."""
         asked = (
             rules_prompt(self._rules)
-            if self.manner.batch_rules
+            if self.options.batch_rules
             else max((rule_prompt(rule, strict=True) for rule in self._rules), key=len)
         )
         marks = conversation_prompt([], Fence("0" * 12))
-        answer = self.manner.max_answer_tokens or _JSON_TOKENS * (
-            len(self._rules) if self.manner.batch_rules else 1
+        answer = self.options.max_answer_tokens or _JSON_TOKENS * (
+            len(self._rules) if self.options.batch_rules else 1
         )
         return await self._count(marks + asked) + answer + _TEMPLATE_TOKENS
 
@@ -250,8 +254,8 @@ class Asking:
 
 @dataclass(frozen=True)
 class _Call:
-    """One call: the shared prompt, what is asked, and the lane that asks."""
+    """One call: the shared prompt, what is asked, and the worker that asks."""
 
     prompt: str
     unit: Unit
-    lane: int
+    worker: int

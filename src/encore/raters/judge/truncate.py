@@ -21,7 +21,7 @@ async def estimate(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
 
 
-async def fit(
+async def truncate(
     parts: Sequence[Part], n_tokens: int, count: Count, mark: Callable[[str], str]
 ) -> tuple[list[Part], int]:
     """Parts of a conversation within a number of tokens, and how many were left out.
