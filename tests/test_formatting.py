@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import math
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
 from encore import LevelScale, PreferencePairs, Rulebook, Weights, calibrate, compare, examples
-from encore.formatting import MOST_ROWS, html_table
+from encore.evaluation import Interval
+from encore.formatting import (
+    MOST_ROWS,
+    UNDEFINED,
+    correlation,
+    html_table,
+    interval,
+    number,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -48,7 +62,7 @@ def test_a_calibration_shows_every_rule() -> None:
 def test_what_is_undefined_is_a_dash() -> None:
     rules = Rulebook.from_ids(["rated", "never"], LevelScale((0, 1)))
     found = Cells(calibrate([[1, np.nan], [0, np.nan]], rules)._repr_html_())
-    assert found.rows[2][:5] == ["never", "··", "-", "-", "0.0"]
+    assert found.rows[2][:5] == ["never", "··", "–", "–", "0.0"]
 
 
 def test_a_comparison_of_rewards_that_share_no_pair_shows_no_difference() -> None:
@@ -61,7 +75,7 @@ def test_a_comparison_of_rewards_that_share_no_pair_shows_no_difference() -> Non
     rules = Rulebook.from_ids(list("abcdef"), LevelScale((1, 2, 3, 4, 5)))
     apart = PreferencePairs.from_arrays(values[0], values[1], rules)
     rows = {row[0]: row for row in Cells(compare(apart, rules)._repr_html_()).rows}
-    assert rows["linear"][6:] == ["-", "- to -", "-"]
+    assert rows["linear"][6:] == ["–", "–", "–"]
     assert rows["agreement"][6] == "-2.5"
 
 
@@ -79,7 +93,7 @@ def test_a_comparison_shows_every_scheme_and_says_what_it_supports() -> None:
     assert found.rows[1][6:] == ["", "", ""]  # uniform is not compared with itself
     linear = comparison.row("linear")
     shown = next(row for row in found.rows if row[0] == "linear")
-    assert shown[1] == f"{100 * linear.accuracy['half'].value:.1f}"
+    assert shown[2] == f"{100 * linear.accuracy['half'].value:.1f}"
     assert shown[6] == f"{100 * linear.difference.value:+.1f}"
     assert comparison.sentence in found.said
 
@@ -88,3 +102,44 @@ def test_of_very_many_rows_the_rest_is_told() -> None:
     found = Cells(html_table("t", ["rule", "n"], [[f"r{i}", "1"] for i in range(MOST_ROWS + 5)]))
     assert len(found.rows) == 1 + MOST_ROWS + 1
     assert found.rows[-1] == ["… and 5 more"]
+
+
+def test_the_terminal_and_a_notebook_show_the_same_cells() -> None:
+    from encore.cli.tables import comparison_table
+
+    comparison = compare(examples.ratings_path(), examples.rules())
+    shown = [list(column.cells) for column in comparison_table(comparison).columns]
+    rows = Cells(comparison._repr_html_()).rows
+    assert [list(row) for row in zip(*shown, strict=True)] == rows[1:]
+    assert rows[0] == list(comparison.columns)
+
+
+def test_bars_grow_to_the_right() -> None:
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+    html = Weights(rules, np.array([3.0, 1.0]))._repr_html_()
+    assert 'text-align: left">█' in html and 'text-align: right">█' not in html
+
+
+@pytest.mark.parametrize(
+    ("ends", "form", "shown"),
+    [
+        ((75.21, 82.39), ".1f", "75.2–82.4"),
+        ((-1.24, 0.31), "+.1f", "-1.2 to +0.3"),
+        ((0.1, 0.31), "+.1f", "+0.1 to +0.3"),
+        ((-1.0, 0.5), ".1f", "-1.0 to 0.5"),  # a dash between would read as a second minus
+        ((math.nan, 1.0), ".1f", "–"),
+        ((1.0, math.nan), ".1f", "–"),
+    ],
+)
+def test_an_interval_is_joined_so_that_signs_can_be_read(
+    ends: tuple[float, float], form: str, shown: str
+) -> None:
+    assert interval(*ends, form) == shown
+
+
+def test_what_is_undefined_is_the_same_everywhere() -> None:
+    nothing = Interval(math.nan, math.nan, math.nan)
+    shown = {number(math.nan), percent(math.nan), points(math.nan)}
+    assert shown | {percent_interval(nothing), points_interval(nothing)} == {UNDEFINED}
+    assert number(math.nan, undefined="undefined") == correlation(nothing) == "undefined"
+    assert correlation(Interval(0.5, -0.25, 0.75)) == "+0.50 (-0.25 to +0.75)"

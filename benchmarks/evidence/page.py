@@ -12,7 +12,7 @@ from benchmarks.evidence.ablation import N_SEEDS, Found
 from benchmarks.evidence.figures import TITLES, Ablation
 from benchmarks.evidence.raters import Rated
 from encore.calibration import calibrate, premise
-from encore.evaluation import CONVENTIONS, Interval, subset_table
+from encore.evaluation import CONVENTIONS, Interval
 
 CLEARLY = 2.0  # standard errors
 SHOWN = (
@@ -88,7 +88,7 @@ def _source_table(rated: Rated) -> str:
         f"\nLeft out: {name}, for {reason[0].lower()}{reason[1:].rstrip('.')}.\n"
         for name, reason in comparison.skipped.items()
     )
-    table = subset_table(comparison, ties="strict").to("markdown")
+    table = comparison.by_subset(ties="strict").to("markdown")
     return f"{table}\n> {comparison.sentence}\n{left_out}"
 
 

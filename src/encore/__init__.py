@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from encore import examples, weights
 from encore._version import __version__
-from encore.calibration import Calibration, Diagnosis, calibrate, diagnose, rating_entropy
+from encore.calibration import Calibration, Diagnosis, calibrate, diagnose, merge, rating_entropy
 from encore.errors import (
     BudgetError,
     CheckpointError,
@@ -25,11 +25,11 @@ from encore.errors import (
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
 from encore.rewards import Reward, compose
-from encore.rules import LevelScale, RangeScale, Rule, Rulebook
+from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook
 from encore.weights import Weights
 
 if TYPE_CHECKING:
-    from encore.evaluation import Comparison, Evaluation, compare, evaluate
+    from encore.evaluation import Comparison, Evaluation, compare, evaluate, weigh
     from encore.raters import rate
     from encore.reporting import Report, report
 
@@ -41,6 +41,7 @@ _LAZY = {
     "evaluate": "evaluation",
     "rate": "raters",
     "report": "reporting",
+    "weigh": "evaluation",
 }
 """Where what is not imported at once comes from."""
 
@@ -72,15 +73,18 @@ __all__ = [
     "__version__",
     "as_pairs",
     "as_ratings",
+    "as_rulebook",
     "calibrate",
     "compare",
     "compose",
     "diagnose",
     "evaluate",
     "examples",
+    "merge",
     "rate",
     "rating_entropy",
     "report",
+    "weigh",
     "weights",
 ]
 _PACKAGES = ("evaluation", "heads", "raters", "reporting", "theory")

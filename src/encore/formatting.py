@@ -1,13 +1,117 @@
-"""How results show in a notebook: small tables that take the notebook's own colours."""
+"""Every number, interval and table that people read, in one style.
+
+A range of numbers is joined by a dash, of signed numbers by "to"; what is undefined is a dash.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Protocol
 
+UNDEFINED = "–"
 MOST_ROWS = 200
 _BARS = "▁▂▃▄▅▆▇█"
+
+
+class Estimate(Protocol):
+    """A number with the ends of its interval."""
+
+    @property
+    def value(self) -> float:
+        """The number; NaN where undefined."""
+
+    @property
+    def low(self) -> float:
+        """The lower end; NaN where undefined."""
+
+    @property
+    def high(self) -> float:
+        """The upper end; NaN where undefined."""
+
+
+def number(value: float, form: str = ".3f", undefined: str = UNDEFINED) -> str:
+    """A number in a format; a dash, or another word, where it is undefined.
+
+    Examples
+    --------
+    >>> number(0.12345), number(1.5, "+.1f"), number(float("nan"))
+    ('0.123', '+1.5', '–')
+    """
+    return undefined if math.isnan(value) else format(value, form)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share in percent, without the sign.
+
+    Examples
+    --------
+    >>> percent(0.7512)
+    '75.1'
+    """
+    return number(100 * value, f".{digits}f")
+
+
+def points(value: float) -> str:
+    """A difference of two shares, in points.
+
+    Examples
+    --------
+    >>> points(-0.0114)
+    '-1.1'
+    """
+    return number(100 * value, "+.1f")
+
+
+def interval(low: float, high: float, form: str) -> str:
+    """Both ends of an interval; a dash where it is undefined.
+
+    Examples
+    --------
+    >>> interval(75.21, 82.39, ".1f"), interval(-11.2, 1.24, "+.1f")
+    ('75.2–82.4', '-11.2 to +1.2')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return UNDEFINED
+    ends = format(low, form), format(high, form)
+    return (" to " if "+" in form or "-" in ends[0] + ends[1] else "–").join(ends)
+
+
+def percent_interval(found: Estimate) -> str:
+    """The interval of a share, in percent."""
+    return interval(100 * found.low, 100 * found.high, ".1f")
+
+
+def points_interval(found: Estimate) -> str:
+    """The interval of a difference of two shares, in points."""
+    return interval(100 * found.low, 100 * found.high, "+.1f")
+
+
+def correlation(found: Estimate) -> str:
+    """A correlation with its interval.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> correlation(SimpleNamespace(value=0.812, low=0.6, high=0.9))
+    '+0.81 (+0.60 to +0.90)'
+    """
+    if math.isnan(found.value):
+        return "undefined"
+    return f"{found.value:+.2f} ({interval(found.low, found.high, '+.2f')})"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names with commas between them; of very many the first, and how many there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b, … 3 in all'
+    """
+    first = ", ".join(names[:most])
+    return first if len(names) <= most else f"{first}, … {len(names)} in all"
 
 
 def sparkline(counts: Sequence[int]) -> str:
@@ -23,7 +127,12 @@ def sparkline(counts: Sequence[int]) -> str:
 
 
 def html_table(
-    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], said: str = ""
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    said: str = "",
+    *,
+    text: Sequence[str] = (),
 ) -> str:
     """A table as HTML, everything in it escaped; the first column names what a row is about.
 
@@ -37,6 +146,8 @@ def html_table(
         Cells; beyond 200 rows only their number is told.
     said : str
         A paragraph below it.
+    text : sequence of str
+        The columns that start at the left beside the first: those of text, and of bars.
 
     Examples
     --------
@@ -45,10 +156,13 @@ def html_table(
     """
     kept = list(rows)
     left, right = (f'style="text-align: {side}"' for side in ("left", "right"))
-    heads = [f"<th {right if i else left}>{escape(name)}</th>" for i, name in enumerate(columns)]
+    sides = [right if i and name not in text else left for i, name in enumerate(columns)]
+    heads = [f"<th {s}>{escape(name)}</th>" for s, name in zip(sides, columns, strict=True)]
     lines = []
     for first, *cells in kept[:MOST_ROWS]:
-        others = "".join(f"<td {right}>{escape(cell)}</td>" for cell in cells)
+        others = "".join(
+            f"<td {side}>{escape(cell)}</td>" for side, cell in zip(sides[1:], cells, strict=True)
+        )
         lines.append(f"<tr><th {left}>{escape(first)}</th>{others}</tr>")
     more = len(kept) - MOST_ROWS
     if more > 0:
@@ -58,13 +172,3 @@ def html_table(
         f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     return f"{table}<p>{escape(said)}</p>" if said else table
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """A share in percent; a dash where it is undefined."""
-    return "-" if math.isnan(value) else f"{100 * value:.{digits}f}"
-
-
-def number(value: float, form: str = ".3f") -> str:
-    """A number in a format; a dash where it is undefined."""
-    return "-" if math.isnan(value) else format(value, form)

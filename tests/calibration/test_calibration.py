@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encore import Calibration, LevelScale, RatingsTable, Rulebook, calibrate, examples
-from encore.errors import DocumentError, MismatchError
+from encore import Calibration, LevelScale, RatingsTable, Rulebook, calibrate, examples, merge
+from encore.errors import DocumentError, InputError, MismatchError
 
 RULES = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3, 4)))
 NAN = float("nan")
@@ -95,6 +95,10 @@ def test_a_calibration_of_any_size_is_a_few_kilobytes(tmp_path: Path) -> None:
         ({"rules": []}, "a broken calibration .*at least one rule"),
         ({"statistics": {}}, "a broken calibration .*Make it again"),
         ({"sources": [{}]}, "a broken calibration"),
+        ({"sources": [{"name": "a", "sha256": "", "n_responses": "3"}]}, "a broken calibration"),
+        ({"sources": [{"name": 1, "sha256": "", "n_responses": 3}]}, "a broken calibration"),
+        ({"sources": 3}, "a broken calibration"),
+        ({"rules": "abc"}, "a broken calibration"),
         ({"rules_digest": "0"}, "the rules were changed by hand"),
         ({"kind": "encore.weights"}, "expected a document of kind 'encore.calibration'"),
     ],
@@ -112,3 +116,16 @@ def test_a_broken_calibration_is_refused(
 def test_calibrations_sum() -> None:
     parts = [calibrate([[1, 1], [2, 2]], RULES, prompts=[name] * 2) for name in "pqr"]
     assert sum(parts[1:], parts[0]).n_responses == sum(parts).n_responses == 6  # type: ignore[union-attr]
+
+
+def test_merging_takes_calibrations_files_and_lists_of_them(tmp_path: Path) -> None:
+    parts = [calibrate([[1, 1]], RULES), calibrate([[2, 1], [1, 1]], RULES)]
+    for number, part in enumerate(parts):
+        part.save(tmp_path / f"{number}.json")
+    whole = parts[0] + parts[1]
+    files = sorted(tmp_path.glob("*.json"))
+    for ways in (parts, files, [parts], [files], [parts[0], files[1]]):
+        assert merge(*ways) == whole
+    assert merge(parts[0]) == parts[0]
+    with pytest.raises(InputError, match="no calibration to merge"):
+        merge()

@@ -57,8 +57,8 @@ def statistics() -> Statistics:
 
 def test_plain_data_makes_the_same_statistics() -> None:
     data = json.loads(json.dumps(statistics().to_dict()))
-    again = Statistics.from_dict(data, 2)
-    assert again.to_dict() == statistics().to_dict()
+    again = Statistics.from_dict(data, RULES.n_levels)
+    assert again == statistics()
     np.testing.assert_array_equal(again.margin_sum, again.margin_sum.T)
 
 
@@ -67,21 +67,67 @@ def test_plain_data_makes_the_same_statistics() -> None:
     [
         ("counts", [[1, 2, 3]]),
         ("counts", [[1, 2], [3]]),
+        ("counts", [[1, 1], [0, 2]]),  # the rules have three levels: every entropy would be wrong
+        ("counts", [[1, 1, 1, 0], [0, 2, 0, 0]]),
+        ("counts", [[1.5, 1, 1], [0, 2, 0]]),
+        ("counts", [["1", "1", "1"], ["0", "2", "0"]]),
+        ("counts", [[True, True, True], [False, True, False]]),
+        ("counts", [[1, 1, 2], [0, 2, 0]]),  # four ratings of three responses
+        ("counts", [[-1, 1, 3], [0, 2, 0]]),
         ("counts", "x"),
+        ("counts", []),
         ("n_outside", [1, 2, 3]),
         ("n_outside", [-1, 2]),
+        ("n_outside", [4, 0]),
+        ("spread_sum", [0.5, float("nan")]),
+        ("spread_sum", [0.5, float("inf")]),
+        ("spread_count", [4, 0]),
+        ("resolved_pairs", [2, 0]),  # of one pair
+        ("margin_sum", []),
+        ("margin_sum", 3),
+        ("margin_sum", [1.0, 2.0]),
         ("margin_sum", [[1.0], [2.0]]),
+        ("margin_sum", [[1.0], [0.0, -0.5]]),
+        ("margin_sum", [[1.5], [0.0, 0.0]]),  # one prompt with a margin of 1 at most
+        ("margin_prompts", [[9], [0, 0]]),
         ("prompts", {"hashes": ["zz"], "runs": [1], "n_runs": 1}),
+        ("prompts", {"hashes": ["2", "1"], "runs": [1, 1], "n_runs": 2}),
+        ("prompts", {"hashes": ["1", "2"], "runs": [1], "n_runs": 2}),
+        ("prompts", {"hashes": ["1", "2"], "runs": [1, 0], "n_runs": 2}),
+        ("prompts", {"hashes": ["1", "2"], "runs": [1, 2], "n_runs": 2}),
+        ("prompts", []),
         ("n_responses", None),
+        ("n_responses", -1),
+        ("n_responses", True),
     ],
 )
 def test_broken_statistics_are_refused(name: str, value: object) -> None:
     with pytest.raises(DocumentError, match="the statistics are broken"):
-        Statistics.from_dict({**statistics().to_dict(), name: value}, 2)
+        Statistics.from_dict({**statistics().to_dict(), name: value}, RULES.n_levels)
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_rows=st.integers(1, 12))
+def test_what_any_ratings_give_can_be_read_back(seed: int, n_rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.choice([1, 2, 3, np.nan], (n_rows, 2))
+    again = rng.choice([1, 2, 3, np.nan], (n_rows, 2))
+    prompts = np.sort(rng.integers(4, size=n_rows))
+    table = RatingsTable(
+        RULES,
+        np.stack([values, again], axis=1).reshape(-1, 2),
+        prompts=prompts.repeat(2),
+        responses=np.arange(n_rows).repeat(2),
+        repeats=[0, 1] * n_rows,
+    )
+    found = accumulate(table)
+    merged = found + statistics()
+    for each in (found, merged):
+        data = json.loads(json.dumps(each.to_dict()))
+        assert Statistics.from_dict(data, RULES.n_levels) == each
 
 
 def test_missing_statistics_are_refused() -> None:
     data = statistics().to_dict()
     del data["rated_pairs"]
     with pytest.raises(DocumentError, match="rated_pairs"):
-        Statistics.from_dict(data, 2)
+        Statistics.from_dict(data, RULES.n_levels)

@@ -132,7 +132,7 @@ def test_what_is_found_is_said_and_with_strict_an_error(run: Run, folder: Path) 
         ),
         (
             "[[rule]]\nid = 'a'\ntext = 't'\nscale = { levels = [1, 2] }\n" * 2,
-            "rule ids stand twice: ['a']. Give each rule its own id.",
+            "duplicate rule ids: ['a']. Give each rule its own id.",
         ),
         ("[[rule", "not a TOML file ("),
     ],

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -272,3 +274,35 @@ def test_a_subset_that_is_all_right_has_the_interval_of_its_own_prompts() -> Non
     # No resample of it is ever wrong, so the exact bound for four prompts stands in.
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(0.025 ** (1 / 4))
+
+
+def test_a_comparison_is_a_frame_and_a_table(
+    bundled: Comparison, peer: Callable[[str], ModuleType]
+) -> None:
+    peer("pandas")
+    frame = bundled.to_frame()
+    assert list(frame.index) == list(bundled) and len(frame) == len(bundled)
+    linear = bundled["linear"]
+    assert frame.loc["linear", "half"] == linear.accuracy["half"].value
+    assert frame.loc["linear", "difference_high"] == linear.difference.high
+    assert frame["half"].between(frame["half_low"], frame["half_high"]).all()
+    assert bundled.to_latex() == bundled.by_subset("half").to("latex")
+    assert bundled.to_markdown("strict") == bundled.by_subset("strict").to("markdown")
+
+
+def test_rules_may_be_ids_with_a_scale() -> None:
+    pairs = made(0.9, n=40)
+    ids = list(pairs.rules.ids)
+    given = compare({**columns(pairs)}, ids, scale=FIVE)
+    assert (
+        given["uniform"].accuracy["half"] == compare(pairs, pairs.rules)["uniform"].accuracy["half"]
+    )
+
+
+def columns(pairs: PreferencePairs) -> dict[str, Any]:
+    """The pairs as a mapping of columns."""
+    found: dict[str, Any] = {"id": list(pairs.ids)}
+    for side, rows in (("chosen", pairs.chosen), ("rejected", pairs.rejected)):
+        for place, rule_id in enumerate(pairs.rules.ids):
+            found[f"{side}.{rule_id}"] = pairs.ratings.values[rows, place].tolist()
+    return found

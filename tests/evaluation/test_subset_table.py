@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from encore import Comparison, LevelScale, PreferencePairs, Rulebook, UnknownNameError, compare
-from encore.evaluation import safety_score, subset_table
+from encore.evaluation import safety_score
 from encore.evaluation.rewardbench.published import PUBLISHED
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
@@ -30,7 +30,7 @@ def safety() -> Comparison:
 
 
 def test_columns_are_rewardbench_s_subsets_first_and_its_section(safety: Comparison) -> None:
-    table = subset_table(safety, ties="strict")
+    table = safety.by_subset(ties="strict")
     assert table.columns == (
         *("method", "refusals-dangerous", "donotanswer", "chat", "Safety", "Safety 95 %"),
         *("Safety, half", "Safety, resolved", "tied", "p Holm", "source"),
@@ -40,7 +40,7 @@ def test_columns_are_rewardbench_s_subsets_first_and_its_section(safety: Compari
 
 
 def test_rows_are_in_the_source_s_order_with_every_rule_alone(safety: Comparison) -> None:
-    names = [row[0] for row in subset_table(safety).rows]
+    names = [row[0] for row in safety.by_subset().rows]
     assert names[0] == "judge"
     assert names[1].startswith("random, mean of 100 draws (sd ")
     assert names[3:6] == ["single rule: r_1", "single rule: 100 %", "single rule: a|b"]
@@ -49,7 +49,7 @@ def test_rows_are_in_the_source_s_order_with_every_rule_alone(safety: Comparison
 
 
 def test_the_section_is_weighed_by_rewardbench_s_counts(safety: Comparison) -> None:
-    table = subset_table(safety, ties="strict")
+    table = safety.by_subset(ties="strict")
     rows = {row[0]: row for row in table.rows}
     uniform = safety.row("uniform").subsets
     # (100 dangerous + 136 donotanswer) / 236; chat is no part of it.
@@ -65,13 +65,13 @@ def test_the_section_is_weighed_by_rewardbench_s_counts(safety: Comparison) -> N
 def test_published_figures_stand_apart_and_only_in_the_section_s_column(
     safety: Comparison,
 ) -> None:
-    published = [row for row in subset_table(safety).rows if row[-1] == "published"]
+    published = [row for row in safety.by_subset().rows if row[-1] == "published"]
     assert [row[4] for row in published] == ["88.5", "86.0", "85.5", "82.7", "83.1", "77.7"]
     assert {cell for row in published for cell in (*row[1:4], *row[5:-1])} == {""}
 
 
 def test_other_pairs_have_an_overall_column_and_no_published_rows() -> None:
-    table = subset_table(made("chat", "maths"))
+    table = made("chat", "maths").by_subset()
     assert table.columns[:4] == ("method", "chat", "maths", "all")
     assert {row[-1] for row in table.rows} == {"here"}
 
@@ -84,7 +84,7 @@ def test_rewardbench_2_has_its_own_score() -> None:
         chosen, rejected, rules, prompts=np.repeat(range(40), 3).tolist(), subsets=["Safety"] * 120
     )
     comparison = compare(pairs, rules)
-    table = subset_table(comparison)
+    table = comparison.by_subset()
     assert table.columns[:3] == ("method", "Safety", "Safety (best of n)")
     # Second road: the right response against the best of the three wrong ones, from the ratings.
     right = chosen.reshape(40, 3, 2).mean(axis=2)[:, 0]
@@ -99,29 +99,29 @@ def test_rewardbench_2_has_its_own_score() -> None:
 
 
 def test_csv_reads_back(safety: Comparison) -> None:
-    table = subset_table(safety)
+    table = safety.by_subset()
     rows = list(csv.reader(io.StringIO(table.to("csv"))))
     assert rows == [list(table.columns), *map(list, table.rows)]
 
 
 def test_markdown_escapes_what_would_end_a_cell(safety: Comparison) -> None:
-    lines = subset_table(safety).to("markdown").splitlines()
+    lines = safety.by_subset().to("markdown").splitlines()
     assert lines[1].count("---:") == 9
     (line,) = [line for line in lines if "a\\|b" in line]
     assert line.replace("\\|", "").count("|") == 12
 
 
 def test_latex_escapes_what_it_would_read(safety: Comparison) -> None:
-    text = subset_table(safety).to("latex")
+    text = safety.by_subset().to("latex")
     assert r"single rule: r\_1 &" in text and r"single rule: 100 \% &" in text
     assert text.startswith("\\begin{table}") and text.endswith("\\end{table}\n")
-    n_columns = len(subset_table(safety).columns)
+    n_columns = len(safety.by_subset().columns)
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.replace(r"\&", "").count("&") for line in rows} == {n_columns - 1}
 
 
 def test_unknown_forms_and_conventions_are_refused(safety: Comparison) -> None:
     with pytest.raises(UnknownNameError, match="no form of a table is called 'html'"):
-        subset_table(safety).to("html")
+        safety.by_subset().to("html")
     with pytest.raises(UnknownNameError, match="no tie convention is called 'stric'"):
-        subset_table(safety, ties="stric")
+        safety.by_subset(ties="stric")

@@ -77,6 +77,20 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
+def test_rules_of_one_text_and_scale_are_rated_each(data: Path) -> None:
+    # A judge's answers to the same question may differ: each rule keeps its own.
+    twins = Rulebook((Rule("one", "Is kind.", SCALE), Rule("two", "Is kind.", SCALE)))
+    script = Script()
+    rated = rate(data, twins, script)
+    assert {rule.n_rated for rule in rated.coverage} == {6}
+    assert Counter(rule for _, rule, _ in script.asked) == {"one": 5, "two": 5}
+
+
+def test_rules_may_be_ids_with_a_scale(data: Path) -> None:
+    rated = rate(data, ["kind", "true"], Script(), scale=[1, 2, 3, 4, 5])
+    assert rated.rules.ids == ("kind", "true") and rated.coverage[0].n_rated == 6
+
+
 def test_pairs_become_the_pairs_layout(data: Path) -> None:
     rated = rate(data, RULES, Script())
     # 1 + (length of response + 8 letters of the rule) mod 5: good, fine 12; bad 11; so so 13.

@@ -42,6 +42,16 @@ def test_ratings_are_found_by_the_ids_of_responses(tmp_path: Path) -> None:
     ]
 
 
+def test_columns_of_one_text_have_ratings_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("prompt_id,response_id,one,two\np,a,1,5\n")
+    data = texts(tmp_path, {"prompt_id": "p", "response_id": "a", "prompt": "Hi", "response": "x"})
+    twins = [Rule(name, "Is kind.", SCALE) for name in ("one", "two")]
+    store = tmp_path / "store.sqlite"
+    for rules, expected in ((twins[:1], [1.0]), (twins[1:], [5.0]), (twins, [1.0, 5.0])):
+        rated = rate(data, Rulebook(tuple(rules)), Recorded(tmp_path / "r.csv"), store=store)
+        assert [rated.table[rule.id][0].as_py() for rule in rules] == expected
+
+
 def test_ratings_are_found_by_the_ids_of_pairs(tmp_path: Path) -> None:
     table = read_arrow(examples.ratings_path(), examples.rules(), also=("subset",))
     first = table.slice(0, 1).to_pylist()[0]

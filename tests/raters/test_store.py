@@ -88,6 +88,24 @@ def test_who_rates_and_what_is_judged_decide_the_key() -> None:
         assert store.rule_ids(rescaled, WHO)[0] not in (kind, true)
 
 
+def test_rules_of_one_text_and_scale_have_numbers_of_their_own() -> None:
+    kind = RULES.rules[0]
+    twin = Rule("twin", kind.text, kind.scale)
+    with Store() as store:
+        first, second = store.rule_ids(Rulebook((kind, twin)), WHO)
+        assert first != second
+        assert store.rule_ids(RULES, WHO)[0] == first  # the first is known by its text, as alone
+
+
+def test_a_column_or_a_head_is_known_by_its_id() -> None:
+    who = Identity({"kind": "test"}, rules_go_by_ids=True)
+    kind = RULES.rules[0]
+    with Store() as store:
+        (one,) = store.rule_ids(Rulebook((kind,)), who)
+        (other,) = store.rule_ids(Rulebook((Rule("other", kind.text, kind.scale),)), who)
+        assert one != other
+
+
 def test_a_rater_that_sees_all_rules_shares_none_with_another_rulebook() -> None:
     who = Identity({"kind": "test"}, sees_all_rules=True)
     alone = Rulebook(RULES.rules[:1])
@@ -127,9 +145,9 @@ def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
     with Store(path) as store:
         store.info()
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
-    with pytest.raises(DocumentError, match="a store of version 2; this ENCORE knows version 1"):
+    with pytest.raises(DocumentError, match="a store of version 3; this ENCORE knows version 2"):
         Store(path).info()
 
 

@@ -6,8 +6,7 @@ from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
-from encore.evaluation import Interval
-from encore.reporting.figure import Figure, correlation, said, short
+from encore.reporting.figure import Figure, short
 
 
 def draw(figure: Any) -> None:
@@ -46,9 +45,3 @@ def test_a_long_id_keeps_both_ends_and_control_characters_are_none() -> None:
     assert short("a" * 32) == "a" * 32
     assert short("b" * 30 + "-ending") == "b" * 24 + "…-ending"
     assert short("do\x07not") == "do\ufffdnot"
-
-
-def test_numbers_for_people_say_what_is_undefined() -> None:
-    assert (said(0.12345), said(math.nan)) == ("0.123", "undefined")
-    assert correlation(Interval(0.5, -0.25, 0.75)) == "+0.50 (-0.25 to +0.75)"
-    assert correlation(Interval(math.nan, math.nan, math.nan)) == "undefined"

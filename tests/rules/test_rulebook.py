@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
-from encore.rules import LevelScale, RangeScale, Rule, Rulebook, catalogues
+from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook, catalogues, scale_of
 
 TOML = """
 [[rule]]
@@ -174,3 +175,81 @@ def test_a_note_that_is_no_text_is_refused() -> None:
     text = b"[[rule]]\nid = 'a'\ntext = 't'\nscale = { levels = [0, 1] }\nwhy = 3\n"
     with pytest.raises(DocumentError, match="rule 'a': why must be text; got 3"):
         Rulebook.parse(text, "r.toml")
+
+
+FIVE = LevelScale((1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ([1, 2, 3, 4, 5], FIVE),
+        ((1, 2, 3, 4, 5), FIVE),
+        (range(1, 6), FIVE),
+        (np.arange(1, 6), FIVE),
+        (FIVE, FIVE),
+        ({"levels": [1, 2, 3, 4, 5]}, FIVE),
+        ([5, 1], LevelScale((5, 1))),
+        ({"worst": 0, "best": 1}, RangeScale(0, 1)),
+        (RangeScale(0, 1, 4), RangeScale(0, 1, 4)),
+    ],
+)
+def test_a_scale_comes_in_every_form_that_people_write(scale: Any, expected: Any) -> None:
+    assert scale_of(scale) == expected
+    assert Rulebook.from_ids(["a"], scale).rules[0].scale == expected
+    assert Rule("a", "Is a.", scale).scale == expected
+    assert as_rulebook(["a"], scale)["a"].scale == expected
+
+
+@pytest.mark.parametrize(
+    "scale", ["1-5", 5, None, [1], ["a", "b"], [1, 1], {"levels": 3}, [[1], 2]]
+)
+def test_what_is_no_scale_is_refused_at_once(scale: Any) -> None:
+    with pytest.raises(InputError, match="scale"):
+        Rulebook.from_ids(["a"], scale)
+
+
+def test_rules_come_in_every_form_that_people_have(tmp_path: Path) -> None:
+    rules = Rulebook.from_ids(["a", "b"], FIVE)
+    rules.save(tmp_path / "rules.toml")
+    forms: list[tuple[Any, Any]] = [
+        (rules, None),
+        (tmp_path / "rules.toml", None),
+        (str(tmp_path / "rules.toml"), None),
+        (["a", "b"], [1, 2, 3, 4, 5]),
+        (("a", "b"), FIVE),
+        (np.array(["a", "b"]), FIVE),
+        ({"a": [1, 2, 3, 4, 5], "b": FIVE}, None),
+        (list(rules), None),
+    ]
+    for form, scale in forms:
+        assert as_rulebook(form, scale) == rules
+    assert as_rulebook("safety-12") == Rulebook.load("safety-12")
+
+
+@pytest.mark.parametrize(
+    ("rules", "scale", "message"),
+    [
+        (["a", "b"], None, r"the rules \[a, b\] have no scale: give one"),
+        ("safety-12", [1, 2], "a scale goes with a list of ids; these rules have their own"),
+        ({"a": [0, 1]}, [1, 2], "these rules have their own"),
+        (3, None, "rules are a Rulebook, a rules.toml, .* got 3"),
+        (["a", "a"], [0, 1], "duplicate rule ids: \\['a'\\]"),
+        ([], [0, 1], "at least one rule"),
+        (["a", 3], [0, 1], "a rule id is printable text"),
+    ],
+)
+def test_what_names_no_rules_is_refused(rules: Any, scale: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_rulebook(rules, scale)
+
+
+def test_one_text_is_not_a_list_of_ids() -> None:
+    with pytest.raises(InputError, match=r"such as \['privacy'\]; got 'privacy'"):
+        Rulebook.from_ids("privacy", [0, 1])
+
+
+def test_a_rule_is_found_by_its_id() -> None:
+    assert two()["cost"].text == "Costs little."
+    with pytest.raises(UnknownNameError, match="called 'costs'"):
+        two()["costs"]

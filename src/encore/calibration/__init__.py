@@ -1,7 +1,7 @@
 """From ratings to a calibration: mergeable statistics, entropies, and what is wrong with a rule."""
 
 from encore.calibration.calibrate import calibrate, calibrate_batches
-from encore.calibration.calibration import Calibration, Source
+from encore.calibration.calibration import Calibration, Source, merge
 from encore.calibration.diagnose import KINDS, Diagnosis, Finding, diagnose
 from encore.calibration.entropy import entropy_interval, rating_entropy
 from encore.calibration.premise import Premise, premise
@@ -22,6 +22,7 @@ __all__ = [
     "calibrate_batches",
     "diagnose",
     "entropy_interval",
+    "merge",
     "premise",
     "rating_entropy",
     "select_rules",

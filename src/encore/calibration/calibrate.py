@@ -17,13 +17,13 @@ from encore.calibration.statistics import Statistics
 from encore.errors import InputError
 from encore.files import file_digest
 from encore.ratings import RatingsTable, as_ratings
-from encore.rules import Rulebook
+from encore.rules import Rulebook, Rules, as_rulebook
 
 _BLOCK_ROWS = 65_536
 
 
 def calibrate(
-    ratings: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = None
+    ratings: Any, rules: Rules, *, scale: Any = None, prompts: Sequence[Any] | None = None
 ) -> Calibration:
     """Estimate what every label-free scheme needs from rated responses.
 
@@ -32,8 +32,10 @@ def calibrate(
     ratings : array_like, frame, path, RatingsTable or PreferencePairs
         Ratings on the rules' own scales; NaN where unrated. A file is streamed in bounded
         memory, and brought together by prompt only if its rows are out of order.
-    rules : Rulebook
-        The rules, whose ids name the columns.
+    rules : Rulebook, path, catalogue's name, or list of ids
+        The rules, whose ids name the columns; see :func:`encore.rules.as_rulebook`.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     prompts : sequence, optional
         For an array: the prompt of each row, from which come within-prompt margins.
 
@@ -50,11 +52,11 @@ def calibrate(
 
     Examples
     --------
-    >>> from encore.rules import LevelScale
-    >>> rules = Rulebook.from_ids(["privacy"], LevelScale((1, 2, 3, 4, 5)))
-    >>> calibrate([[5], [5], [1], [float("nan")]], rules).coverage.tolist()
+    >>> ratings = [[5], [5], [1], [float("nan")]]
+    >>> calibrate(ratings, ["privacy"], scale=[1, 2, 3, 4, 5]).coverage.tolist()
     [0.75]
     """
+    rules = as_rulebook(rules, scale)
     if isinstance(ratings, str | os.PathLike):
         return _calibrate_file(Path(ratings), rules)
     table = _together(as_ratings(ratings, rules, prompts=prompts))

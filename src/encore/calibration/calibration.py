@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record, cached_array
 from encore.calibration.entropy import Estimator, rating_entropy
 from encore.calibration.factor import common_factor
 from encore.calibration.statistics import Statistics
@@ -43,8 +46,8 @@ class Source:
     n_responses: int
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration(Record):
     """The statistics of a calibration set, with the rules that it was rated under.
 
     ("Calibration set" has nothing to do with calibrated probabilities: it is the sample of
@@ -117,12 +120,12 @@ class Calibration:
         """Prompts whose rows did not stand together: margins across the split are lost."""
         return self.statistics.prompts.n_split
 
-    @cached_property
+    @cached_array
     def n_ratings(self) -> NDArray[np.int64]:
         """Ratings per rule, shape (n_rules,)."""
         return np.asarray(self.statistics.counts.sum(axis=1))
 
-    @cached_property
+    @cached_array
     def coverage(self) -> NDArray[np.float64]:
         """Share of responses that each rule rates, in [0, 1]."""
         return self.n_ratings / self.n_responses
@@ -139,22 +142,22 @@ class Calibration:
         """Rating entropy divided by ``ln(n_levels)``, in [0, 1]; NaN if never rated."""
         return np.asarray(self.entropy(estimator) / np.log(self.rules.n_levels))
 
-    @cached_property
+    @cached_array
     def resolved_share(self) -> NDArray[np.float64]:
         """Share of within-prompt pairs put on different levels; NaN for a rule that rates none."""
         return _ratio(self.statistics.resolved_pairs, self.statistics.rated_pairs)
 
-    @cached_property
+    @cached_array
     def outside_share(self) -> NDArray[np.float64]:
         """Share of ratings beyond the ends of their scale; NaN if never rated."""
         return _ratio(self.statistics.n_outside, self.n_ratings)
 
-    @cached_property
+    @cached_array
     def spread(self) -> NDArray[np.float64]:
         """Mean within-rating entropy in nats; NaN without a spread and without repeats."""
         return _ratio(self.statistics.spread_sum, self.statistics.spread_count)
 
-    @cached_property
+    @cached_array
     def information(self) -> NDArray[np.float64]:
         """``1 - spread / entropy``: the share of the entropy that tells responses apart.
 
@@ -165,7 +168,7 @@ class Calibration:
             share = np.clip(1 - self.spread / entropy, 0.0, 1.0)
         return np.where((entropy == 0) & ~np.isnan(self.spread), 0.0, share)
 
-    @cached_property
+    @cached_array
     def margin_variance(self) -> NDArray[np.float64]:
         """Variance of each rule's unit margin between two responses to one prompt.
 
@@ -176,7 +179,7 @@ class Calibration:
             sums, prompts = np.diagonal(sums), np.diagonal(prompts)
         return _ratio(sums, prompts)
 
-    @cached_property
+    @cached_array
     def margin_covariance(self) -> NDArray[np.float64]:
         """Covariance of two rules' unit margins, shape (n_rules, n_rules); NaN where unknown.
 
@@ -192,7 +195,7 @@ class Calibration:
             )
         return _ratio(self.statistics.margin_sum, self.statistics.margin_prompts)
 
-    @cached_property
+    @cached_array
     def margin_correlation(self) -> NDArray[np.float64]:
         """Correlation of two rules' margins, 0 where they share too few prompts to say.
 
@@ -211,7 +214,7 @@ class Calibration:
         known = np.nan_to_num(np.where(comparable, correlation, 0.0))
         return np.asarray(np.clip(known, -1.0, 1.0))
 
-    @cached_property
+    @cached_array
     def common_factor(self) -> NDArray[np.float64]:
         """Loadings of the factor that the rules' margins share; see ``factor.common_factor``.
 
@@ -226,6 +229,17 @@ class Calibration:
     def digest(self) -> str:
         """SHA-256 of rules and statistics."""
         return digest([self.rules.digest, self.statistics.to_dict()])
+
+    def __repr__(self) -> str:
+        rated = ", ".join(f"{name} {h:.2f}" for name, h in self._entropies()[:8])
+        more = ", …" if len(self.rules) > 8 else ""
+        return (
+            f"Calibration on {self.n_responses:,} responses to {self.n_prompts:,} prompts under "
+            f"{len(self.rules)} rules; normalised entropy: {rated}{more}"
+        )
+
+    def _entropies(self) -> list[tuple[str, float]]:
+        return list(zip(self.rules.ids, self.normalised_entropy().tolist(), strict=True))
 
     def _repr_html_(self) -> str:
         """In a notebook: every rule with its histogram and entropy."""
@@ -269,8 +283,8 @@ class Calibration:
         document = read_document(path, KIND, VERSION)
         try:
             rules = Rulebook.from_dicts(document["rules"])
-            statistics = Statistics.from_dict(document["statistics"], len(rules))
-            sources = tuple(Source(**source) for source in document["sources"])
+            statistics = Statistics.from_dict(document["statistics"], rules.n_levels)
+            sources = tuple(_source(source) for source in document["sources"])
         except (KeyError, TypeError, AttributeError, InputError) as error:
             raise DocumentError(
                 f"{path}: a broken calibration ({error}). Make it again."
@@ -278,6 +292,51 @@ class Calibration:
         if document.get("rules_digest") != rules.digest:
             raise DocumentError(f"{path}: the rules were changed by hand. Calibrate again.")
         return cls(rules, statistics, sources)
+
+
+def _source(data: Mapping[str, Any]) -> Source:
+    source = Source(**data)
+    texts = isinstance(source.name, str) and isinstance(source.sha256, str)
+    if not texts or isinstance(source.n_responses, bool) or not isinstance(source.n_responses, int):
+        raise TypeError(f"a source is a name, a digest and a number of responses; got {source}")
+    return source
+
+
+def merge(*calibrations: Calibration | StrPath | Iterable[Calibration | StrPath]) -> Calibration:
+    """Add calibrations of the same rules into one, as if calibrated together.
+
+    Margins within a prompt that is split between them are lost; ``n_split_prompts`` counts those.
+
+    Parameters
+    ----------
+    *calibrations : Calibration, path, or list of them
+        At least one.
+
+    Raises
+    ------
+    MismatchError
+        If two are of different rules.
+    InputError
+        If there is none.
+
+    Examples
+    --------
+    >>> from encore import calibrate
+    >>> monday, tuesday = (calibrate(r, ["a"], scale=[0, 1]) for r in ([[1], [0]], [[1]]))
+    >>> merge(monday, tuesday).n_responses
+    3
+    """
+    parts: list[Calibration] = []
+    for given in calibrations:
+        if isinstance(given, Calibration):
+            parts.append(given)
+        elif isinstance(given, str | os.PathLike):
+            parts.append(Calibration.load(given))
+        else:
+            parts.append(merge(*given))
+    if not parts:
+        raise InputError("there is no calibration to merge; give at least one.")
+    return sum(parts[1:], parts[0])
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.calibration.calibration import ZERO_VARIANCE, Calibration
 from encore.calibration.factor import is_determined
+from encore.formatting import html_table, listed
 
 # Each threshold is the issue that a user would act on, not a matter of taste alone.
 SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule tells apart
@@ -36,8 +38,8 @@ KINDS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding(Record):
     """One thing that is wrong.
 
     Parameters
@@ -58,8 +60,8 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Record):
     """All findings of one calibration.
 
     Parameters
@@ -76,6 +78,16 @@ class Diagnosis:
 
     def __len__(self) -> int:
         return len(self.findings)
+
+    def __repr__(self) -> str:
+        found = listed([f"{f.kind} ({f.rule or 'all rules'})" for f in self.findings])
+        return f"Diagnosis, {len(self)} findings: {found}" if self.findings else "Diagnosis: clean"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: every finding with its sentence."""
+        rows = [(f.kind, f.rule or "all rules", f.message) for f in self.findings]
+        columns = ("finding", "rule", "what it says")
+        return html_table(f"{len(self)} findings", columns, rows, text=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

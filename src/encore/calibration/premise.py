@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.calibration.calibration import ZERO_VARIANCE, Calibration
 from encore.calibration.factor import is_determined
 
@@ -19,8 +20,8 @@ ONE_SIDED = 0.5  # share by which loadings one way must outweigh the others for 
 TELLING = 0.01  # difference of two correlations that is worth a word
 
 
-@dataclass(frozen=True)
-class Premise:
+@dataclass(frozen=True, eq=False, repr=False)
+class Premise(Record):
     """What low rating entropy means on these ratings, and by which evidence.
 
     Parameters

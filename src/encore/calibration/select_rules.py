@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.calibration.calibration import ZERO_VARIANCE, Calibration
 from encore.errors import InputError
+from encore.formatting import UNDEFINED, html_table, listed, number, percent
 from encore.rules import Rulebook
 
 
-@dataclass(frozen=True)
-class Pick:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pick(Record):
     """One chosen rule.
 
     Parameters
@@ -37,8 +39,8 @@ class Pick:
     correlation: float
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Record):
     """The chosen rules.
 
     Parameters
@@ -51,6 +53,24 @@ class Selection:
 
     rules: Rulebook
     picks: tuple[Pick, ...]
+
+    def __repr__(self) -> str:
+        return f"Selection of {len(self.rules)} rules: {listed([p.rule for p in self.picks])}"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the picks in the order of choice."""
+        rows = [
+            (
+                pick.rule,
+                percent(pick.explained),
+                percent(pick.resolved_share),
+                pick.nearest or UNDEFINED,
+                number(pick.correlation, ".2f"),
+            )
+            for pick in self.picks
+        ]
+        columns = ("rule", "explained %", "resolved %", "most like", "correlation")
+        return html_table("picks", columns, rows)
 
 
 def select_rules(calibration: Calibration, k: int) -> Selection:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import DocumentError
 
 # The matrix of margin moments grows with the square of n_rules: at 1,024 rules it is 8 MB, at
@@ -16,8 +17,8 @@ from encore.errors import DocumentError
 MAX_RULES_WITH_COVARIANCE = 1024
 
 
-@dataclass(frozen=True)
-class PromptSample:
+@dataclass(frozen=True, eq=False, repr=False)
+class PromptSample(Record):
     """The prompts with the smallest hashes, and in how many runs of rows each was met.
 
     A prompt met in more than one run was split: between files that were calibrated apart, or by
@@ -55,6 +56,26 @@ class PromptSample:
         np.add.at(runs, inverse, np.concatenate([self.runs, other.runs]))
         return PromptSample(hashes[: self.SIZE], runs[: self.SIZE], self.n_runs + other.n_runs)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PromptSample:
+        """Read the sample of a document; what is wrong with it is a ValueError."""
+        hashes = np.array([int(value, 16) for value in data["hashes"]], dtype=np.uint64)
+        runs = np.empty(0, np.int64)
+        if data["runs"]:
+            runs = _numbers(data["runs"], np.dtype(np.int64), "runs")
+        found = cls(hashes, runs, _count(data["n_runs"], "n_runs"))
+        if (
+            runs.shape != hashes.shape
+            or len(hashes) > cls.SIZE
+            or (hashes[1:] <= hashes[:-1]).any()
+        ):
+            raise ValueError(
+                f"prompts are not {cls.SIZE} rising hashes at most, each with its runs"
+            )
+        if (runs < 1).any() or int(runs.sum()) > found.n_runs:
+            raise ValueError(f"the runs of prompts are not from 1 to {found.n_runs} in all")
+        return found
+
     @property
     def is_complete(self) -> bool:
         """Whether the sample holds every prompt, so that its counts are exact."""
@@ -74,8 +95,8 @@ class PromptSample:
         return round(self.n_prompts * float((self.runs > 1).mean()))
 
 
-@dataclass(frozen=True)
-class Statistics:
+@dataclass(frozen=True, eq=False, repr=False)
+class Statistics(Record):
     """Sums over rated responses and over prompts; two of them add.
 
     Addition is commutative and associative: exactly for the counts, to rounding (about 1e-15
@@ -135,38 +156,52 @@ class Statistics:
         return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], n_rules: int) -> Statistics:
-        """Read what :meth:`to_dict` gave.
+    def from_dict(cls, data: Mapping[str, Any], n_levels: NDArray[np.int64]) -> Statistics:
+        """Read what :meth:`to_dict` gave, for rules of so many levels, and check all of it.
 
         Raises
         ------
         DocumentError
-            If a part is missing or has the wrong shape or type.
+            If a part is missing, has the wrong shape or type, or does not go with the others.
         """
         try:
-            arrays = {
-                name: _array(data[name], np.dtype(kind), symmetric=name in _SYMMETRIC)
-                for name, kind in _ARRAYS.items()
-            }
-            sample = data["prompts"]
-            prompts = PromptSample(
-                np.array([int(value, 16) for value in sample["hashes"]], dtype=np.uint64),
-                np.array(sample["runs"], dtype=np.int64),
-                int(sample["n_runs"]),
+            arrays = {name: _array(data, name, n_levels) for name in _ARRAYS}
+            statistics = cls(
+                n_responses=_count(data["n_responses"], "n_responses"),
+                **arrays,
+                prompts=PromptSample.from_dict(data["prompts"]),
             )
-            statistics = cls(n_responses=int(data["n_responses"]), **arrays, prompts=prompts)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DocumentError(f"the statistics are broken: {error!r}.") from error
-        wrong = {name: array.shape for name, array in arrays.items() if array.shape[0] != n_rules}
-        negative = [
-            name for name, array in arrays.items() if name not in _SYMMETRIC and (array < 0).any()
-        ]
-        if wrong or negative:
-            raise DocumentError(
-                f"the statistics are broken: expected {n_rules} rules, got shapes {wrong}; "
-                f"negative counts in {negative}."
-            )
+        except KeyError as error:
+            raise DocumentError(f"the statistics are broken: there is no {error}.") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DocumentError(f"the statistics are broken: {error}.") from error
+        for wrong in _contradictions(statistics, n_levels):
+            raise DocumentError(f"the statistics are broken: {wrong}.")
         return statistics
+
+
+def _contradictions(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
+    """Numbers that no ratings give together."""
+    n_ratings = found.counts.sum(axis=1)
+    levels = np.arange(found.counts.shape[1])
+    if (found.counts[levels >= n_levels[:, None]] > 0).any():
+        yield "counts has ratings on levels that a rule does not have"
+    if (n_ratings > found.n_responses).any():
+        yield f"counts has more ratings of a rule than the {found.n_responses} responses"
+    if (found.n_outside > n_ratings).any():
+        yield "n_outside is larger than the number of ratings"
+    if (found.spread_count > found.n_responses).any():
+        yield f"spread_count is larger than the {found.n_responses} responses"
+    if (found.resolved_pairs > found.rated_pairs).any():
+        yield "resolved_pairs is larger than rated_pairs"
+    sums, prompts = found.margin_sum, found.margin_prompts
+    if sums.ndim == 2:
+        sums, prompts = np.diagonal(sums), np.diagonal(prompts)
+    # Margins lie between -1 and 1, and so does the mean of their products.
+    if (sums < 0).any() or (np.abs(found.margin_sum) > found.margin_prompts * (1 + 1e-9)).any():
+        yield "margin_sum is not between 0 and margin_prompts"
+    if (prompts > found.prompts.n_runs).any():
+        yield f"margin_prompts is larger than the {found.prompts.n_runs} runs of prompts"
 
 
 _SYMMETRIC = ("margin_sum", "margin_prompts")
@@ -189,12 +224,42 @@ def _rows(array: NDArray[Any], *, triangle: bool) -> list[Any]:
     return [row[: position + 1] for position, row in enumerate(array.tolist())]
 
 
-def _array(rows: Any, kind: np.dtype[Any], *, symmetric: bool) -> NDArray[Any]:
-    if not symmetric or not isinstance(rows[0], list):
-        return np.array(rows, dtype=kind)
-    matrix = np.zeros((len(rows), len(rows)), dtype=kind)
-    for position, row in enumerate(rows):
-        if len(row) != position + 1:
-            raise ValueError(f"row {position} of a triangle has {len(row)} entries")
-        matrix[position, : position + 1] = row
-    return matrix + np.tril(matrix, -1).T
+def _array(data: Mapping[str, Any], name: str, n_levels: NDArray[np.int64]) -> NDArray[Any]:
+    """One of the arrays, of the shape that it has for these rules."""
+    n_rules, rows = len(n_levels), data[name]
+    is_matrix = name in _SYMMETRIC and n_rules <= MAX_RULES_WITH_COVARIANCE
+    if is_matrix:
+        rows = _whole_matrix(rows, name)
+    array = _numbers(rows, np.dtype(_ARRAYS[name]), name)
+    shape: tuple[int, ...] = (n_rules, n_rules) if is_matrix else (n_rules,)
+    if name == "counts":
+        shape = (n_rules, int(n_levels.max()))
+    if array.shape != shape:
+        raise ValueError(f"{name} has the shape {array.shape}; expected {shape}")
+    if name != "margin_sum" and (array < 0).any():
+        raise ValueError(f"{name} holds a negative number")
+    return array
+
+
+def _whole_matrix(rows: Any, name: str) -> list[list[Any]]:
+    """A symmetric matrix from its rows up to the diagonal."""
+    if not isinstance(rows, list) or any(
+        not isinstance(row, list) or len(row) != place + 1 for place, row in enumerate(rows)
+    ):
+        raise ValueError(f"{name} is not a triangle of numbers, a row a rule")
+    return [[rows[max(i, j)][min(i, j)] for j in range(len(rows))] for i in range(len(rows))]
+
+
+def _numbers(value: Any, kind: np.dtype[Any], name: str) -> NDArray[Any]:
+    array = np.array(value)
+    if array.dtype.kind not in ("iu" if kind.kind in "iu" else "iuf"):
+        raise ValueError(f"{name} holds {array.dtype}; expected numbers of type {kind}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a number that is not finite")
+    return array.astype(kind)
+
+
+def _count(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of 0 or more")
+    return value

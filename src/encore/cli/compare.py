@@ -28,7 +28,7 @@ from encore.cli.tables import (
     plain_table,
 )
 from encore.errors import InputError
-from encore.evaluation import CONVENTIONS, Comparison, subset_table
+from encore.evaluation import CONVENTIONS, Comparison
 from encore.evaluation import compare as compare_schemes
 from encore.evaluation.subset_table import FORMS
 from encore.ratings import PreferencePairs, as_pairs
@@ -104,7 +104,7 @@ def compare(
             rng=seed,
         )
     ties = ties or ("strict" if asked.benchmark == "rewardbench-safety" else "half")
-    table = subset_table(comparison, ties=ties)
+    table = comparison.by_subset(ties)
     if as_json or form == "json":
         return print_json({**comparison.to_dict(), "table": asdict(table)})
     if form != "text":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -12,17 +11,11 @@ from rich.text import Text
 
 from encore.calibration import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
-from encore.evaluation import Comparison, Evaluation, Interval, SubsetTable
-from encore.formatting import percent, sparkline
+from encore.evaluation import Comparison, Evaluation, SubsetTable
+from encore.formatting import UNDEFINED, interval, number, percent, sparkline
 from encore.raters import ChosenRules, Coverage
 from encore.rules import Rulebook
 from encore.weights import Weights
-
-
-def _range(interval: Interval, *, signed: bool = False) -> str:
-    """Both ends in percent, short enough for ten columns on a terminal."""
-    form = "+.1f" if signed else ".1f"
-    return f"{100 * interval.low:{form}}…{100 * interval.high:{form}}"
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -58,7 +51,7 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
     table.columns[-1].justify = "left"
     for rule in coverage:
         reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
-        spread = "-" if math.isnan(rule.mean_spread) else f"{rule.mean_spread:.3f}"
+        spread = number(rule.mean_spread)
         share = percent(rule.n_rated / rule.n_responses)
         table.add_row(escape(rule.rule), str(rule.n_responses), share, spread, reasons)
     return table
@@ -68,7 +61,11 @@ def picks_table(picks: Sequence[Pick]) -> Table:
     """Chosen rules in the order of choice: what they add, and what they are nearest to."""
     table = new_table("picks", "rule", "explained %", "resolved %", "most like", "correlation")
     for pick in picks:
-        near = ("-", "-") if pick.nearest is None else (pick.nearest, f"{pick.correlation:.2f}")
+        near = (
+            (UNDEFINED, UNDEFINED)
+            if pick.nearest is None
+            else (pick.nearest, f"{pick.correlation:.2f}")
+        )
         shares = (percent(pick.explained), percent(pick.resolved_share))
         table.add_row(escape(pick.rule), *shares, escape(near[0]), near[1])
     return table
@@ -122,19 +119,9 @@ def weights_table(weights: Weights) -> Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Accuracy of one reward, per subset."""
-    table = new_table(
-        "accuracy %, with 95 % intervals that resample prompts",
-        *("subset", "pairs", "strict", "half", "95 %", "resolved", "tied"),
-    )
-    for name, found in [("all", evaluation.overall), *evaluation.subsets.items()]:
-        cells = [percent(found.accuracy[c].value) for c in ("strict", "half")]
-        cells += [_range(found.accuracy["half"]), percent(found.accuracy["resolved"].value)]
-        table.add_row(escape(name), str(found.n_pairs), *cells, percent(found.tie_rate))
-    if evaluation.safety:
-        half = evaluation.safety["half"]
-        cells = [percent(evaluation.safety["strict"].value), percent(half.value), _range(half)]
-        of = f"RewardBench Safety ({len(evaluation.safety_subsets)} of 5 subsets)"
-        table.add_row(of, "", *cells, percent(evaluation.safety["resolved"].value), "")
+    table = new_table(evaluation.title, *evaluation.columns)
+    for subset, *cells in evaluation.table:
+        table.add_row(escape(subset), *cells)
     return table
 
 
@@ -157,26 +144,9 @@ def plain_table(table: SubsetTable) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
-    table = new_table(
-        f"accuracy % on {counted(comparison.n_pairs, 'pair')} of "
-        f"{counted(comparison.n_prompts, 'prompt')}; diff: half less that of uniform",
-        *("scheme", "strict", "half", "95 %", "resolved", "tied", "diff", "95 %", "p Holm"),
-    )
-    for row in comparison.rows:
-        accuracy, difference = row.accuracy, row.difference
-        against = ["", "", ""]
-        if row.scheme != "uniform":
-            ends = _range(difference, signed=True)
-            against = [f"{100 * difference.value:+.1f}", ends, f"{row.p_holm:.3f}"]
-        table.add_row(
-            row.scheme,
-            percent(accuracy["strict"].value),
-            percent(accuracy["half"].value),
-            _range(accuracy["half"]),
-            percent(accuracy["resolved"].value),
-            percent(row.tie_rate),
-            *against,
-        )
+    table = new_table(comparison.title, *comparison.columns)
+    for scheme, *cells in comparison.table:
+        table.add_row(escape(scheme), *cells)
     return table
 
 
@@ -190,9 +160,7 @@ def entropy_accuracy_table(comparison: Comparison) -> Table:
     for convention, correlation in comparison.entropy_correlations.accuracy.items():
         cells = []
         for found in (correlation.pearson, correlation.spearman):
-            known = not math.isnan(found.value)
-            ends = f"{found.low:+.2f}…{found.high:+.2f}"
-            cells += [f"{found.value:+.2f}", ends] if known else ["-", "-"]
+            cells += [number(found.value, "+.2f"), interval(found.low, found.high, "+.2f")]
         table.add_row(names.get(convention, convention), *cells, str(correlation.n_rules))
     return table
 

@@ -10,14 +10,16 @@ from encore.evaluation.accuracy import (
     tie_rate,
 )
 from encore.evaluation.compare import compare
-from encore.evaluation.comparison import Comparison, Row
+from encore.evaluation.comparison import Comparison
 from encore.evaluation.cross_validate import choose
 from encore.evaluation.entropy_accuracy import EntropyCorrelation, EntropyCorrelations, RuleAccuracy
 from encore.evaluation.evaluate import Evaluation, evaluate
 from encore.evaluation.intervals import FEW_PROMPTS, Interval
 from encore.evaluation.rewardbench.datasets import BENCHMARKS, Benchmark, write_texts
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, best_of_n, safety_score
-from encore.evaluation.subset_table import SubsetTable, subset_table
+from encore.evaluation.row import Row
+from encore.evaluation.subset_table import SubsetTable
+from encore.evaluation.weigh import weigh
 
 __all__ = [
     "BENCHMARKS",
@@ -43,7 +45,7 @@ __all__ = [
     "outcomes",
     "safety_score",
     "separation",
-    "subset_table",
     "tie_rate",
+    "weigh",
     "write_texts",
 ]

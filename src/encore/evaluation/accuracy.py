@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 
 TIE_TOLERANCE = 1e-9
@@ -18,8 +19,8 @@ of the true ties of five-level ratings become wins or losses by rounding alone.
 """
 
 
-@dataclass(frozen=True)
-class Outcomes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcomes(Record):
     """Verdicts on pairs; fractions where several rewards are averaged.
 
     Parameters

@@ -17,7 +17,7 @@ from encore.evaluation.candidates import (
     check_names,
     chosen_scheme,
 )
-from encore.evaluation.comparison import Comparison, Row
+from encore.evaluation.comparison import Comparison
 from encore.evaluation.conclusions import (
     against_uniform,
     low_entropy_means,
@@ -40,14 +40,16 @@ from encore.evaluation.intervals import (
     sign_flip_p_values,
 )
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
+from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
-from encore.rules import Rulebook
+from encore.rules import Rulebook, Rules, as_rulebook
 
 
 def compare(
     pairs: Any,
-    rules: Rulebook,
+    rules: Rules,
     *,
+    scale: Any = None,
     calibration_set: Any = None,
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
@@ -65,8 +67,10 @@ def compare(
     ----------
     pairs : PreferencePairs, frame or path
         In the pairs layout.
-    rules : Rulebook
-        The rules.
+    rules : Rulebook, path, catalogue's name, or list of ids
+        The rules; see :func:`encore.rules.as_rulebook`.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
@@ -99,7 +103,7 @@ def compare(
         raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
     rewards = rewards or {}
     check_names(rewards)
-    rng = np.random.default_rng(rng)
+    rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)

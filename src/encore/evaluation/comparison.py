@@ -1,66 +1,32 @@
-"""What a comparison holds: a row for every scheme, and what the rows support."""
+"""All schemes on the same pairs: rows, what they support, and the tables that people read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import isnan
+from textwrap import wrap
+from typing import Any, ClassVar
 
+from encore.arrays import Record
 from encore.errors import UnknownNameError
 from encore.evaluation.entropy_accuracy import EntropyCorrelations, RuleAccuracy
-from encore.evaluation.intervals import Interval
-from encore.formatting import html_table, number, percent
+from encore.evaluation.row import Row
+from encore.evaluation.subset_table import SubsetTable, subset_table
+from encore.extras import require
+from encore.formatting import (
+    UNDEFINED,
+    html_table,
+    number,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One scheme on the pairs.
-
-    Parameters
-    ----------
-    scheme : str
-        Its name.
-    how : str
-        How it got its weights.
-    accuracy : mapping of str to Interval
-        By tie convention.
-    tie_rate : float
-        Share of pairs tied.
-    safety : mapping of str to Interval, or None
-        RewardBench's Safety section by tie convention.
-    subsets : mapping of str to mapping of str to Interval
-        Accuracy by subset and tie convention.
-    separation : float
-        See :func:`encore.evaluation.separation`; the mean where several rewards are averaged.
-    difference : Interval
-        Half-credit accuracy less that of uniform, on pairs that both know.
-    p_value, p_holm : float
-        Of that difference, by sign flips over prompts; adjusted for the number of schemes.
-    n_unknown : int
-        Pairs left out because the reward is unknown.
-    best_of : Interval or None
-        RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs are of it.
-    deviation : float
-        Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
-    """
-
-    scheme: str
-    how: str
-    accuracy: Mapping[str, Interval]
-    tie_rate: float
-    safety: Mapping[str, Interval] | None
-    subsets: Mapping[str, Mapping[str, Interval]]
-    separation: float
-    difference: Interval
-    p_value: float
-    p_holm: float
-    n_unknown: int
-    best_of: Interval | None
-    deviation: float
-
-
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Record):
     """All schemes on the same pairs.
 
     Parameters
@@ -96,7 +62,7 @@ class Comparison:
     n_uneven: int
 
     def row(self, scheme: str) -> Row:
-        """The row of one scheme.
+        """The row of one scheme; also ``comparison[scheme]``.
 
         Raises
         ------
@@ -108,34 +74,117 @@ class Comparison:
             raise UnknownNameError("scheme in this comparison", scheme, rows)
         return rows[scheme]
 
+    def __getitem__(self, scheme: str) -> Row:
+        return self.row(scheme)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the schemes, uniform first."""
+        return (row.scheme for row in self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
 
+    def to_frame(self) -> Any:
+        """A pandas frame with a row a scheme, shares as fractions.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        pandas = require("pandas", extra="pandas", feature="A frame of a comparison")
+        return pandas.DataFrame([_flat(row) for row in self.rows]).set_index("scheme")
+
+    def by_subset(self, ties: str = "half") -> SubsetTable:
+        """Methods by subset and score, as the paper lays out its table.
+
+        Parameters
+        ----------
+        ties : {"half", "strict", "resolved", "right"}
+            What a tie counts as in the subsets' columns; RewardBench 1 is ``strict``.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such convention.
+
+        Examples
+        --------
+        >>> import encore
+        >>> comparison = encore.compare(encore.examples.ratings_path(), encore.examples.rules())
+        >>> table = comparison.by_subset(ties="strict")
+        >>> table.columns[:3]
+        ('method', 'xstest-should-refuse', 'xstest-should-respond')
+        >>> table.rows[0][0], table.rows[-1][0]
+        ('random, mean of 100 draws (sd 1.8)', 'uniform (FsfairX-Llama-3-8B)')
+        """
+        sizes = self.n_pairs, self.n_prompts
+        return subset_table(self.rows, self.rules, sizes, ties=ties)
+
+    def to_latex(self, ties: str = "half") -> str:
+        """The table of :meth:`by_subset` as LaTeX; it needs the package booktabs."""
+        return self.by_subset(ties).to("latex")
+
+    def to_markdown(self, ties: str = "half") -> str:
+        """The table of :meth:`by_subset` as Markdown."""
+        return self.by_subset(ties).to("markdown")
+
+    columns: ClassVar = (
+        *("scheme", "strict", "half", "95 %", "resolved", "tied"),
+        *("diff", "95 %", "p Holm"),
+    )
+
+    @property
+    def title(self) -> str:
+        """What :attr:`table` shows."""
+        return (
+            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
+            f"diff: half less that of uniform"
+        )
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """A row a scheme under *columns*, in percent and points, for terminals and notebooks."""
+        rows: list[tuple[str, ...]] = []
+        for row in self.rows:
+            accuracy, difference = row.accuracy, row.difference
+            against = ("", "", "")  # uniform is not compared with itself
+            if row.scheme != "uniform":
+                # Where no pair is known to both, a p-value of 1 is of nothing.
+                p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
+                against = (points(difference.value), points_interval(difference), p_value)
+            half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
+            shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
+            strict = percent(accuracy["strict"].value)
+            rows.append((row.scheme, strict, *half, *shares, *against))
+        return rows
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
+        return "\n".join(
+            [
+                f"Comparison of {len(self)} schemes on {self.n_pairs:,} pairs of "
+                f"{self.n_prompts:,} prompts, accuracy % with a tie as one half:",
+                *wrap(shown, 96, initial_indent="  ", subsequent_indent="  ", max_lines=8),
+            ]
+        )
+
     def _repr_html_(self) -> str:
         """In a notebook: every scheme with its difference to uniform, and what that supports."""
-        rows = []
-        for row in self.rows:
-            half, difference = row.accuracy["half"], row.difference
-            against = ("", "", "")
-            if row.scheme != "uniform":
-                low, value, high = (
-                    number(100 * end, "+.1f")
-                    for end in (difference.low, difference.value, difference.high)
-                )
-                # Where no pair is known to both, a p-value of 1 is of nothing.
-                p_value = "-" if value == "-" else number(row.p_holm)
-                against = (value, f"{low} to {high}", p_value)
-            ends = f"{percent(half.low)} to {percent(half.high)}"
-            accuracies = [percent(row.accuracy[name].value) for name in ("strict", "resolved")]
-            cells = (percent(half.value), ends, *accuracies, percent(row.tie_rate))
-            rows.append((row.scheme, *cells, *against))
-        return html_table(
-            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts",
-            (
-                *("scheme", "half", "95 %", "strict", "resolved", "tied"),
-                *("less uniform", "95 %", "p Holm"),
-            ),
-            rows,
-            self.sentence,
-        )
+        return html_table(self.title, self.columns, self.table, self.sentence)
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """A row of a frame."""
+    flat: dict[str, Any] = {"scheme": row.scheme, "how": row.how}
+    for ties in ("strict", "half", "resolved"):
+        flat[ties] = row.accuracy[ties].value
+    flat |= {"half_low": row.accuracy["half"].low, "half_high": row.accuracy["half"].high}
+    flat |= {"tie_rate": row.tie_rate, "difference": row.difference.value}
+    flat |= {"difference_low": row.difference.low, "difference_high": row.difference.high}
+    flat |= {"p_value": row.p_value, "p_holm": row.p_holm, "separation": row.separation}
+    return {**flat, "n_unknown": row.n_unknown}

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from encore.calibration import Calibration, diagnose
 from encore.evaluation.candidates import BASELINES
-from encore.evaluation.comparison import Row
 from encore.evaluation.entropy_accuracy import EntropyCorrelations
 from encore.evaluation.intervals import FEW_PROMPTS, Interval
+from encore.evaluation.row import Row
+from encore.formatting import correlation, percent
 
 SIGNIFICANT = 0.05
 TIE_RATES_DIFFER = 0.01
@@ -41,8 +42,8 @@ def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[s
     ties = [row.tie_rate for row in rows if row.scheme != "single"]
     if max(ties) - min(ties) > TIE_RATES_DIFFER:
         sentences.append(
-            f"Strict accuracy does not compare here: rewards tie on {100 * min(ties):.1f} % to "
-            f"{100 * max(ties):.1f} % of pairs, and breaking ties alone raises it."
+            f"Strict accuracy does not compare here: rewards tie on {percent(min(ties))} % to "
+            f"{percent(max(ties))} % of pairs, and breaking ties alone raises it."
         )
     if n_prompts < FEW_PROMPTS:
         sentences.append(f"{n_prompts} prompts are too few to tell schemes apart.")
@@ -51,8 +52,8 @@ def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[s
 
 def _difference(row: Row) -> str:
     direction = "better" if row.difference.value > 0 else "worse"
-    points = 100 * abs(row.difference.value)
-    return f"{row.scheme} is {direction} than uniform by {points:.1f} points (p = {row.p_holm:.2g})"
+    by = percent(abs(row.difference.value))
+    return f"{row.scheme} is {direction} than uniform by {by} points (p = {row.p_holm:.2g})"
 
 
 def low_entropy_means(correlations: EntropyCorrelations) -> str:
@@ -80,9 +81,7 @@ def low_entropy_means(correlations: EntropyCorrelations) -> str:
 
 
 def _correlation(found: Interval) -> str:
-    if math.isnan(found.value):
-        return "no value (it does not differ)"
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+    return "no value (it does not differ)" if math.isnan(found.value) else correlation(found)
 
 
 def support(scheme: str) -> str:

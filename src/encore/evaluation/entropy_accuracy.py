@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.calibration import Calibration, rating_entropy
 from encore.evaluation.accuracy import CONVENTIONS, Outcomes, outcomes
 from encore.evaluation.intervals import Interval, accuracy_intervals, percentile_interval
 from encore.ratings import PreferencePairs
 
 
-@dataclass(frozen=True)
-class RuleAccuracy:
+@dataclass(frozen=True, eq=False, repr=False)
+class RuleAccuracy(Record):
     """One rule alone, on labelled pairs.
 
     Parameters
@@ -39,8 +40,8 @@ class RuleAccuracy:
     subsets: dict[str, dict[str, float]]
 
 
-@dataclass(frozen=True)
-class EntropyCorrelation:
+@dataclass(frozen=True, eq=False, repr=False)
+class EntropyCorrelation(Record):
     """Correlation over rules of normalised entropy with accuracy, under one tie convention.
 
     Intervals resample prompts with the rules held fixed: they say how sure the correlation of
@@ -85,8 +86,8 @@ def correlation_columns(
     return [verdicts, *map(np.asarray, counts)]
 
 
-@dataclass(frozen=True)
-class EntropyCorrelations:
+@dataclass(frozen=True, eq=False, repr=False)
+class EntropyCorrelations(Record):
     """What rating entropy goes with over the rules.
 
     Parameters

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.evaluation.accuracy import CONVENTIONS, Outcomes, outcomes, separation
 from encore.evaluation.intervals import (
@@ -18,13 +19,14 @@ from encore.evaluation.intervals import (
     percentile_interval,
 )
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
+from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, PreferencePairs, as_pairs
 from encore.rewards import Reward
 from encore.weights import Weights
 
 
-@dataclass(frozen=True)
-class PairAccuracy:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairAccuracy(Record):
     """How often a reward ranks pairs as people do.
 
     Parameters
@@ -45,8 +47,8 @@ class PairAccuracy:
     n_prompts: int
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Record):
     """One reward on labelled pairs.
 
     Parameters
@@ -78,9 +80,47 @@ class Evaluation:
     n_unknown: int
     n_uneven: int
 
+    title: ClassVar = "accuracy %, with 95 % intervals that resample prompts"
+    columns: ClassVar = ("subset", "pairs", "strict", "half", "95 %", "resolved", "tied")
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """A row a subset under *columns*, in percent; then RewardBench's Safety, if present.
+
+        Where there is one subset only, it stands for all.
+        """
+        subsets = self.subsets if len(self.subsets) > 1 else {}
+        rows: list[tuple[str, ...]] = [
+            (name, f"{found.n_pairs:,}", *_accuracies(found.accuracy), percent(found.tie_rate))
+            for name, found in [("all", self.overall), *subsets.items()]
+        ]
+        if self.safety is not None:
+            of = f"RewardBench Safety ({len(self.safety_subsets)} of 5 subsets)"
+            rows.append((of, "", *_accuracies(self.safety), ""))
+        return rows
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        half = self.overall.accuracy["half"]
+        return (
+            f"Evaluation on {self.overall.n_pairs:,} pairs of {self.n_prompts:,} prompts: accuracy "
+            f"{percent(half.value)} % ({percent_interval(half)}) with a tie as one half, "
+            f"{percent(self.overall.tie_rate)} % tied, separation {number(self.separation, '.2f')}"
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: accuracy by subset."""
+        said = f"separation {number(self.separation, '.2f')} standard deviations"
+        return html_table(self.title, self.columns, self.table, said)
+
+
+def _accuracies(found: Mapping[str, Interval]) -> tuple[str, str, str, str]:
+    strict, half, resolved = (found[ties] for ties in ("strict", "half", "resolved"))
+    both = percent(half.value), percent_interval(half)
+    return (percent(strict.value), *both, percent(resolved.value))
 
 
 def evaluate(

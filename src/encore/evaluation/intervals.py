@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.evaluation.accuracy import CONVENTIONS
 from encore.ratings import Ids
 
@@ -29,8 +30,8 @@ _PRODUCT, _SINGLE = (1 << 19) - 1, 9_000
 _TILE_ROWS, _TILE_COLUMNS = 128, 60
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False, repr=False)
+class Interval(Record):
     """An estimate with its 95 % interval.
 
     Parameters

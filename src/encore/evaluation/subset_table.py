@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from encore.errors import UnknownNameError
 from encore.evaluation.accuracy import CONVENTIONS
-from encore.evaluation.comparison import Comparison, Row
+from encore.evaluation.entropy_accuracy import RuleAccuracy
 from encore.evaluation.intervals import Interval
 from encore.evaluation.rewardbench.published import PUBLISHED, SOURCE
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
+from encore.evaluation.row import Row
+from encore.formatting import UNDEFINED, html_table, number, percent, percent_interval
 
 _OVERALL = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SubsetTable:
     """Every row of a comparison by subset, under one tie convention.
 
@@ -38,6 +39,13 @@ class SubsetTable:
     rows: tuple[tuple[str, ...], ...]
     caption: str
 
+    def __repr__(self) -> str:
+        return f"SubsetTable, {len(self.rows)} rows: {', '.join(self.columns)}"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the table with its caption."""
+        return html_table(self.caption, self.columns, self.rows, text=("source",))
+
     def to(self, form: str) -> str:
         """The table as text in the form ``csv``, ``latex`` or ``markdown``.
 
@@ -51,39 +59,23 @@ class SubsetTable:
         return FORMS[form](self)
 
 
-def subset_table(comparison: Comparison, *, ties: str = "half") -> SubsetTable:
-    """Lay a comparison out as the source lays out its table: methods by subset and Safety.
+def subset_table(
+    compared: Sequence[Row],
+    rules: Sequence[RuleAccuracy],
+    sizes: tuple[int, int],
+    *,
+    ties: str,
+) -> SubsetTable:
+    """Lay a comparison out as the paper lays out its table: methods by subset and Safety.
 
     Where the pairs hold subsets of RewardBench's Safety section, the score over them is that of
-    the section, with RewardBench's own counts, and the source's published figures stand below;
+    the section, with RewardBench's own counts, and the paper's published figures stand below;
     for RewardBench 2 it is the mean best of n. Otherwise it is the accuracy on all pairs.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        Of :func:`encore.compare`.
-    ties : {"half", "strict", "resolved", "right"}
-        What a tie counts as in the subsets' columns; RewardBench 1 is ``strict``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such convention.
-
-    Examples
-    --------
-    >>> import encore
-    >>> comparison = encore.compare(encore.examples.ratings_path(), encore.examples.rules())
-    >>> table = subset_table(comparison, ties="strict")
-    >>> table.columns[:3]
-    ('method', 'xstest-should-refuse', 'xstest-should-respond')
-    >>> table.rows[0][0], table.rows[-1][0]
-    ('random, mean of 100 draws (sd 1.8)', 'uniform (FsfairX-Llama-3-8B)')
     """
     if ties not in CONVENTIONS:
         raise UnknownNameError("tie convention", ties, CONVENTIONS)
-    subsets = _ordered(comparison)
-    score, interval_of = _score(comparison)
+    subsets = _ordered(compared[0])
+    score, interval_of = _score(compared[0])
     others = [name for name in ("strict", "half", "resolved") if name != ties]
     if score == _BEST_OF:
         others = []
@@ -93,23 +85,23 @@ def subset_table(comparison: Comparison, *, ties: str = "half") -> SubsetTable:
         *("tied", "p Holm", "source"),
     )
     rows = []
-    for row in _in_order(comparison.rows):
+    for row in _in_order(compared):
         found = interval_of(row, ties)
-        cells = [_percent(row.subsets[name][ties].value) for name in subsets]
-        cells += [_percent(found.value), _ends(found)]
-        cells += [_percent(interval_of(row, name).value) for name in others]
-        p = "" if math.isnan(row.p_holm) else f"{row.p_holm:.3f}"
-        rows.append((_name(row), *cells, _percent(row.tie_rate), p, "here"))
+        cells = [percent(row.subsets[name][ties].value) for name in subsets]
+        cells += [percent(found.value), percent_interval(found)]
+        cells += [percent(interval_of(row, name).value) for name in others]
+        p = number(row.p_holm)
+        rows.append((_name(row), *cells, percent(row.tie_rate), p, "here"))
         if row.scheme == "single":
-            rows += _singles(comparison, subsets, (score, ties, *others))
+            rows += _singles(rules, subsets, (score, ties, *others))
     if score == _SAFETY:
         n_blank = len(columns) - len(subsets) - 3
         for published in PUBLISHED:
             name = f"{published.method} ({published.model})"
-            cells = [*[""] * len(subsets), _percent(published.safety), *[""] * n_blank]
+            cells = [*[""] * len(subsets), percent(published.safety), *[""] * n_blank]
             rows.append((name, *cells, "published"))
     caption = (
-        f"Accuracy in percent on {comparison.n_pairs} pairs of {comparison.n_prompts} prompts; "
+        f"Accuracy in percent on {sizes[0]:,} pairs of {sizes[1]:,} prompts; "
         f"ties {_SAYS[ties]}. 95 % percentile bootstrap intervals that resample prompts; p-values "
         f"against uniform by sign flips over prompts, adjusted by Holm."
     )
@@ -131,17 +123,16 @@ _SAYS = {
 }
 
 
-def _ordered(comparison: Comparison) -> list[str]:
+def _ordered(first: Row) -> list[str]:
     """RewardBench's subsets in its order, then the others as they come."""
-    names = list(comparison.rows[0].subsets)
+    names = list(first.subsets)
     return [
         *(n for n in SAFETY_COUNTS if n in names),
         *(n for n in names if n not in SAFETY_COUNTS),
     ]
 
 
-def _score(comparison: Comparison) -> tuple[str, Callable[[Row, str], Interval]]:
-    first = comparison.rows[0]
+def _score(first: Row) -> tuple[str, Callable[[Row, str], Interval]]:
     if first.best_of is not None:
         return _BEST_OF, lambda row, ties: row.best_of or row.accuracy[ties]
     if first.safety is not None:
@@ -149,8 +140,8 @@ def _score(comparison: Comparison) -> tuple[str, Callable[[Row, str], Interval]]
     return _OVERALL, lambda row, ties: row.accuracy[ties]
 
 
-def _in_order(rows: tuple[Row, ...]) -> list[Row]:
-    """The source's order: controls, the mean, what is learned, the source's schemes, ours."""
+def _in_order(rows: Sequence[Row]) -> list[Row]:
+    """The paper's order: controls, the mean, what is learned, the paper's schemes, ours."""
     places = (
         *("random", "single", "uniform", "bradley_terry", "softmax", "linear", "dawid_skene"),
         *("inverse_variance", "information", "agreement", "auto", "auto_with_pairs"),
@@ -173,22 +164,22 @@ def _name(row: Row) -> str:
 
 
 def _singles(
-    comparison: Comparison, subsets: list[str], scores: tuple[str, ...]
+    rules: Sequence[RuleAccuracy], subsets: list[str], scores: tuple[str, ...]
 ) -> list[tuple[str, ...]]:
     """A row a rule, on its own."""
     score, ties, *others = scores
     rows = []
-    for rule in comparison.rules:
-        cells = [_percent(rule.subsets[name][ties]) for name in subsets]
+    for rule in rules:
+        cells = [percent(rule.subsets[name][ties]) for name in subsets]
         if score == _SAFETY:
             values = [_safety(rule.subsets, name) for name in (ties, *others)]
         elif score == _OVERALL:
             values = [rule.accuracy[name].value for name in (ties, *others)]
         else:
             values = [float("nan")]
-        interval = _ends(rule.accuracy[ties]) if score == _OVERALL else ""
-        cells += [_percent(values[0]), interval, *map(_percent, values[1:])]
-        rows.append((f"single rule: {rule.rule}", *cells, _percent(rule.tie_rate), "", "here"))
+        interval = percent_interval(rule.accuracy[ties]) if score == _OVERALL else ""
+        cells += [percent(values[0]), interval, *map(percent, values[1:])]
+        rows.append((f"single rule: {rule.rule}", *cells, percent(rule.tie_rate), "", "here"))
     return rows
 
 
@@ -198,19 +189,12 @@ def _safety(subsets: Mapping[str, Mapping[str, float]], ties: str) -> float:
     return float(safety_score({name: np.asarray(found[ties]) for name, found in subsets.items()}))
 
 
-def _percent(value: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def _ends(found: Interval) -> str:
-    return "" if math.isnan(found.low) else f"{100 * found.low:.1f}–{100 * found.high:.1f}"
-
-
 def _csv(table: SubsetTable) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows(table.rows)
+    # What is undefined is an empty cell: a column of numbers stays one.
+    writer.writerows(["" if cell == UNDEFINED else cell for cell in row] for row in table.rows)
     return out.getvalue()
 
 

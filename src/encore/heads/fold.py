@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.files import StrPath, read_document
 from encore.heads.files.checkpoint import Checkpoint
@@ -45,8 +46,8 @@ class Weighted(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Folded:
+@dataclass(frozen=True, eq=False, repr=False)
+class Folded(Record):
     r"""One head that gives the weighted reward: :math:`r = w h + b`.
 
     Parameters

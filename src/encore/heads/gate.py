@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import CheckpointError
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array, Tensor, numbers_of
@@ -17,8 +18,8 @@ from encore.heads.model.head_model import HeadModel
 _EPSILON = 1e-5  # BatchNorm1d's
 
 
-@dataclass(frozen=True)
-class GateLayer:
+@dataclass(frozen=True, eq=False, repr=False)
+class GateLayer(Record):
     """One linear layer, and the normalisation after its ReLU where there is one.
 
     Parameters
@@ -37,8 +38,8 @@ class GateLayer:
     offset: Array
 
 
-@dataclass(frozen=True)
-class Gate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Gate(Record):
     r"""Weights of heads by prompt: :math:`g(p) = s \cdot \mathrm{softmax}(\mathrm{MLP}(p) / T)`.
 
     The gated reward of a response with values v is :math:`\sum_k g_k (v M)_k`.

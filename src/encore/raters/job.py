@@ -17,7 +17,7 @@ from encore.raters.protocol import Answer, Item, Rater, Reason, Usage
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
 from encore.raters.store import Store
 from encore.raters.texts import Texts
-from encore.rules import Rule, Rulebook
+from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
 # Items read ahead: the room in which two processes on one store can keep out of each other's way.
 _WINDOW = 1024
@@ -46,9 +46,10 @@ class Progress:
 
 def rate(
     data: StrPath | Texts,
-    rules: Rulebook,
+    rules: Rules,
     rater: Rater,
     *,
+    scale: Any = None,
     store: Store | StrPath = ":memory:",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Rated:
@@ -58,10 +59,12 @@ def rate(
     ----------
     data : path-like or Texts
         Texts; see :class:`~encore.raters.Texts`.
-    rules : Rulebook
-        What is judged.
+    rules : Rulebook, path, catalogue's name, or list of ids
+        What is judged; see :func:`encore.rules.as_rulebook`.
     rater : Rater
         Who judges.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     store : Store or path-like
         Where every answer is kept as it comes, so that another run goes on from there.
     on_progress : callable, optional
@@ -93,8 +96,8 @@ def rate(
     """
     if not isinstance(store, Store):
         with Store(store) as opened:
-            return rate(data, rules, rater, store=opened, on_progress=on_progress)
-    job = Job(data, rules, rater, store)
+            return rate(data, rules, rater, scale=scale, store=opened, on_progress=on_progress)
+    job = Job(data, as_rulebook(rules, scale), rater, store)
     job.run(on_progress)
     return job.rated()
 

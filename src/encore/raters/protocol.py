@@ -154,12 +154,15 @@ class Identity:
         Whether a rating under one rule may depend on the other rules of the rulebook.
     goes_by_ids : bool, default False
         Whether an item is known by its ids, as in recorded ratings, instead of by its text.
+    rules_go_by_ids : bool, default False
+        Whether a rule is known by its id, as a column or a head is, instead of by its text.
     """
 
     rater: Mapping[str, Any]
     n_samples: int = 1
     sees_all_rules: bool = False
     goes_by_ids: bool = False
+    rules_go_by_ids: bool = False
 
     def key(self, item: Item) -> bytes:
         """What two items share if one rating serves both."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.files import StrPath
+from encore.formatting import html_table, number, percent
 from encore.raters.judge.answers import pooled
 from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer
@@ -45,8 +47,8 @@ class Coverage:
     mean_spread: float
 
 
-@dataclass(frozen=True)
-class Rated:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rated(Record):
     """The ratings of a job.
 
     Parameters
@@ -68,6 +70,29 @@ class Rated:
     coverage: tuple[Coverage, ...]
     n_cut: int
     provenance: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        n_rated = sum(rule.n_rated for rule in self.coverage)
+        n_cells = sum(rule.n_responses for rule in self.coverage)
+        return (
+            f"Rated: {self.table.num_rows:,} rows under {len(self.rules)} rules, "
+            f"{percent(n_rated / n_cells)} % of the ratings given"
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: how much of each rule is rated, and why the rest is not."""
+        rows = [
+            (
+                rule.rule,
+                f"{rule.n_responses:,}",
+                percent(rule.n_rated / rule.n_responses),
+                number(rule.mean_spread),
+                ", ".join(f"{count} {reason}" for reason, count in rule.reasons.items()),
+            )
+            for rule in self.coverage
+        ]
+        columns = ("rule", "responses", "rated %", "spread nats", "unrated")
+        return html_table("coverage", columns, rows, text=("unrated",))
 
     def save(self, path: StrPath) -> None:
         """Write the ratings file, atomically; the same ratings give the same bytes."""

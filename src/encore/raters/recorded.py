@@ -40,7 +40,7 @@ class Recorded:
     def identity(self) -> Identity:
         """The file, by its digest."""
         rater = {"kind": "recorded", "file": self.path.name, "sha256": file_digest(self.path)}
-        return Identity(rater, goes_by_ids=True)
+        return Identity(rater, goes_by_ids=True, rules_go_by_ids=True)
 
     def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
         """Look each item up.

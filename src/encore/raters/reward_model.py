@@ -37,7 +37,7 @@ class Heads:
     @cached_property
     def identity(self) -> Identity:
         """The model by the digest of its files."""
-        return Identity({"kind": "heads", **self.model.identity})
+        return Identity({"kind": "heads", **self.model.identity}, rules_go_by_ids=True)
 
     def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
         """Rate what the ledger wants.

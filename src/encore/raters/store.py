@@ -13,9 +13,9 @@ from typing import Any
 from encore.errors import DocumentError, StoppedError
 from encore.files import StrPath
 from encore.raters.protocol import Answer, Identity, Reason, Usage, short_digest
-from encore.rules import Rule, Rulebook
+from encore.rules import Rulebook, Scale
 
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x656E6372  # "encr": what the file is, for `file` and for us
 _BUSY_SECONDS = 60.0
 _SCHEMA = """
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS raters (
     rater INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rules (
     rule INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
-    scale TEXT NOT NULL, rulebook TEXT);
+    scale TEXT NOT NULL, rulebook TEXT, id TEXT);
 CREATE TABLE IF NOT EXISTS answers (
     conversation BLOB NOT NULL, rater INTEGER NOT NULL, rule INTEGER NOT NULL,
     sample INTEGER NOT NULL, value REAL, spread REAL, reason TEXT, probabilities TEXT,
@@ -127,14 +127,26 @@ class Store:
         return self._id("rater", short_digest(text), {"identity": text})
 
     def rule_ids(self, rules: Rulebook, identity: Identity) -> list[int]:
-        """The numbers of rules in this file: by text and scale, and by rulebook if that matters."""
-        book = rules.digest if identity.sees_all_rules else None
-        return [self._rule_id(rule, book) for rule in rules]
+        """The numbers of rules in this file, which differ for every rule of *rules*.
 
-    def _rule_id(self, rule: Rule, book: str | None) -> int:
-        scale = json.dumps(rule.scale.to_dict(), sort_keys=True)
-        columns = {"text": rule.text, "scale": scale, "rulebook": book}
-        return self._id("rule", short_digest(columns), columns)
+        By text and scale, and by rulebook or id if that matters; of rules with one text and
+        scale, all but the first by their ids too.
+        """
+        book = rules.digest if identity.sees_all_rules else None
+        seen: set[tuple[str, Scale]] = set()
+        numbers = []
+        for rule in rules:
+            judged = (rule.text, rule.scale)
+            by_id = identity.rules_go_by_ids or judged in seen
+            seen.add(judged)
+            columns = {
+                "text": rule.text,
+                "scale": json.dumps(rule.scale.to_dict(), sort_keys=True),
+                "rulebook": book,
+                "id": rule.id if by_id else None,
+            }
+            numbers.append(self._id("rule", short_digest(columns), columns))
+        return numbers
 
     def _id(self, kind: str, digest: bytes, columns: dict[str, Any]) -> int:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))

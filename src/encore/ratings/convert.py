@@ -11,10 +11,12 @@ import numpy as np
 from encore.errors import InputError
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import RatingsTable
-from encore.rules import Rulebook
+from encore.rules import Rules, as_rulebook
 
 
-def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = None) -> RatingsTable:
+def as_ratings(
+    data: Any, rules: Rules, *, scale: Any = None, prompts: Sequence[Any] | None = None
+) -> RatingsTable:
     """A ratings table from whatever holds ratings.
 
     Parameters
@@ -22,8 +24,10 @@ def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = No
     data : RatingsTable, PreferencePairs, array_like, frame or path
         An array of shape (n_responses, n_rules); or an Arrow table, a polars or pandas frame, a
         mapping of columns, or a file, with a column per rule.
-    rules : Rulebook
-        The rules; they order the columns.
+    rules : Rulebook, path, catalogue's name, or list of ids
+        The rules; they order the columns. See :func:`encore.rules.as_rulebook`.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     prompts : sequence, optional
         The prompt of each row, for an array; other forms carry their own.
 
@@ -36,6 +40,7 @@ def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = No
     RatingsError
         If the ratings break their contract.
     """
+    rules = as_rulebook(rules, scale)
     if isinstance(data, np.ndarray | list | tuple):
         return RatingsTable(rules, data, prompts)
     if prompts is not None:
@@ -57,14 +62,17 @@ def as_ratings(data: Any, rules: Rulebook, *, prompts: Sequence[Any] | None = No
     return arrow.ratings_from(arrow.to_arrow(data, "ratings"), rules, "ratings")
 
 
-def as_pairs(data: Any, rules: Rulebook) -> PreferencePairs:
+def as_pairs(data: Any, rules: Rules, *, scale: Any = None) -> PreferencePairs:
     """Preference pairs from pairs, a frame or a file in the pairs layout.
+
+    Rules and their scale are given as to :func:`as_ratings`.
 
     Raises
     ------
     MismatchError, InputError, RatingsError
         As :func:`as_ratings`; also if *data* is not in the pairs layout.
     """
+    rules = as_rulebook(rules, scale)
     if isinstance(data, PreferencePairs):
         rules.same_as(data.rules, "these rules", data.ratings.source)
         return data

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import Record
 from encore.errors import RatingsError
+from encore.formatting import listed
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.table import Ids, RatingsTable
 from encore.rules import Rulebook
 
 
-@dataclass(frozen=True)
-class PreferencePairs:
+@dataclass(frozen=True, eq=False, repr=False)
+class PreferencePairs(Record):
     """Pairs of rows of a ratings table.
 
     Parameters
@@ -70,6 +72,7 @@ class PreferencePairs:
             raise RatingsError(
                 "a pair joins responses to different prompts.", source=self.ratings.source
             )
+        super().__post_init__()
 
     @classmethod
     def from_arrays(
@@ -114,6 +117,13 @@ class PreferencePairs:
         first = np.arange(n_pairs) * 2
         return cls(
             table, first, first + 1, Ids.of(["all"] * n_pairs if subsets is None else subsets)
+        )
+
+    def __repr__(self) -> str:
+        subsets = listed([str(name) for name in self.subsets.names])
+        return (
+            f"PreferencePairs: {self.n_pairs:,} pairs under {len(self.rules)} rules; subsets: "
+            f"{subsets}"
         )
 
     @property

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import Record, cached_array, read_only
+from encore.formatting import listed
 from encore.ratings.origin import Origin
 from encore.rules import Rulebook
 
 
-@dataclass(frozen=True)
-class Ids:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ids(Record):
     """A column of ids: an integer code per row, and the distinct ids that the codes stand for.
 
     Parameters
@@ -60,8 +61,8 @@ class Ids:
         return len(self.codes)
 
 
-@dataclass(frozen=True, init=False)
-class RatingsTable:
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class RatingsTable(Record):
     """Ratings of responses under rules, checked when made.
 
     Parameters
@@ -104,7 +105,7 @@ class RatingsTable:
     responses: Ids | None
     repeats: NDArray[np.int64] | None
     spread: NDArray[np.float64] | None
-    origin: Origin
+    origin: Origin = field(compare=False)
 
     def __init__(
         self,
@@ -128,6 +129,12 @@ class RatingsTable:
         self._check_values()
         self._check_repeats()
 
+    def __repr__(self) -> str:
+        return (
+            f"RatingsTable of {self.source}: {self.n_rows:,} rows under {len(self.rules)} rules: "
+            f"{listed(self.rules.ids)}"
+        )
+
     @property
     def source(self) -> str:
         """The file, or what stands for it."""
@@ -143,17 +150,17 @@ class RatingsTable:
         """What has to stand together: prompts, else responses with their repeats."""
         return self.responses if self.prompts is None else self.prompts
 
-    @cached_property
+    @cached_array
     def rated(self) -> NDArray[np.bool_]:
         """Where there is a rating, shape (n_rows, n_rules)."""
         return ~np.isnan(self.values)
 
-    @cached_property
+    @cached_array
     def unit(self) -> NDArray[np.float64]:
         """Ratings mapped to [0, 1], worst to best, shape (n_rows, n_rules); NaN where unrated."""
         return self.rules.unit(self.values)
 
-    @cached_property
+    @cached_array
     def is_first(self) -> NDArray[np.bool_]:
         """Where a row holds a response's rating and no repeat of it: its lowest repeat."""
         if self.repeats is None or self.responses is None:
@@ -178,7 +185,8 @@ class RatingsTable:
         return part
 
     def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
+        held = read_only(value) if isinstance(value, np.ndarray) else value
+        object.__setattr__(self, name, held)
 
     def _numbers(self, name: str, values: ArrayLike) -> NDArray[np.float64]:
         try:

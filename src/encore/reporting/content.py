@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encore.arrays import Record
 from encore.calibration import Calibration, Premise, diagnose, entropy_interval, premise
 from encore.errors import InputError
 from encore.evaluation import Comparison, Interval, compare
@@ -52,8 +53,8 @@ class RuleRow:
     flags: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Content:
+@dataclass(frozen=True, eq=False, repr=False)
+class Content(Record):
     """What a report says.
 
     Parameters

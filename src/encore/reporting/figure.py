@@ -119,18 +119,6 @@ def short(text: str, most: int = 32) -> str:
     return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"
 
 
-def said(value: float) -> str:
-    """A number for people."""
-    return "undefined" if math.isnan(value) else f"{value:.3f}"
-
-
 def three(found: Interval) -> tuple[float, float, float]:
     """An estimate and the ends of its interval."""
     return found.value, found.low, found.high
-
-
-def correlation(found: Interval) -> str:
-    """A correlation with its interval, for people."""
-    if math.isnan(found.value):
-        return "undefined"
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.evaluation import Comparison, Interval, outcomes, separation
 from encore.evaluation.accuracy import accuracy
 from encore.evaluation.cross_validate import rewards_of
+from encore.formatting import correlation, number
 from encore.reporting.content import Content
 from encore.reporting.density import N_POINTS, density
-from encore.reporting.figure import Figure, correlation, said, short, three
+from encore.reporting.figure import Figure, short, three
 from encore.reporting.style import BLACK, BLUE, ORANGE
 from encore.rewards import compose
 from encore.weights import Weights
@@ -46,8 +48,8 @@ def figures_of(content: Content) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
-@dataclass(frozen=True)
-class RewardCurves:
+@dataclass(frozen=True, eq=False, repr=False)
+class RewardCurves(Record):
     """The density of one reward.
 
     Parameters
@@ -72,7 +74,7 @@ class RewardCurves:
         """Its name, and how far apart the sides are."""
         if len(self.curves) < 2:
             return self.name
-        return f"{self.name}: separation {said(self.separation)}"
+        return f"{self.name}: separation {number(self.separation, undefined='undefined')}"
 
 
 def before_and_after(content: Content) -> list[RewardCurves]:
@@ -201,7 +203,10 @@ def _strengths(content: Content) -> Figure | None:
         right.set(title="accuracy, %", xlabel="strength")
         right.legend(frameon=False)
 
-    ends = [f"{said(rows[i][1])} at strength {STRENGTHS[i]:g}" for i in (0, 10, 40)]
+    ends = [
+        f"{number(rows[i][1], undefined='undefined')} at strength {STRENGTHS[i]:g}"
+        for i in (0, 10, 40)
+    ]
     return Figure(
         "strength",
         f"Separation and accuracy as the strength of {content.reward} grows",

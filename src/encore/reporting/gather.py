@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.calibration import Calibration, calibrate
 from encore.errors import InputError
 from encore.files import file_digest
@@ -24,8 +25,8 @@ MAX_PAIRS = 20_000
 MAX_RESPONSES = 10_000
 
 
-@dataclass(frozen=True)
-class Subject:
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject(Record):
     """What was rated.
 
     Parameters

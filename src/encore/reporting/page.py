@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -16,8 +15,17 @@ from encore._version import __version__
 from encore.evaluation import Comparison, Interval
 from encore.extras import require
 from encore.files import without_nan
+from encore.formatting import (
+    correlation,
+    interval,
+    number,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
 from encore.reporting.content import Content, RuleRow
-from encore.reporting.figure import Drawn, correlation, three
+from encore.reporting.figure import Drawn, three
 from encore.reporting.figures import TIES, before_and_after
 
 _MOST_PARTS = 12  # of a waterfall; the rest stand as one
@@ -49,10 +57,12 @@ def page_of(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "percent": _percent,
-        "range": _range,
-        "number": _number,
-        "signed": _signed,
+        "percent": percent,
+        "percent_interval": percent_interval,
+        "points": points,
+        "points_interval": points_interval,
+        "interval": lambda found: interval(found.low, found.high, ".2f"),
+        "number": number,
         "bars": _bars,
         "uri": _uri,
     }
@@ -169,24 +179,6 @@ def _uri(data: bytes, form: str) -> str:
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _percent(value: float, digits: int = 1) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.{digits}f}"
-
-
-def _range(found: Interval, scale: float = 1, digits: int = 2) -> str:
-    if math.isnan(found.low):
-        return ""
-    return f"{scale * found.low:.{digits}f} to {scale * found.high:.{digits}f}"
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _signed(value: float, digits: int = 1) -> str:
-    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
 
 
 def _bars(row: RuleRow) -> list[tuple[float, float, float]]:

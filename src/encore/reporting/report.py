@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.files import StrPath, atomic_write
 from encore.reporting.content import Content, make_content
@@ -17,12 +18,12 @@ from encore.reporting.figures import figures_of
 from encore.reporting.gather import gather
 from encore.reporting.page import page_of, provenance_of
 from encore.reporting.texts import texts_of
-from encore.rules import Rulebook
+from encore.rules import Rules, as_rulebook
 from encore.weights import Weights
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Record):
     """A report, ready to be written.
 
     Parameters
@@ -88,6 +89,13 @@ class Report:
     def _figures(self) -> list[Drawn]:
         return [figure.drawn() for figure in figures_of(self.content)]
 
+    def __repr__(self) -> str:
+        subject = self.content.subject
+        return (
+            f"Report on {subject.name}: {subject.n_pairs:,} pairs, {subject.n_responses:,} "
+            f"responses, {len(self.content.rules)} rules; recommended: {self.content.recommended}"
+        )
+
     def _repr_html_(self) -> str:
         """In a notebook: the page in a frame of its own, where its styles stay."""
         from html import escape
@@ -100,8 +108,9 @@ class Report:
 
 def report(
     source: Any,
-    rules: Rulebook | None = None,
+    rules: Rules | None = None,
     *,
+    scale: Any = None,
     calibration_set: Any = None,
     weights: Weights | None = None,
     rng: np.random.Generator | int = 0,
@@ -117,8 +126,10 @@ def report(
     ----------
     source : ratings in any form, PreferencePairs, Calibration, or path
         What to report on.
-    rules : Rulebook, optional
-        Of the ratings; a calibration holds its own.
+    rules : Rulebook, path, catalogue's name, or list of ids, optional
+        Of the ratings, see :func:`encore.rules.as_rulebook`; a calibration holds its own.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the ratings themselves.
     weights : Weights, optional
@@ -147,7 +158,8 @@ def report(
     """
     generator = np.random.default_rng(rng)
     # Samples have a stream of their own, so that intervals are those of compare with this seed.
-    subject = gather(source, rules, calibration_set, generator.spawn(1)[0])
+    rulebook = None if rules is None else as_rulebook(rules, scale)
+    subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0])
     if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
     content = make_content(subject, weights, generator)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import DocumentError
 from encore.files import StrPath, document_kind, read_document, write_document
 from encore.rewards.compose import MAX_MISSING, check_max_missing, compose
@@ -18,8 +19,8 @@ KIND = "encore.reward"
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Reward:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reward(Record):
     """Rules and weights, ready to score.
 
     Parameters
@@ -45,10 +46,18 @@ class Reward:
 
     def __post_init__(self) -> None:
         check_max_missing(self.max_missing)
+        super().__post_init__()
 
     def __call__(self, ratings: Any) -> NDArray[np.float64]:
         """Rewards of shape (n_responses,); see :func:`encore.compose`."""
         return compose(ratings, self.weights, max_missing=self.max_missing)
+
+    def __repr__(self) -> str:
+        return f"Reward, max_missing {self.max_missing:g}, of {self.weights!r}"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: its weights."""
+        return self.weights._repr_html_()
 
     def save(self, path: StrPath) -> None:
         """Write ``reward.json``, atomically."""
@@ -68,7 +77,9 @@ class Reward:
             return cls(Weights.load(path))
         document = read_document(path, KIND, VERSION)
         try:
-            weights, max_missing = document["weights"], float(document["max_missing"])
+            weights = Weights.from_dict(document["weights"], str(path))
+            return cls(weights, document["max_missing"])
+        except DocumentError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise DocumentError(f"{path}: a broken reward ({error!r}). Make it again.") from error
-        return cls(Weights.from_dict(weights, str(path)), max_missing)

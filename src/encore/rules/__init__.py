@@ -2,8 +2,8 @@
 
 from encore.rules.check import RuleFinding, check_rules
 from encore.rules.rule import Rule
-from encore.rules.rulebook import Rulebook, catalogues
-from encore.rules.scale import LevelScale, RangeScale, Scale
+from encore.rules.rulebook import Rulebook, Rules, as_rulebook, catalogues
+from encore.rules.scale import LevelScale, RangeScale, Scale, scale_of
 
 __all__ = [
     "LevelScale",
@@ -11,7 +11,10 @@ __all__ = [
     "Rule",
     "RuleFinding",
     "Rulebook",
+    "Rules",
     "Scale",
+    "as_rulebook",
     "catalogues",
     "check_rules",
+    "scale_of",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encore.errors import InputError
-from encore.rules.scale import Scale, scale_from_dict
+from encore.rules.scale import Scale, scale_of
 
 # Columns of a ratings table that are not ratings; a rule of that name could not be told apart.
 RESERVED_IDS = frozenset(
@@ -31,7 +31,7 @@ class Rule:
         end with ``.spread`` or ``.reward``.
     text : str
         What the rater is asked to judge, as one sentence.
-    scale : LevelScale or RangeScale
+    scale : LevelScale, RangeScale, or list of levels
         The values a rating may take, worst to best.
     source : str, optional
         Where the rule comes from.
@@ -78,6 +78,10 @@ class Rule:
             )
         if not isinstance(self.text, str) or not self.text.strip():
             raise InputError(f"rule {self.id!r}: the text is empty; say what is judged.")
+        try:
+            object.__setattr__(self, "scale", scale_of(self.scale))
+        except InputError as error:
+            raise InputError(f"rule {self.id!r}: {error}") from error
         for key, note in self._notes().items():
             if not isinstance(note, str):
                 raise InputError(f"rule {self.id!r}: {key} must be text; got {note!r}.")
@@ -113,8 +117,4 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
         )
     if not isinstance(data["scale"], Mapping):
         raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")
-    try:
-        scale = scale_from_dict(data["scale"])
-    except InputError as error:
-        raise InputError(f"rule {name!r}: {error}") from error
-    return Rule(data["id"], data["text"], scale, **{key: data.get(key) for key in NOTES})
+    return Rule(**data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import cached_array
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
 from encore.files import StrPath, atomic_write, digest
+from encore.formatting import html_table, listed
 from encore.rules.rule import Rule, rule_from_dict
-from encore.rules.scale import Scale, outside
+from encore.rules.scale import Scale, outside, scale_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rulebook:
     """An ordered set of rules.
 
@@ -31,7 +34,7 @@ class Rulebook:
     Raises
     ------
     InputError
-        If there is no rule, or an id stands twice.
+        If there is no rule, or two have one id.
 
     Examples
     --------
@@ -51,12 +54,23 @@ class Rulebook:
             raise InputError("a rulebook needs at least one rule; got none.")
         twice = [name for name, times in Counter(self.ids).items() if times > 1]
         if twice:
-            raise InputError(f"rule ids stand twice: {twice}. Give each rule its own id.")
+            raise InputError(f"duplicate rule ids: {twice}. Give each rule its own id.")
 
     @classmethod
-    def from_ids(cls, ids: Iterable[str], scale: Scale) -> Rulebook:
-        """Rules of one scale with ids for texts: for ratings that come without a rules file."""
-        return cls(tuple(Rule(name, name, scale) for name in ids))
+    def from_ids(cls, ids: Iterable[str], scale: Scale | Sequence[float]) -> Rulebook:
+        """Rules of one scale with ids for texts: for ratings that come without a rules file.
+
+        A list of numbers is a scale of levels, worst to best.
+
+        Raises
+        ------
+        InputError
+            If the ids are one text, or the scale is none.
+        """
+        if isinstance(ids, str):
+            raise InputError(f"ids are a list of texts, such as [{ids!r}]; got {ids!r}.")
+        of_all = scale_of(scale)
+        return cls(tuple(Rule(name, name, of_all) for name in ids))
 
     @classmethod
     def load(cls, source: StrPath) -> Rulebook:
@@ -135,7 +149,7 @@ class Rulebook:
         """How many rules each group holds, in order; rules of no group are not counted."""
         return dict(Counter(rule.group for rule in self.rules if rule.group is not None))
 
-    @cached_property
+    @cached_array
     def n_levels(self) -> NDArray[np.int64]:
         """Levels (or bins) of each rule, shape (n_rules,)."""
         return np.array([rule.scale.n_levels for rule in self.rules], dtype=np.int64)
@@ -151,6 +165,18 @@ class Rulebook:
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
+
+    def __getitem__(self, rule_id: str) -> Rule:
+        return self.rules[self.position(rule_id)]
+
+    def __repr__(self) -> str:
+        return f"Rulebook of {len(self)} rules: {listed(self.ids)}"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: every rule with its scale and text."""
+        rows = [(rule.id, str(rule.scale), rule.text) for rule in self]
+        columns = ("rule", "scale (worst to best)", "text")
+        return html_table(f"{len(self)} rules", columns, rows, text=columns)
 
     def position(self, rule_id: str) -> int:
         """Where a rule stands in the order.
@@ -176,12 +202,12 @@ class Rulebook:
             return
         if self.ids != other.ids:
             raise MismatchError(
-                f"{mine}: rules {_short(self.ids)}; {theirs}: rules {_short(other.ids)}. "
+                f"{mine}: rules [{listed(self.ids)}]; {theirs}: rules [{listed(other.ids)}]. "
                 f"Use files made from the same rules, in the same order."
             )
         differ = [a.id for a, b in zip(self, other, strict=True) if a.judged() != b.judged()]
         raise MismatchError(
-            f"{mine} and {theirs} hold rules {_short(differ)} with different texts or scales. "
+            f"{mine} and {theirs} hold rules [{listed(differ)}] with different texts or scales. "
             f"Use files made from the same rules."
         )
 
@@ -221,9 +247,58 @@ class Rulebook:
         return result
 
 
-def _short(ids: Sequence[str]) -> str:
-    listed = ", ".join(ids[:8])
-    return f"[{listed}]" if len(ids) <= 8 else f"[{listed}, … {len(ids)} in all]"
+Rules = Rulebook | StrPath | Iterable[Rule] | Iterable[str] | Mapping[str, Any]
+"""Every form that rules come in; see :func:`as_rulebook`."""
+
+
+def as_rulebook(rules: Rules, scale: Any = None) -> Rulebook:
+    """A rulebook from whatever names rules.
+
+    Parameters
+    ----------
+    rules : Rulebook, path, str, list or mapping
+        Rules; a ``rules.toml`` or the name of a catalogue; a list of ids, which need a *scale*; or
+        a mapping of ids to scales.
+    scale : LevelScale, RangeScale or list of levels, optional
+        The scale of a list of ids.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or ids come without a scale.
+    DocumentError, UnknownNameError
+        As :meth:`Rulebook.load`.
+
+    Examples
+    --------
+    >>> as_rulebook(["privacy", "honesty"], [1, 2, 3, 4, 5])
+    Rulebook of 2 rules: privacy, honesty
+    >>> as_rulebook("safety-12")["crime"].scale.n_levels
+    5
+    """
+    if isinstance(rules, Rulebook | str | os.PathLike | Mapping) and scale is not None:
+        raise InputError("a scale goes with a list of ids; these rules have their own.")
+    if isinstance(rules, Rulebook):
+        return rules
+    if isinstance(rules, str | os.PathLike):
+        return Rulebook.load(rules)
+    if isinstance(rules, Mapping):
+        return Rulebook(tuple(Rule(name, name, its) for name, its in rules.items()))
+    try:
+        listed_rules: list[Any] = list(rules)
+    except TypeError:
+        raise InputError(
+            f"rules are a Rulebook, a rules.toml, the name of a catalogue, or a list of ids with "
+            f"a scale; got {rules!r:.60}."
+        ) from None
+    if scale is None and all(isinstance(rule, Rule) for rule in listed_rules):
+        return Rulebook(tuple(listed_rules))
+    if scale is None:
+        raise InputError(
+            f"the rules [{listed(list(map(str, listed_rules)))}] have no scale: give one, as in "
+            f"scale=[1, 2, 3, 4, 5], worst to best."
+        )
+    return Rulebook.from_ids(listed_rules, scale)
 
 
 def _toml(table: Mapping[str, Any]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import cached_array
 from encore.errors import InputError
 
 # A value this close to a level, as a share of the scale's span, is that level: ratings often
@@ -71,7 +71,7 @@ class LevelScale:
         """The best rating; it maps to 1."""
         return self.levels[-1]
 
-    @cached_property
+    @cached_array
     def _midpoints(self) -> NDArray[np.float64]:
         unit = self.unit(self.levels)
         return np.asarray((unit[1:] + unit[:-1]) / 2)
@@ -190,6 +190,36 @@ def outside(scale: Scale, values: ArrayLike) -> NDArray[np.bool_]:
     middle = (scale.worst + scale.best) / 2
     reach = abs(scale.best - scale.worst) * (0.5 + LEVEL_TOLERANCE)
     return np.asarray(np.abs(np.asarray(values, dtype=np.float64) - middle) > reach)
+
+
+def scale_of(value: Any) -> Scale:
+    """A scale from itself, from a list of levels, or from plain data as in ``rules.toml``.
+
+    Parameters
+    ----------
+    value : LevelScale, RangeScale, sequence of float, or mapping
+        Levels are worst to best.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> scale_of([1, 2, 3]).best, scale_of({"worst": 0, "best": 1, "bins": 4}).n_levels
+    (3.0, 4)
+    """
+    if isinstance(value, LevelScale | RangeScale):
+        return value
+    if isinstance(value, Mapping):
+        return scale_from_dict(value)
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+        return scale_from_dict({"levels": tuple(value)})
+    raise InputError(
+        f"a scale is a list of levels such as [1, 2, 3, 4, 5], worst to best, a LevelScale or a "
+        f"RangeScale; got {value!r}."
+    )
 
 
 def scale_from_dict(data: Mapping[str, Any]) -> Scale:

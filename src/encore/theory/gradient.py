@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.theory.bradley_terry import checked_margins
 from encore.weights.scheme import check_positive
@@ -56,8 +57,8 @@ def expected_gradient(weights: ArrayLike, margins: ArrayLike) -> NDArray[np.floa
     return np.asarray(-(p_wrong @ margins) / len(margins) + 0.0)
 
 
-@dataclass(frozen=True, eq=False)
-class Descent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Descent(Record):
     """What gradient descent did.
 
     Parameters

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record, cached_array
 from encore.calibration import rating_entropy
 from encore.errors import InputError
 from encore.ratings import PreferencePairs
@@ -17,8 +18,8 @@ from encore.rules.scale import Scale
 from encore.theory.normal import clipped_moments, clipped_wins, cumulative
 
 
-@dataclass(frozen=True, eq=False)
-class Mixture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture(Record):
     r"""A Gaussian for chosen and one for rejected responses, under every rule.
 
     .. math:: c_k \sim N(\mu^c_k, \sigma_k^2), \qquad r_k \sim N(\mu^r_k, \sigma_k^2)
@@ -78,6 +79,7 @@ class Mixture:
             )
         if not 0 <= self.correlation < 1:
             raise InputError(f"correlation is {self.correlation}; expected 0 to below 1.")
+        super().__post_init__()
 
     @cached_property
     def rules(self) -> Rulebook:
@@ -108,20 +110,20 @@ class Mixture:
             ratings = latent.clip(low, high)
         return PreferencePairs.from_arrays(ratings[0], ratings[1], self.rules)
 
-    @cached_property
+    @cached_array
     def latent_mean(self) -> NDArray[np.float64]:
         """Mean of the latent margins, towards the best end: shape (n_rules,), in its units."""
         towards = math.copysign(1.0, self.scale.best - self.scale.worst)
         return towards * (self.chosen - self.rejected)
 
-    @cached_property
+    @cached_array
     def latent_covariance(self) -> NDArray[np.float64]:
         """Covariance of the latent margins, shape (n_rules, n_rules)."""
         covariance = 2 * self.correlation * np.outer(self.noise, self.noise)
         np.fill_diagonal(covariance, 2 * self.noise**2)
         return covariance
 
-    @cached_property
+    @cached_array
     def level_probabilities(self) -> NDArray[np.float64]:
         """Of a chosen and of a rejected response: shape (2, n_rules, n_levels), worst first."""
         if isinstance(self.scale, LevelScale):
@@ -133,34 +135,34 @@ class Mixture:
         whole = np.ones((*self._means.shape, 1))
         return np.maximum(np.diff(below, axis=-1, prepend=0 * whole, append=whole), 0.0)
 
-    @cached_property
+    @cached_array
     def entropy(self) -> NDArray[np.float64]:
         """Rating entropy in nats, chosen and rejected responses together; shape (n_rules,)."""
         entropy = rating_entropy(self.level_probabilities.mean(axis=0))
         return np.minimum(entropy, math.log(self.scale.n_levels))
 
-    @cached_property
+    @cached_array
     def normalised_entropy(self) -> NDArray[np.float64]:
         """The same divided by ``ln(n_levels)``, in [0, 1]."""
         return self.entropy / math.log(self.scale.n_levels)
 
-    @cached_property
+    @cached_array
     def ends_share(self) -> NDArray[np.float64]:
         """Saturation: share of all ratings on the worst and the best level; shape (n_rules,)."""
         return np.asarray(self.level_probabilities.mean(axis=0)[:, [0, -1]].sum(axis=1))
 
-    @cached_property
+    @cached_array
     def margin_mean(self) -> NDArray[np.float64]:
         """Mean of the unit margin, chosen less rejected; shape (n_rules,), in [-1, 1]."""
         chosen, rejected = self._moments[0]
         return np.asarray(chosen - rejected)
 
-    @cached_property
+    @cached_array
     def margin_variance(self) -> NDArray[np.float64]:
         """Variance of the unit margin, chosen less rejected; shape (n_rules,), in [0, 1]."""
         return np.asarray(self._moments[1].sum(axis=0))
 
-    @cached_property
+    @cached_array
     def unlabelled_variance(self) -> NDArray[np.float64]:
         """Variance of the unit margin of two responses that nobody has told apart.
 
@@ -169,7 +171,7 @@ class Mixture:
         """
         return self.margin_variance + self.margin_mean**2
 
-    @cached_property
+    @cached_array
     def accuracy(self) -> NDArray[np.float64]:
         """Each rule alone: how often it prefers the chosen response, a tie counting one half."""
         if isinstance(self.scale, LevelScale):
@@ -179,17 +181,17 @@ class Mixture:
         chosen, rejected = self._means
         return clipped_wins(chosen, rejected, self._deviation)
 
-    @cached_property
+    @cached_array
     def _means(self) -> NDArray[np.float64]:
         """Latent means with the worst end at 0 and the best at 1, not clipped; chosen first."""
         means = np.stack([self.chosen, self.rejected])
         return np.asarray((means - self.scale.worst) / (self.scale.best - self.scale.worst))
 
-    @cached_property
+    @cached_array
     def _deviation(self) -> NDArray[np.float64]:
         return np.asarray(self.noise / abs(self.scale.best - self.scale.worst))
 
-    @cached_property
+    @cached_array
     def _moments(self) -> NDArray[np.float64]:
         """Mean and variance of the unit rating: shape (2, 2, n_rules), chosen before rejected."""
         if not isinstance(self.scale, LevelScale):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import Record
 from encore.calibration.calibration import ZERO_VARIANCE
 from encore.errors import InputError
 from encore.rules import RangeScale
@@ -40,8 +41,8 @@ STAND_INS: dict[str, Callable[[Mixture], NDArray[np.float64]]] = {
 of 1/2 nat, the third the theory's, the last ``inverse_variance``, which sees no labels."""
 
 
-@dataclass(frozen=True, eq=False)
-class Setting:
+@dataclass(frozen=True, eq=False, repr=False)
+class Setting(Record):
     """One mixture, its fitted Bradley-Terry weights, and how near the stand-ins come to them.
 
     Parameters
@@ -96,8 +97,8 @@ class Setting:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
+@dataclass(frozen=True, eq=False, repr=False)
+class Study(Record):
     """Several settings.
 
     Parameters

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record, cached_array
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document, refuse_twin_keys, write_document
-from encore.formatting import html_table, percent
+from encore.formatting import html_table, listed, percent
 from encore.rules import Rulebook
 
 KIND = "encore.weights"
@@ -22,8 +22,8 @@ VERSION = 1
 _LARGEST = 1e300  # with 32,000 rules of this weight the sum is still finite
 
 
-@dataclass(frozen=True)
-class Weights:
+@dataclass(frozen=True, eq=False, repr=False)
+class Weights(Record):
     """One weight per rule, with the scales that it was computed on.
 
     Enough, alone, to compose a reward anywhere.
@@ -53,8 +53,8 @@ class Weights:
     --------
     >>> from encore.rules import LevelScale
     >>> weights = Weights(Rulebook.from_ids(["a", "b"], LevelScale((0, 1))), [3.0, 1.0])
-    >>> weights.shares.tolist()
-    [0.75, 0.25]
+    >>> weights.shares.tolist(), weights["a"], dict(weights)
+    ([0.75, 0.25], 3.0, {'a': 3.0, 'b': 1.0})
     """
 
     rules: Rulebook
@@ -65,7 +65,7 @@ class Weights:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values, dtype=np.float64)
+        values = np.array(self.values, dtype=np.float64)  # a copy: the caller's may change
         if values.shape != (len(self.rules),):
             raise InputError(f"weights of shape {values.shape} for {len(self.rules)} rules.")
         for rule_id, value in zip(self.rules.ids, values.tolist(), strict=True):
@@ -84,11 +84,34 @@ class Weights:
                 "rule a positive weight."
             )
         object.__setattr__(self, "values", values)
+        super().__post_init__()
 
-    @cached_property
+    @cached_array
     def shares(self) -> NDArray[np.float64]:
         """Weights divided by their sum, shape (n_rules,): rewards stay in [0, 1]."""
         return np.asarray(self.values / self.values.sum())
+
+    def __getitem__(self, rule_id: str) -> float:
+        """The raw weight of a rule."""
+        return float(self.values[self.rules.position(rule_id)])
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the rules, so that ``dict(weights)`` holds the raw weights."""
+        return iter(self.rules.ids)
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __contains__(self, rule_id: object) -> bool:
+        return rule_id in self.rules.ids
+
+    def keys(self) -> tuple[str, ...]:
+        """The ids of the rules, in order."""
+        return self.rules.ids
+
+    def __repr__(self) -> str:
+        shown = [f"{rule_id} {share:.3f}" for rule_id, share in zip(self, self.shares, strict=True)]
+        return f"Weights by {self.scheme}, shares of {len(self)} rules: {listed(shown)}"
 
     @classmethod
     def by_hand(cls, rules: Rulebook, weights: Mapping[str, float]) -> Weights:
@@ -119,8 +142,8 @@ class Weights:
                 self.rules.ids, self.values.tolist(), self.shares.tolist(), strict=True
             )
         ]
-        columns = ("rule", "weight", "share %", "")
-        return html_table(f"weights: {self.scheme}", columns, rows, "; ".join(self.notes))
+        columns, notes = ("rule", "weight", "share %", ""), "; ".join(self.notes)
+        return html_table(f"weights: {self.scheme}", columns, rows, notes, text=("",))
 
     def save(self, path: StrPath) -> None:
         """Write ``weights.json``, atomically; numbers come back to the last bit."""
@@ -160,18 +183,22 @@ class Weights:
         """
         try:
             tables = [dict(table) for table in data["rules"]]
-            values = np.array([table.pop("weight") for table in tables], dtype=np.float64)
-            shares = np.array([table.pop("share") for table in tables], dtype=np.float64)
-            rules_digest = data["rules_digest"]
+            values, shares = (
+                np.array([_number(table.pop(key)) for table in tables])
+                for key in ("weight", "share")
+            )
+            rules_digest, told = data["rules_digest"], (data["scheme"], data["calibration_digest"])
+            if not all(isinstance(text, str) for text in (*told, *data["notes"])):
+                raise TypeError("scheme, calibration_digest and notes must be text")
             weights = cls(
                 Rulebook.from_dicts(tables),
                 values,
                 scheme=data["scheme"],
-                options=data["options"],
+                options=dict(data["options"]),
                 calibration_digest=data["calibration_digest"],
                 notes=tuple(data["notes"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DocumentError(
                 f"{source}: a broken weights file ({error}). Weigh again."
             ) from error
@@ -181,6 +208,12 @@ class Weights:
                 f"are a file of their own, for `encore weigh --scheme FILE`."
             )
         return weights
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
 
 
 def load_hand_weights(path: StrPath, rules: Rulebook) -> Weights:

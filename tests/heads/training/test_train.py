@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -343,7 +344,9 @@ def test_fewer_layers_of_a_bare_backbone_leave_the_others_out(tmp_path: Path, pe
 
 def test_labels_that_teach_nothing_are_found_before_training(llama: Path, tmp_path: Path) -> None:
     made = data()
-    made.targets[split_of(made.prompts, 5) != 0, 1] = np.nan
+    targets = made.targets.copy()
+    targets[split_of(made.prompts, 5) != 0, 1] = np.nan
+    made = replace(made, targets=targets)
     with pytest.raises(InputError, match="rule 'curt' has"):
         train_finetune(made, Checkpoint.open(llama), Tuning(tmp_path))
 

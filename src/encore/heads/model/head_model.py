@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from encore.heads.model.bundled import open_checkpoint
 from encore.heads.model.conversation import Conversation, Reader, Tokens
 from encore.heads.model.linear_heads import LinearHeads, own_rules, read_heads
 from encore.rules import Rulebook
+
+if TYPE_CHECKING:
+    import torch
 
 
 class MultiHead(Protocol):
@@ -151,8 +154,15 @@ class HeadModel:
     def _values(self, states: Array) -> Array:
         # NumPy's product has threads of its own, which would take turns with PyTorch's.
         torch = require("torch", extra="heads", feature="A multi-head reward model")
-        parts = (torch.from_numpy(x) for x in (states, self.heads.weight, self.heads.bias))
-        return np.asarray(torch.nn.functional.linear(*parts).numpy())
+        return np.asarray(
+            torch.nn.functional.linear(torch.from_numpy(states), *self._layer).numpy()
+        )
+
+    @cached_property
+    def _layer(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The heads as PyTorch holds them: it takes no array that cannot be written to."""
+        torch = require("torch", extra="heads", feature="A multi-head reward model")
+        return torch.tensor(self.heads.weight), torch.tensor(self.heads.bias)
 
 
 def _read(reader: Reader, conversation: Conversation) -> Tokens:

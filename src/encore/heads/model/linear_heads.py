@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array, numbers_of
@@ -31,8 +32,8 @@ ATTRIBUTES = (
 )
 
 
-@dataclass(frozen=True)
-class LinearHeads:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearHeads(Record):
     r"""Heads that are linear in the state of a response: :math:`v = W h + b`.
 
     Parameters

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
@@ -59,8 +60,8 @@ class Tuning:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Tuned:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tuned(Record):
     """A trained backbone on disk with its heads.
 
     Parameters

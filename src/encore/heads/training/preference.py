@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.extras import require
 from encore.files import StrPath
@@ -23,8 +24,8 @@ PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 _STEPS = 500
 
 
-@dataclass(frozen=True)
-class PreferenceHead:
+@dataclass(frozen=True, eq=False, repr=False)
+class PreferenceHead(Record):
     """A head fitted to preferences.
 
     Parameters

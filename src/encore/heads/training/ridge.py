@@ -78,7 +78,7 @@ class Sums:
         return np.asarray(self.yy + quadratic - 2 * cross + linear)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RidgeFit:
     """Heads fitted by ridge regression.
 

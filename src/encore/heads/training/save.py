@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.files import StrPath
 from encore.heads.files.checkpoint import RULES_FILE, Checkpoint
 from encore.heads.model.classifier import as_classifier, for_rules
@@ -18,8 +19,8 @@ from encore.heads.training.quality import RuleQuality
 from encore.rules import RangeScale, Rule, Rulebook
 
 
-@dataclass(frozen=True)
-class TrainedHeads:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedHeads(Record):
     """Heads and how good they are.
 
     Parameters

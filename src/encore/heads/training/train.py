@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError
 from encore.files import StrPath, digest
 from encore.heads.files.checkpoint import Checkpoint
@@ -36,8 +37,8 @@ PREFERRED = "preferred"
 _BEYOND = 0.005  # share of values left beyond a range at each end
 
 
-@dataclass(frozen=True)
-class TrainingData:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingData(Record):
     """Responses with the ratings that heads are to learn.
 
     Parameters
@@ -258,8 +259,8 @@ def train_preference(data: TrainingData, checkpoint: Checkpoint, how: Tuning) ->
     return trained, backbone, place
 
 
-@dataclass(frozen=True)
-class TrainedGate:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainedGate(Record):
     """A mixture-of-experts gate, and how well it does on prompts left out.
 
     Parameters

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from encore.errors import InputError, RatingsError
+from encore.formatting import html_table, listed
 from encore.raters.judge.answers import read_reply
 from encore.raters.judge.capabilities import Capabilities
 from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
@@ -52,7 +53,7 @@ class RuleVotes:
     n_votes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChosenRules:
     """The rules that a judge named most often.
 
@@ -70,6 +71,15 @@ class ChosenRules:
     votes: tuple[RuleVotes, ...]
     n_asked: int
     n_valid: int
+
+    def __repr__(self) -> str:
+        return f"ChosenRules, {len(self.rules)} rules: {listed(self.rules.ids)}"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: how often each rule was named; the chosen ones are marked."""
+        chosen = self.rules.ids
+        rows = [(v.rule, str(v.n_votes), "yes" if v.rule in chosen else "") for v in self.votes]
+        return html_table("votes", ("rule", "votes", "chosen"), rows)
 
 
 def choose_rules(items: Iterable[Item], catalogue: Rulebook, judge: Judge, k: int) -> ChosenRules:

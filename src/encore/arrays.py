@@ -1,0 +1,102 @@
+"""Frozen records that hold arrays: nobody writes to them, and equal ones compare equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = TypeVar("Array", bound=NDArray[Any])
+_MOST_SHOWN = 60  # characters of a field in a repr
+
+
+def read_only(array: Array) -> Array:
+    """A view of an array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class cached_array(cached_property[Array]):
+    """``cached_property`` for an array, which cannot be written to: it is computed once."""
+
+    def __init__(self, function: Callable[[Any], Array]) -> None:
+        @wraps(function)
+        def computed(instance: Any) -> Array:
+            return read_only(function(instance))
+
+        super().__init__(computed)
+
+
+class Record:
+    """What a frozen dataclass with arrays in it inherits; declare it with ``eq=False, repr=False``.
+
+    Its arrays are read-only, it equals another of its class with the same values (NaN equals NaN:
+    both are undefined), it has no hash, and its ``repr`` is one line.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # only dataclasses inherit this
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, field.name, read_only(value))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            same(getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.compare
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={_short(getattr(self, field.name))}"
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.repr
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, arrays by their entries and NaN equal to NaN.
+
+    Examples
+    --------
+    >>> same({"a": np.array([1.0, np.nan])}, {"a": np.array([1.0, np.nan])})
+    True
+    >>> same((1, 2), (1, 3))
+    False
+    """
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        one, other = np.asarray(one), np.asarray(other)
+        numbers = one.dtype.kind == other.dtype.kind == "f"
+        return bool(np.array_equal(one, other, equal_nan=numbers))
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (one != one and other != other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list | range) and isinstance(other, tuple | list | range):
+        return len(one) == len(other) and all(map(same, one, other))
+    if is_dataclass(one) and type(one) is type(other) and not isinstance(one, Record):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    return bool(one == other)
+
+
+def _short(value: Any) -> str:
+    """A field in a line: arrays by their shape, long values cut."""
+    if isinstance(value, np.ndarray) and value.size > 6:
+        return f"<{value.dtype} of shape {value.shape}>"
+    if isinstance(value, np.ndarray):
+        return str(value.tolist())
+    shown = repr(value).replace("\n", " ")
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[: _MOST_SHOWN - 1]}…"

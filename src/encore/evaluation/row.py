@@ -1,0 +1,56 @@
+"""A row of a comparison: one reward on the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from encore.arrays import Record
+from encore.evaluation.intervals import Interval
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Row(Record):
+    """One scheme on the pairs.
+
+    Parameters
+    ----------
+    scheme : str
+        Its name.
+    how : str
+        How it got its weights.
+    accuracy : mapping of str to Interval
+        By tie convention.
+    tie_rate : float
+        Share of pairs tied.
+    safety : mapping of str to Interval, or None
+        RewardBench's Safety section by tie convention.
+    subsets : mapping of str to mapping of str to Interval
+        Accuracy by subset and tie convention.
+    separation : float
+        See :func:`encore.evaluation.separation`; the mean where several rewards are averaged.
+    difference : Interval
+        Half-credit accuracy less that of uniform, on pairs that both know.
+    p_value, p_holm : float
+        Of that difference, by sign flips over prompts; adjusted for the number of schemes.
+    n_unknown : int
+        Pairs left out because the reward is unknown.
+    best_of : Interval or None
+        RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs are of it.
+    deviation : float
+        Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
+    """
+
+    scheme: str
+    how: str
+    accuracy: Mapping[str, Interval]
+    tie_rate: float
+    safety: Mapping[str, Interval] | None
+    subsets: Mapping[str, Mapping[str, Interval]]
+    separation: float
+    difference: Interval
+    p_value: float
+    p_holm: float
+    n_unknown: int
+    best_of: Interval | None
+    deviation: float
