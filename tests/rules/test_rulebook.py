@@ -75,7 +75,7 @@ def test_rules_that_differ_do_not_pass_as_the_same() -> None:
 
 
 def test_an_id_that_stands_twice_is_refused() -> None:
-    with pytest.raises(InputError, match=r"stand twice: \['a'\]"):
+    with pytest.raises(InputError, match=r"duplicate rule ids: \['a'\]"):
         Rulebook.from_ids(["a", "b", "a"], LevelScale((0, 1)))
 
 

@@ -23,7 +23,7 @@ def new_table(title: str, *columns: str) -> Table:
 
     All fit a terminal of 80 columns; on a narrower one names fold, numbers never do.
     """
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     # A title may be wider than its table, and must not be broken for that.
     table.title = Text(title, style="italic", no_wrap=True, overflow="ignore", justify="left")
     for position, name in enumerate(columns):
