@@ -186,6 +186,32 @@ def test_async_functions_and_keyword_only_options_are_told_apart() -> None:
     assert (positional(node), body_lines(node)) == (["a", "b"], 2)
 
 
+# Each kind of file states its own.
+OF_EVERY_FILE = {"KIND", "VERSION"}
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Classes and constants at the top of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                for name in ast.walk(target):
+                    if isinstance(name, ast.Name) and name.id.isupper():
+                        yield name.id
+
+
+def test_no_two_classes_or_constants_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for module, tree in MODULES.items():
+        for name in public_names(tree):
+            if not name.startswith("_") and name not in OF_EVERY_FILE:
+                places.setdefault(name, []).append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_importing_encore_imports_nothing_heavy() -> None:
     code = f"import sys, encore; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
