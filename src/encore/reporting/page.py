@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -58,10 +59,10 @@ def page_of(
     )
     environment.filters |= {
         "percent": percent,
-        "percent_interval": percent_interval,
+        "percent_interval": _below(percent_interval),
         "points": points,
-        "points_interval": points_interval,
-        "interval": lambda found: interval(found.low, found.high, ".2f"),
+        "points_interval": _below(points_interval),
+        "interval": _below(lambda found: interval(found.low, found.high, ".2f")),
         "number": number,
         "bars": _bars,
         "uri": _uri,
@@ -106,6 +107,11 @@ def provenance_of(content: Content, seed: int | None, command: str) -> dict[str,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def _below(form: Callable[[Interval], str]) -> Callable[[Interval], str]:
+    """An interval in small print under its estimate, which says itself that it is undefined."""
+    return lambda found: "" if math.isnan(found.low) else form(found)
 
 
 def _data(content: Content, provenance: Mapping[str, Any]) -> dict[str, Any]:
