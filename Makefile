@@ -13,7 +13,7 @@ ASSETS := src/encore/reporting/assets
 demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo
 
-test: $(VENV)/installed  ## Set up and pass the whole suite: tests, doctests, documentation blocks
+test: $(VENV)/installed web/node_modules  ## Set up and pass the whole suite: tests, doctests, documentation blocks
 	$(BIN)/pytest -n auto --dist loadfile
 
 install: $(VENV)/installed  ## Set up .venv with all that tests and CI need
@@ -57,7 +57,7 @@ web/node_modules: $(VENV)/installed web/package-lock.json
 	$(NPM) ci --no-audit --no-fund
 	touch $@
 
-docs: $(VENV)/installed  ## Build the documentation; a broken link is an error
+docs: $(VENV)/installed web/node_modules  ## Build the documentation; a broken link is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 reference: $(VENV)/installed  ## Write the generated pages of the reference anew

@@ -13,5 +13,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types in words
 html_theme = "furo"
 html_title = f"ENCORE {release}"
+# Formulas are drawn as SVG by one script beside the pages: no font, no network. MathJax 4 would
+# fetch parts of its font as it needs them.
+html_static_path = ["../web/node_modules/mathjax/es5/tex-svg.js"]
+mathjax_path = "tex-svg.js"
 suppress_warnings = ["myst.header"]
 exclude_patterns = ["_build"]

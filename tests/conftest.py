@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,3 +34,27 @@ def peer() -> Callable[[str], ModuleType]:
         return importlib.import_module(name)
 
     return load
+
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+# Not for the session: its event loop would be in the way of tests that run their own.
+@pytest.fixture(scope="module")
+def browser(peer: Callable[[str], ModuleType]) -> Iterator[Any]:
+    """A browser; it may be absent only where nobody claims to have checked everything."""
+    api = peer("playwright.sync_api")
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium found; install Debian's package chromium")
+        pytest.skip("no Chromium found; install it (apt-get install chromium) to run these")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -76,3 +79,35 @@ def test_every_make_target_of_the_readme_exists() -> None:
 def test_the_changelog_has_an_open_section() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## Unreleased$", changelog, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as `make docs` builds it."""
+    built = tmp_path_factory.mktemp("site")
+    command = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", f"{built}-doctrees"]
+    done = subprocess.run(
+        [sys.executable, *command, str(ROOT / "docs"), str(built)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{done.stderr}\n(MathJax comes with `make web/node_modules`.)"
+    return built
+
+
+def test_formulas_are_drawn_and_no_page_asks_for_anything_outside(site: Path, browser: Any) -> None:
+    context = browser.new_context(offline=True)
+    tab = context.new_page()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    formulas = {}
+    for path in sorted(site.rglob("*.html")):
+        tab.goto(path.as_uri())
+        if tab.locator(".math").count():
+            tab.wait_for_function("window.MathJax?.startup?.promise", timeout=60_000)
+            tab.evaluate("MathJax.startup.promise")
+        name = str(path.relative_to(site))
+        formulas[name] = tab.locator(".math").count()
+        assert tab.locator(".math > mjx-container > svg").count() == formulas[name], name
+        assert tab.locator("[data-mjx-error]").count() == 0, name
+    context.close()
+    assert formulas["explanation/theory.html"] > 30
+    assert [url for url in asked if not url.startswith(site.as_uri())] == []

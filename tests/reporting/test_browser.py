@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,28 +24,6 @@ from encore.reporting.content import Content
 from encore.reporting.embed import simulated
 from encore.weights import BradleyTerry, Linear, Softmax
 from tests.reporting.made import FIVE, HOSTILE, pairs
-
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(peer: Callable[[str], ModuleType]) -> Iterator[Any]:
-    """A browser; it may be absent only where nobody claims to have checked everything."""
-    api = peer("playwright.sync_api")
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium found; install Debian's package chromium")
-        pytest.skip("no Chromium found; install it (apt-get install chromium) to run these")
-    with api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
