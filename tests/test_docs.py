@@ -14,6 +14,7 @@ from typing import Any
 import click
 import pytest
 
+from encore._version import __version__
 from encore.cli.main import main as cli
 from encore.rules import catalogues
 from encore.weights import LEARNED, SCHEMES
@@ -77,9 +78,15 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert {"demo", "test"} <= named <= targets
 
 
-def test_the_changelog_has_an_open_section() -> None:
+def test_the_changelog_has_an_open_section_and_the_version_follows_it() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## Unreleased$", changelog, flags=re.MULTILINE)
+    headings = re.findall(r"^## (\S+)", changelog, flags=re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
+
+
+def test_the_citation_states_the_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, flags=re.MULTILINE) == [__version__]
 
 
 def test_every_extra_is_asked_for_in_the_code_and_is_in_all() -> None:
