@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -97,6 +98,40 @@ def test_every_extra_is_asked_for_in_the_code_and_is_in_all() -> None:
     source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "src").rglob("*.py"))
     assert set(re.findall(r'extra="(\w+)"', source)) == set(extras)
     assert everything == f"encore-reward[{','.join(extras)}]"
+
+
+def markdown() -> list[Path]:
+    below = ("docs", "design", "benchmarks", "src")
+    pages = [page for name in below for page in (ROOT / name).rglob("*.md")]
+    # The template's links are those of the page that is made from it, docs/explanation/evidence.md.
+    return [*ROOT.glob("*.md"), *(page for page in pages if page.name != "template.md")]
+
+
+def named_files(page: Path) -> Iterator[tuple[str, bool]]:
+    """Every file that a page names, and whether it is there."""
+    text = page.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)#]+)", prose):
+        if "://" not in link:
+            yield link, (page.parent / link).exists()
+    for name in re.findall(rf"`((?:{'|'.join(TOPS)})/[^`\s]*)`", prose):
+        yield name, (ROOT / name).exists()
+    for name in re.findall(r"`([\w/]+\.(?:py|ts|css|sh))`", prose):
+        yield name, any(path.match(name) for path in SOURCES)
+
+
+TOPS = ("benchmarks", "design", "docs", "src", "tests", "tools", "web")
+SOURCES = [
+    path
+    for top in TOPS
+    for path in (ROOT / top).rglob("*.*")
+    if path.suffix in {".py", ".ts", ".css", ".sh"} and "node_modules" not in path.parts
+]
+
+
+@pytest.mark.parametrize("page", markdown(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    assert [name for name, there in named_files(page) if not there] == []
 
 
 @pytest.fixture(scope="module")
