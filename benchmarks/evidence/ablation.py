@@ -87,7 +87,7 @@ def cases(pairs: PreferencePairs) -> Iterator[Case]:
     yield Case("as they are", "")
     is_range = pairs.rules.rules[0].scale.n_levels > 5
     for n_levels in (2, 5, 20, 50) if is_range else (2, 3, 4):
-        name = "bins of the heads" if is_range else "five levels joined to"
+        name = "bins of the heads" if is_range else "five levels merged to"
         yield Case(name, str(n_levels), with_levels(n_levels))
     for kind, name in (("noise", "pure noise"), ("constant", "constant"), ("rare", "rare events")):
         for k in (1, 12) if kind == "constant" else (1, 3, 6, 12):

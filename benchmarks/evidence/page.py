@@ -1,4 +1,4 @@
-"""The evidence page: template.md, and what stands in its places, computed here."""
+"""The evidence page: template.md with its placeholders filled in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SWEPT = (
 def page(raters: Sequence[Rated], ablations: Mapping[str, Ablation]) -> str:
     """The page as Markdown."""
     template = string.Template((Path(__file__).parent / "template.md").read_text(encoding="utf-8"))
-    tables = (f"### {rated.name}\n\n{_source_table(rated)}" for rated in raters)
+    tables = (f"### {rated.name}\n\n{_paper_table(rated)}" for rated in raters)
     whole = (f"### All cases, {name}\n\n{_cases(found)}" for name, found in ablations.items())
     options = "".join(_sweeps(name, found) for name, found in ablations.items())
     parts = {
@@ -82,10 +82,10 @@ def _summary(raters: Sequence[Rated]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _source_table(rated: Rated) -> str:
+def _paper_table(rated: Rated) -> str:
     comparison = rated.comparison
     left_out = "".join(
-        f"\nLeft out: {name}, for {reason[0].lower()}{reason[1:].rstrip('.')}.\n"
+        f"\nLeft out: {name}, because {reason[0].lower()}{reason[1:]}\n"
         for name, reason in comparison.skipped.items()
     )
     table = comparison.by_subset(ties="strict").to("markdown")
@@ -143,7 +143,7 @@ def _breaking(ablations: Mapping[str, Ablation]) -> str:
 
 
 def _clear(name: str, ablation: Ablation, scheme: str, sign: int) -> Iterator[str]:
-    """Axes on which a scheme differs clearly in one direction, with the settings."""
+    """The axes on which a scheme clearly differs in one direction, with the settings."""
     by_axis: dict[str, list[str]] = {}
     for case, by_scheme in ablation:
         found = by_scheme.get(scheme)

@@ -106,7 +106,7 @@ def test_auto_is_nowhere_in_the_evidence_more_than_a_standard_error_worse_than_u
     [
         ("rules added: pure noise", "6"),
         ("rules added: rare events", "12"),
-        ("five levels joined to", "3"),
+        ("five levels merged to", "3"),
         ("rules turned round", "3"),
         ("prompts to calibrate on", "10"),
     ],
