@@ -1,4 +1,4 @@
-# Everything a newcomer or CI runs: `make demo`, `make test`, `make check`.
+# Everything that a newcomer or CI runs: `make demo`, `make test`, `make check`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,12 +13,12 @@ ASSETS := src/encore/reporting/assets
 demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo
 
-test: $(VENV)/installed web/node_modules  ## Set up and pass the whole suite: tests, doctests, documentation blocks
+test: $(VENV)/installed web/node_modules  ## Set up and run the whole suite: tests, doctests, documentation blocks
 	$(BIN)/pytest -n auto --dist loadfile
 
-install: $(VENV)/installed  ## Set up .venv with all that tests and CI need
+install: $(VENV)/installed  ## Set up .venv with everything that tests and CI need
 
-check: lint types page test docs wheel  ## All that CI runs
+check: lint types page test docs wheel  ## Everything that CI runs
 
 $(VENV)/core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,7 +35,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-format: $(VENV)/installed web/node_modules  ## Rewrite files as `make check` wants them
+format: $(VENV)/installed web/node_modules  ## Format files the way `make check` expects
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NPM) run format
@@ -50,7 +50,7 @@ page: $(VENV)/installed web/node_modules  ## Check format, types and freshness o
 	for file in page.js LICENSES.txt; do cmp build/page/$$file $(ASSETS)/$$file || \
 	  { echo "web/ has changed: make script"; exit 1; }; done
 
-script: $(VENV)/installed web/node_modules  ## Build the report's script anew
+script: $(VENV)/installed web/node_modules  ## Rebuild the report's script
 	$(NPM) run build -- $(abspath $(ASSETS))
 
 web/node_modules: $(VENV)/installed web/package-lock.json
@@ -60,10 +60,10 @@ web/node_modules: $(VENV)/installed web/package-lock.json
 docs: $(VENV)/installed web/node_modules  ## Build the documentation; a broken link is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
-reference: $(VENV)/installed  ## Write the generated pages of the reference anew
+reference: $(VENV)/installed  ## Regenerate the command-line reference
 	$(BIN)/python tools/cli_reference.py docs/reference/cli.md
 
-wheel: $(VENV)/installed  ## Build the wheel and try it in a bare virtual environment
+wheel: $(VENV)/installed  ## Build the wheel and test it in a bare virtual environment
 	sh tools/try_wheel.sh $(BIN)/python
 
 bench: $(VENV)/installed  ## Measure the claims in benchmarks/
@@ -72,7 +72,7 @@ bench: $(VENV)/installed  ## Measure the claims in benchmarks/
 long: $(VENV)/installed  ## Simulate what the statistics claim; some minutes
 	$(BIN)/pytest -m long tests
 
-evidence: $(VENV)/installed  ## Make the evidence page anew from its ratings; ten minutes
+evidence: $(VENV)/installed  ## Regenerate the evidence page from its ratings; ten minutes
 	$(BIN)/python -m benchmarks.evidence
 
 clean:

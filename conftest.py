@@ -1,4 +1,4 @@
-"""Every fenced block of the documentation runs, in a folder of its own."""
+"""Every fenced block of the documentation runs, each page in its own folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
-# Tests run on all cores as they are. Threads of numerical libraries would only wait for each other,
-# at barriers that take a hundred times as long as the work between them.
+# Tests already run on all cores. Threads of numerical libraries would only wait for each other, at
+# barriers that take a hundred times as long as the work between them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _ENVIRONMENT = {
@@ -48,7 +48,7 @@ def run_bash(example: Example) -> str | None:
 
 
 def run_console(example: Example) -> str | None:
-    """A ``console`` block holds ``$ commands`` and the very output that they give, both streams."""
+    """A ``console`` block holds ``$ commands`` and their exact output, both streams."""
     wrong = []
     for part in ("\n" + example.parsed).split("\n$ ")[1:]:
         command, _, expected = part.partition("\n")
@@ -59,7 +59,7 @@ def run_console(example: Example) -> str | None:
 
 
 def write_file(name: str) -> Callable[[Example], None]:
-    """A ``toml`` or ``json`` block is written where the blocks after it can use it."""
+    """A ``toml`` or ``json`` block is written to a file that later blocks can use."""
 
     def write(example: Example) -> None:
         Path(name).write_text(example.parsed, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What `import encore` costs beside `import numpy`, its floor: best of several fresh processes.
+"""What `import encore` costs compared with `import numpy`, its floor: best of several processes.
 
 Run as ``python benchmarks/import_time.py``.
 """
@@ -12,7 +12,7 @@ RUNS = 15
 
 
 def best_ms(module: str) -> float:
-    """Milliseconds of one import in a process of its own; the least disturbed of all runs."""
+    """Milliseconds of one import in its own process; the least disturbed of all runs."""
     code = (
         "import time; start = time.perf_counter(); "
         f"import {module}; print((time.perf_counter() - start) * 1000)"

@@ -24,7 +24,7 @@ well, 1 for an error in one line, 2 for wrong arguments, 130 after Ctrl-C.
 def contexts(
     command: click.Command, parent: click.Context | None = None
 ) -> Iterator[click.Context]:
-    """A command and those below it, parents first."""
+    """A command and its subcommands, parents first."""
     context = click.Context(
         command,
         parent,

@@ -1,4 +1,4 @@
-"""Draw what `encore demo` prints, for the README.
+"""Draw the output of `encore demo`, for the README.
 
 Run as ``python tools/demo_picture.py docs/images/demo.svg``.
 """

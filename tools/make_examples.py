@@ -28,7 +28,7 @@ def main(data: Path) -> None:
     keys = sorted(
         {(row["subset"], prompts[row["pair_id"]], *key[:2]) for key, row in sides.items()}
     )
-    # Some prompt ids of the source hold the prompt's text, which must not be shipped.
+    # Some of the original prompt ids contain the prompt's text, which must not be shipped.
     numbers = {prompt: f"p{n:03d}" for n, prompt in enumerate(dict.fromkeys(k[1] for k in keys))}
     table = []
     for subset, prompt, pair, repeat in keys:

@@ -1,8 +1,8 @@
-"""Record what the package rewardbench makes of synthetic scores: numbers only, no text.
+"""Record what the package rewardbench computes from synthetic scores: numbers only, no text.
 
-It pins an old transformers and vllm, so it runs in an environment of its own, and only the
-modules that hold the arithmetic are loaded, from their files. What they import beside it and never
-call is stubbed; the functions run as they are. The result is deterministic::
+It pins an old transformers and vllm, so it runs in its own environment, and only the modules that
+hold the arithmetic are loaded, from their files. Modules that they import but never call are
+stubbed; the functions themselves run unchanged. The result is deterministic::
 
     python -m venv rewardbench-env
     rewardbench-env/bin/pip install --no-deps rewardbench==0.1.4
@@ -38,7 +38,7 @@ STUBS: dict[str, tuple[str, ...]] = {
 
 
 def load(folder: Path, name: str) -> ModuleType:
-    """A module of the package by its file, without the package's own imports."""
+    """A module of the package, loaded from its file without the package's own imports."""
     spec = importlib.util.spec_from_file_location(f"recorded_{name}", folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -48,7 +48,7 @@ def load(folder: Path, name: str) -> ModuleType:
 
 @contextmanager
 def stubs() -> Iterator[None]:
-    """Empty modules for what is not installed; for a while, as others look whether it is."""
+    """Empty modules for packages that are not installed; temporary, since others check for them."""
     for name, attributes in STUBS.items():
         module = ModuleType(name)
         for attribute in attributes:
@@ -62,7 +62,7 @@ def stubs() -> Iterator[None]:
 
 
 def strict_rule(folder: Path) -> Any:
-    """The package's verdict on a batch of pairs, which stands in the middle of its command."""
+    """The package's verdict on a batch of pairs, which is buried in its command."""
     tree = ast.parse((folder / "rewardbench.py").read_text(encoding="utf-8"))
     (found,) = (
         node
@@ -98,10 +98,10 @@ def sections(folder: Path, utils: ModuleType, constants: ModuleType) -> Iterator
 
 
 def best_of(utils: ModuleType, dataset: Any, sizes: list[int]) -> dict[str, Any]:
-    """The results of prompts with so many responses each, the chosen one first."""
+    """The results of prompts with that many responses each, the chosen one first."""
     rng = np.random.default_rng(1)
     scores = [rng.choice(LEVELS, size).tolist() for size in sizes]
-    # Every number of ties at the top, with the chosen response among them and below them.
+    # Every number of ties for first place, with the chosen response among them and below them.
     for n_top in range(1, sizes[0] + 1):
         top = [1.0] * n_top + [0.5] * (sizes[0] - n_top)
         scores += [top, top[::-1]]
@@ -119,7 +119,7 @@ def best_of(utils: ModuleType, dataset: Any, sizes: list[int]) -> dict[str, Any]
 
 
 def lines(part: Any) -> str:
-    """JSON with a case a line."""
+    """JSON with one case per line."""
     if not isinstance(part, list):
         return json.dumps(part)
     return "[\n" + ",\n".join(map(json.dumps, part)) + "\n]"

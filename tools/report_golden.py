@@ -64,7 +64,7 @@ def pairs_of(*, gaps: bool) -> PreferencePairs:
 
 
 def golden() -> dict[str, Any]:
-    """Every setting on both sets of pairs, with what the library makes of it."""
+    """Every setting on both sets of pairs, with what the library computes for it."""
     datasets, cases = [], []
     for gaps in (False, True):
         pairs = pairs_of(gaps=gaps)
@@ -103,7 +103,7 @@ def _expected(pairs: PreferencePairs, weights: Weights) -> dict[str, Any]:
 
 
 def _beside_uniform(pairs: PreferencePairs, weights: Weights) -> dict[str, Any]:
-    """Agreement on the pairs whose reward the mean knows too."""
+    """Agreement on the pairs whose reward is also known under the mean."""
     uniform = Weights(pairs.rules, np.ones(len(pairs.rules)))
     rewards, mean = (compose_rewards(pairs.ratings, w) for w in (weights, uniform))
     shared = ~np.isnan(mean[pairs.chosen] + mean[pairs.rejected])

@@ -1,4 +1,4 @@
-"""Take the pictures of the report that the documentation shows; needs Chromium.
+"""Take the screenshots of the report for the documentation; needs Chromium.
 
 Usage: python -m tools.report_picture docs/images
 """

@@ -26,7 +26,7 @@ def panels() -> tuple[Any, Any, Any]:
 
 
 def entropy_turns() -> Any:
-    """Entropy and margin variance of one rule, against its noise, on scales of four widths."""
+    """Entropy and margin variance of one rule against its noise, on scales of four widths."""
     figure, left, right = panels()
     noise = np.geomspace(0.25, 16, 200)
     half = np.full(len(noise), 0.5)
@@ -50,7 +50,7 @@ def entropy_turns() -> Any:
 
 
 def stand_ins() -> Any:
-    """Correlation with the fitted weights, and accuracy, against the share on the ends."""
+    """Correlation with the fitted weights, and accuracy, against the share at the ends."""
     figure, left, right = panels()
     noise = np.geomspace(0.5, 2.0, 7)
     half = np.full(len(noise), 0.5)
@@ -83,7 +83,7 @@ def stand_ins() -> Any:
 
 
 def gradient_margins(n_pairs: int) -> tuple[list[str], NDArray[np.float64]]:
-    """Margins of four rules, three of which have ratings spread evenly over ten levels."""
+    """Margins of four rules, three of which use ten levels evenly."""
     rng = np.random.default_rng(SEED)
     error = rng.standard_normal((2, n_pairs))
     quality = np.array([[0.5], [-0.5]])

@@ -3,7 +3,7 @@
 Usage: python tools/train_mini.py DATA [--out FOLDER] [--pairs FILE]
 
 DATA is the folder with the human labels. Prompts are divided by a digest of their text: three
-fifths to train on, two fifths to evaluate on. With --pairs it only writes the safety pairs of the
+fifths for training, two fifths for evaluation. With --pairs it only writes the safety pairs of the
 latter.
 """
 
@@ -49,7 +49,7 @@ _IDS = ("id", "prompt_id", "subset")
 
 
 def is_evaluated(prompt: str) -> bool:
-    """Whether pairs of this prompt are for evaluation; no head was trained on it."""
+    """Whether this prompt is held out for evaluation; no head was trained on it."""
     return int(hashlib.sha256(prompt.encode()).hexdigest()[:8], 16) % 5 < EVALUATED
 
 
@@ -111,7 +111,7 @@ def _rbr(data: Path) -> Iterator[Row]:
 
 
 def _moderation(data: Path) -> Iterator[Row]:
-    """A text of no conversation: a response to nothing. Violated if any of its categories is."""
+    """A text without a conversation, a response to nothing. Violated if any category is."""
     categories = {
         "sexual": ("S", "S3"),
         "hate": ("H", "H2"),
@@ -206,15 +206,14 @@ def _card(trained: TrainedHeads, comparison: Comparison) -> str:
 
 
 _PAIRS = """{card}- Its rules are about harm and refusal, in English.
-- It knows nothing of helpfulness and facts.
-- Rules that were learned from texts without a conversation (sexual, hate, harassment, violence,
-  self_harm) see the topic of prompt and response together: they hardly tell a refusal from an
-  answer.
+- It knows nothing about helpfulness or facts.
+- Rules learned from texts without a conversation (sexual, hate, harassment, violence, self_harm)
+  see the topic of prompt and response together: they hardly tell a refusal from an answer.
 - `answers_safe` does not know whether a request is safe: on unsafe ones it prefers the answer.
 
-## On pairs of prompts that it never saw
+## On pairs from prompts that it never saw
 
-{n_pairs} pairs to {n_prompts} prompts of XSTest and Do-Not-Answer, a safe and helpful response
+{n_pairs} pairs from {n_prompts} prompts of XSTest and Do-Not-Answer, a safe and helpful response
 against one that is not. Accuracy, a tie counting one half; 95 % intervals resample prompts.
 
 {rows}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build the wheel, install it alone into a bare virtual environment, with the oldest versions of its
-# dependencies that it claims to work with, and run the demo and the tests there.
+# Build the wheel, install it alone into a bare virtual environment with the oldest dependency versions
+# that it claims to support, and run the demo and the tests there.
 # Usage: tools/try_wheel.sh PYTHON (one that has `build`)
 set -eu
 python=$1
@@ -29,7 +29,7 @@ assert (Path(encore.__file__).parent / "py.typed").is_file(), "py.typed is not i
 PYTHON
 echo "wheel: runs the demo with its core dependencies alone"
 
-# The test runner joins only now; the peers that serve as second roads stay out.
+# The test runner is installed only now; the libraries that tests compare with stay out.
 $pip pytest hypothesis
 cp -r "$root/tests" "$work/tests"
 cp "$root/pyproject.toml" "$work/"

@@ -1,5 +1,5 @@
-// Bundles the page's script, with the charting library, into page.js of a folder, and the licences
-// of what the bundle holds into LICENSES.txt beside it: node build.mjs FOLDER
+// Bundles the page's script and the charting library into FOLDER/page.js, and the licences of what
+// the bundle contains into FOLDER/LICENSES.txt: node build.mjs FOLDER
 
 import { build } from "esbuild";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

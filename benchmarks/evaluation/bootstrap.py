@@ -1,9 +1,9 @@
-"""2,000 resamples of 15 schemes on 100,000 pairs x 20 rules, beside scipy.stats.bootstrap.
+"""2,000 resamples of 15 schemes on 100,000 pairs x 20 rules, against scipy.stats.bootstrap.
 
-Both give percentile intervals of half-credit accuracy, of each scheme and of its difference to
-uniform. scipy gets vectorized statistics, its fastest batch, and two ways to ask: all in one paired
-call, as encore does, or a call for each statistic, which is how its documentation reads. It knows
-no clusters, so it is given the means of prompts. It draws 40 times, and that is scaled to 2,000.
+Both give percentile intervals of half-credit accuracy, of each scheme and of its difference from
+uniform. scipy gets vectorised statistics, its fastest batch size, and two kinds of calls: all in
+one paired call, as encore does, or one call per statistic, as in its documentation. It does not
+support clusters, so it is given prompt means. It draws 40 times, and that is scaled to 2,000.
 
 "all of compare" is what encore.compare resamples: all tie conventions, each rule's verdicts and
 level counts. Run as ``python -m benchmarks.evaluation.bootstrap``, three minutes on two cores; with
@@ -40,7 +40,7 @@ ROUNDS, SCIPY_RESAMPLES = 3, 40
 
 
 def make_pairs(pairs_a_prompt: int) -> encore.PreferencePairs:
-    """Five-level ratings: each rule's more or less noisy reading of a response's quality."""
+    """Five-level ratings: each rule reads a response's quality with more or less noise."""
     rng = np.random.default_rng(0)
     rules = encore.Rulebook.from_ids(
         [f"rule{i}" for i in range(N_RULES)], encore.LevelScale((1, 2, 3, 4, 5))
@@ -56,7 +56,7 @@ def make_pairs(pairs_a_prompt: int) -> encore.PreferencePairs:
 
 
 def make_verdicts(pairs: encore.PreferencePairs) -> list[Outcomes]:
-    """Uniform, twelve random weightings, and as in compare the mean of many and of single rules."""
+    """Uniform, twelve random weightings and, as in compare, the means of many and of one rule."""
 
     def verdicts(weights: Floats) -> Outcomes:
         rewards = encore.compose(pairs.ratings, encore.Weights(pairs.rules, weights))
@@ -134,7 +134,7 @@ def draw_indices(n_prompts: int) -> None:
 
 
 def in_turn(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each; in turn, so that a busy moment falls on all."""
+    """Median seconds of each; in turn, so that a busy moment affects all."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():

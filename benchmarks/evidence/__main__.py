@@ -1,4 +1,4 @@
-"""Write docs/explanation/evidence.md anew, from the ratings in this folder: `make evidence`.
+"""Regenerate docs/explanation/evidence.md from the ratings in this folder: `make evidence`.
 
 With ``--keep-ablation`` the ablation is read from ablation.csv instead of run, which takes seconds.
 """
@@ -19,7 +19,7 @@ from tools.drawing import save_all
 ROOT = Path(__file__).parents[2]
 CSV = Path(__file__).parent / "ablation.csv"
 _NAMES = ("accuracy", "low", "high", "difference", "error")
-ABLATED = ("llm", "mini")  # the third rater's ratings tell nothing apart, whatever is done to them
+ABLATED = ("llm", "mini")  # the third rater's ratings tell nothing apart in any case
 
 
 def ablate(rated: Rated) -> Ablation:
@@ -65,7 +65,7 @@ def _numbers(found: Found) -> tuple[str, ...]:
 def main(raters: Sequence[Rated] = RATERS) -> None:
     if "--keep-ablation" not in sys.argv:
         write_csv(CSV, {rated.key: ablate(rated) for rated in raters if rated.key in ABLATED})
-    ablations = read_csv(CSV)  # either way, so that the page holds what the file does
+    ablations = read_csv(CSV)  # either way, so that the page matches the file
     named = {rated.name: ablations[rated.key] for rated in raters if rated.key in ABLATED}
     save_all(figures(raters, named), ROOT / "docs" / "images")
     text = page(raters, named)

@@ -1,8 +1,8 @@
 """Where each scheme breaks: the same pairs with other scales, other rules and other raters.
 
-Each case is run for several seeds. A seed draws what the case leaves to chance (the added rules,
+Each case is run with several seeds. A seed decides what the case leaves to chance (the added rules,
 the rules that are turned round, the prompts to calibrate on) and one bootstrap sample of the
-prompts to judge on, so that intervals over seeds hold both.
+prompts to test on, so that intervals over seeds cover both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ N_SEEDS = 20
 
 @dataclass(frozen=True)
 class TopK:
-    """The k rules of lowest entropy, alike."""
+    """The k rules with the lowest entropy, weighted equally."""
 
     k: int
 
@@ -53,7 +53,7 @@ class TopK:
 
 @dataclass(frozen=True)
 class Case:
-    """One setting of one axis; *schemes* are judged instead of all where it names some."""
+    """One setting of one axis; if *schemes* names any, only these are tested."""
 
     axis: str
     setting: str
@@ -64,7 +64,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """One scheme in one case: half-credit accuracy, and its difference to uniform, over seeds.
+    """One scheme in one case: half-credit accuracy and its difference from uniform, over seeds.
 
     *mean* and *difference* are over the perturbations with all pairs; intervals and the standard
     error of the difference are over seeds, each with a bootstrap sample of prompts.
@@ -78,12 +78,12 @@ class Found:
 
     @property
     def in_errors(self) -> float:
-        """The difference in standard errors; 0 where nothing ever differs."""
+        """The difference in standard errors; 0 if nothing ever differs."""
         return self.difference / self.error if self.error > 0 else 0.0
 
 
 def cases(pairs: PreferencePairs) -> Iterator[Case]:
-    """Every case that these pairs allow."""
+    """Every case that is possible with these pairs."""
     yield Case("as they are", "")
     is_range = pairs.rules.rules[0].scale.n_levels > 5
     for n_levels in (2, 5, 20, 50) if is_range else (2, 3, 4):
@@ -135,7 +135,7 @@ def run(
     found = {}
     for name, values in whole.items():
         if len(values) < n_seeds:
-            continue  # some perturbations leave it nothing to weigh by
+            continue  # some perturbations leave the scheme nothing to weigh by
         differences = np.array(drawn[name]) - uniform_drawn
         low, high = np.quantile(drawn[name], [0.025, 0.975])
         found[name] = Found(
@@ -149,7 +149,7 @@ def run(
 
 
 def _halves(case: Case, pairs: PreferencePairs, rng: np.random.Generator) -> dict[str, Floats]:
-    """Each scheme's verdicts, a tie as one half."""
+    """Each scheme's verdicts, a tie counting one half."""
     if case.n_prompts is None:
         calibration = calibrate(pairs, pairs.rules)
     else:
@@ -163,7 +163,7 @@ def _halves(case: Case, pairs: PreferencePairs, rng: np.random.Generator) -> dic
     splits = splits_of(pairs, N_FOLDS, rng)
     more = {"auto": rewards_of(pairs, Auto()(calibration))}
     for name, learned in LEARNED.items():
-        with contextlib.suppress(InputError):  # turned round, rules may leave it no weight
+        with contextlib.suppress(InputError):  # rules turned round may leave it no weight
             more[name] = cross_validated(pairs, learned(), splits)
     more["auto_with_pairs"] = chosen_rewards(pairs, sides, splits)
     return {name: _half(rewards) for name, rewards in {**sides, **more}.items()}

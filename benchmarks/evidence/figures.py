@@ -31,7 +31,7 @@ TITLES = {
 
 
 def entropy_accuracy(raters: Sequence[Rated]) -> Any:
-    """Entropy against accuracy of each rule, a row a rater, a column a tie convention."""
+    """Entropy against accuracy of each rule: one row per rater, one column per tie convention."""
     figure, grid = plt.subplots(
         len(raters), len(CONVENTIONS), figsize=(10, 2.6 * len(raters)), layout="constrained"
     )
@@ -56,7 +56,7 @@ def entropy_accuracy(raters: Sequence[Rated]) -> Any:
 
 
 def breaking_points(ablations: Mapping[str, Ablation]) -> Any:
-    """Difference to uniform by how far a case goes, a column a rater."""
+    """Difference from uniform by the severity of a case, one column per rater."""
     axes_names = (
         "rules added: pure noise",
         "rules added: rare events",
@@ -85,7 +85,7 @@ def breaking_points(ablations: Mapping[str, Ablation]) -> Any:
 def _differences(axes: Any, axis: str, ablation: Ablation) -> None:
     found = [(case.setting, by) for case, by in ablation if case.axis == axis]
     whole = next(by for case, by in ablation if case.axis == "as they are")
-    # All prompts stand at the end, no rule added or turned round at the start.
+    # All prompts go at the end; no rule added or turned round goes at the start.
     settings = [*found, ("all", whole)] if "prompts" in axis else [("0", whole), *found]
     places = range(len(settings))
     for scheme, (colour, dashes) in LOOKS.items():
@@ -106,7 +106,7 @@ def _differences(axes: Any, axis: str, ablation: Ablation) -> None:
 def figures(
     raters: Sequence[Rated], ablations: Mapping[str, Ablation]
 ) -> dict[str, Callable[[], Any]]:
-    """The figures by the names of their files."""
+    """The figures by file name."""
     return {
         "evidence-entropy-accuracy": lambda: entropy_accuracy(raters),
         "evidence-breaking-points": lambda: breaking_points(ablations),

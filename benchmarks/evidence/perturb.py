@@ -16,7 +16,7 @@ RARE = 0.02  # how often a rare event happens
 
 
 def with_levels(n_levels: int) -> Perturbation:
-    """Levels joined to *n_levels*, evenly; ranges get as many bins and keep their values."""
+    """Levels merged evenly to *n_levels*; ranges get that many bins and keep their values."""
 
     def perturb(pairs: PreferencePairs, rng: np.random.Generator) -> PreferencePairs:
         table = pairs.ratings
@@ -50,12 +50,12 @@ def adding(kind: str, k: int) -> Perturbation:
 
 
 def _column(kind: str, table: RatingsTable, rng: np.random.Generator) -> Floats:
-    """Unit ratings of one added rule, on five levels. Noise is new in every repeat of a rating."""
+    """Unit ratings of one added rule, on five levels. Noise is drawn anew for every repeat."""
     if kind == "constant":
         return np.ones(table.n_rows)
     if kind == "noise":
         return rng.integers(5, size=table.n_rows) / 4
-    # A rare event is the response's, whoever rates it and however often.
+    # A rare event belongs to the response, whoever rates it and however often.
     n_responses = table.n_rows if table.responses is None else int(table.responses.codes.max()) + 1
     events = np.where(rng.random(n_responses) < RARE, rng.integers(4, size=n_responses) / 4, 1.0)
     return events if table.responses is None else events[table.responses.codes]
@@ -76,7 +76,7 @@ def flipping(k: int) -> Perturbation:
 
 
 def second_pass(share: float) -> Perturbation:
-    """A *share* of the responses that were rated twice swap their two ratings."""
+    """A *share* of the responses that were rated twice have their two ratings swapped."""
 
     def perturb(pairs: PreferencePairs, rng: np.random.Generator) -> PreferencePairs:
         table = pairs.ratings

@@ -19,13 +19,13 @@ class Rated:
     Parameters
     ----------
     key, name : str
-        Short, for files and figures; and what the page calls it.
+        A short key for files and figures, and the name on the page.
     told : str
         What it is, on which pairs, and when they were rated.
     ratings, rules : path
         The files.
     others : mapping of str to str
-        Files of other rewards in the folder of data, by the name of their row.
+        Files of other rewards in the data folder, by the name of their row.
     """
 
     key: str

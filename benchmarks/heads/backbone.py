@@ -1,8 +1,8 @@
-"""Scoring with 19 heads beside the bare backbone: at least 0.98 of its tokens a second.
+"""Scoring with 19 heads against the bare backbone: at least 0.98 of its tokens a second.
 
-A Llama with random weights and random inputs of 512 tokens, through ENCORE's batches, through a
-loop that only runs the backbone on the same batches, and the share of the machine's own matrix
-product that this comes to. ``--shape 8b`` is Llama-3.1-8B in bfloat16 and wants a GPU of 24 GB or
+A Llama with random weights and random inputs of 512 tokens, through ENCORE's batches and through a
+loop that only runs the backbone on the same batches, and what share of the machine's matrix-product
+speed that is. ``--shape 8b`` is Llama-3.1-8B in bfloat16 and needs a GPU of 24 GB or
 more; ``--shape small`` runs anywhere.
 
 Run as ``python benchmarks/heads/backbone.py [--shape small|8b]``.
@@ -29,13 +29,13 @@ N_TOKENS, N_HEADS, ROUNDS = 512, 19, 25
 
 
 class Padding:
-    """All of a tokenizer that padding asks for."""
+    """The parts of a tokenizer that padding needs."""
 
     pad_token_id = 0
 
 
 class Random(Backbone):
-    """A backbone of random weights: no checkpoint is read."""
+    """A backbone with random weights: no checkpoint is read."""
 
     def __init__(self, shape: dict[str, Any], batch_tokens: int) -> None:
         from encore.heads.model.conversation import Reader
@@ -62,7 +62,7 @@ class Random(Backbone):
 
     @property
     def n_weights(self) -> int:
-        """Weights that multiply: all but the embeddings'."""
+        """The number of weights that multiply: all but the embeddings."""
         return sum(p.numel() for n, p in self._model.named_parameters() if "embed" not in n)
 
     def bare(self, ids: torch.Tensor) -> None:
@@ -76,7 +76,7 @@ class Random(Backbone):
 
 
 def ceiling(device: torch.device, dtype: str) -> float:
-    """Operations a second of the machine's own matrix product."""
+    """Operations a second of a plain matrix product on this machine."""
     size = 8192 if device.type == "cuda" else 2048
     one = torch.randn(size, size, device=device, dtype=getattr(torch, dtype))
     times = []
@@ -112,7 +112,7 @@ def main() -> None:
     ways = (plain, scored)
     seconds = np.empty((ROUNDS, 2))
     for row in seconds:
-        for place in rng.permutation(2):  # who comes first matters
+        for place in rng.permutation(2):  # the order matters
             began = time.perf_counter()
             ways[place]()
             row[place] = time.perf_counter() - began

@@ -1,7 +1,7 @@
-"""What a folded model costs beside the model of many heads: at most 1.00 ± 0.02.
+"""What a folded model costs compared with the multi-head model: 1.00 ± 0.02 of the time.
 
-On encore:mini's backbone, with its ten heads and with a thousand, the same texts through both in
-turn; and the folded reward beside the weighted heads.
+On encore:mini's backbone, with its ten heads and with a thousand: the same texts through both in
+turn, and the folded reward against the weighted heads.
 
 Run as ``python benchmarks/heads/folding.py DATA``; a minute on two cores.
 """
@@ -44,7 +44,7 @@ def main() -> None:
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         rng = np.random.default_rng(0)
         for _ in range(ROUNDS):
-            for name_of in rng.permutation(list(ways)):  # who comes after whom matters
+            for name_of in rng.permutation(list(ways)):  # the order matters
                 way = ways[name_of]
                 began = time.perf_counter()
                 way.score_heads(talks)

@@ -1,9 +1,9 @@
-"""Responses a second: encore:mini, and heads on all of MiniLM, beside sentence-transformers.
+"""Responses a second: encore:mini, and heads on all of MiniLM, against sentence-transformers.
 
-The peer gets the same texts in batches of 32, once as a loop that encodes a batch after the other,
-once in one call, which sorts them by length itself. encore:mini uses three of MiniLM's six layers
-and one that takes the mean; the second comparison has all six, and one more for the mean. Texts are
-the safety pairs of 100 to 200 tokens, about 150 on average.
+The peer gets the same texts in batches of 32, once in a loop that encodes one batch after another,
+once in a single call, which sorts them by length itself. encore:mini uses three of MiniLM's six
+layers and one that takes the mean; the second comparison has all six, plus one for the mean. Texts
+are the safety pairs of 100 to 200 tokens, about 150 on average.
 
 Run as ``python benchmarks/heads/mini.py DATA``; a minute on two cores.
 """
@@ -57,7 +57,7 @@ def main() -> None:
         "peer, a loop": lambda: [peer.encode(texts[i : i + 32]) for i in range(0, len(texts), 32)],
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):  # in turn, so that a busy moment falls on all
+    for _ in range(ROUNDS):  # in turn, so that a busy moment affects all
         for name, way in ways.items():
             began = time.perf_counter()
             way()

@@ -1,7 +1,7 @@
-"""An endpoint that answers every request the same after a fixed time: the floor of a network.
+"""An endpoint that gives every request the same answer after a fixed time, as a network would.
 
-Run as ``python benchmarks/raters/fixed_endpoint.py SECONDS``; prints its port. Nothing is parsed
-but the length of the body, so that on two cores the endpoint is not what is measured.
+Run as ``python benchmarks/raters/fixed_endpoint.py SECONDS``; prints its port. It parses only the
+length of the body, so that on two cores the endpoint is not what is measured.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 class _Connection(asyncio.Protocol):
-    """Answers when the time has passed since the last byte of a request."""
+    """Answers a fixed time after the last byte of a request."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,8 +1,8 @@
-"""What a weak judge answers to responses that try to rate themselves.
+"""How a weak judge rates responses that try to rate themselves.
 
-The same bad response, alone and with each of the attempts of ``tests/raters/attacks.py`` appended,
-rated by SmolLM2 under one rule: how far each attempt moves the rating, beside how far as many
-harmless sentences do. Nothing is claimed: structure and parsing hold for any model (see the tests),
+SmolLM2 rates the same bad response under one rule, alone and with each of the attempts of
+``tests/raters/attacks.py`` appended: how far does each attempt move the rating, compared with
+harmless sentences? Nothing is claimed: structure and parsing hold for any model (see the tests),
 answers do not. Run from the root of the project as ``python -m benchmarks.raters.injection``.
 """
 
@@ -25,7 +25,7 @@ HARMLESS = [
 
 
 def ratings(endings: list[str]) -> list[float]:
-    """Of the bad response with each of these endings."""
+    """Ratings of the bad response with each of these endings."""
     rows = [{"prompt": QUESTION, "response": f"{BAD}\n{ending}"} for ending in endings]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.jsonl"

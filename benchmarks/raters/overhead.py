@@ -1,12 +1,12 @@
-"""What rating costs beside the endpoint's own time.
+"""What rating costs on top of the endpoint's own time.
 
-Against an endpoint that answers in a fixed 50 ms, 64 calls at once, with every answer written to a
+With an endpoint that answers in a fixed 50 ms, 64 calls at once, and every answer written to a
 store on disk:
 
-- wall time beside the ideal, calls x 50 ms / 64: at most 1.05 x;
-- CPU of the client per call: at most 0.5 ms, beside a bare aiohttp loop that posts the same bodies.
+- wall time against the ideal, calls x 50 ms / 64: at most 1.05 x;
+- client CPU per call: at most 0.5 ms, shown next to a bare aiohttp loop that posts the same bodies.
 
-The wall time is of :meth:`Job.run`, so without the start of Python. Run as
+The wall time is that of :meth:`Job.run`, without the start of Python. Run as
 ``python benchmarks/raters/overhead.py``.
 """
 
@@ -36,7 +36,7 @@ TEXT = "You could ask your neighbours kindly, or look for it in the garden behin
 
 @contextmanager
 def endpoint() -> Iterator[str]:
-    """The endpoint, in a process of its own."""
+    """The endpoint, in its own process."""
     script = Path(__file__).with_name("fixed_endpoint.py")
     command = [sys.executable, str(script), str(SECONDS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -65,7 +65,7 @@ def ours(url: str, folder: Path, number: int) -> tuple[float, float]:
 
 
 def bare(url: str) -> tuple[float, float]:
-    """Posts of bodies of the same size, from as many workers, with the replies parsed."""
+    """Posts bodies of the same size from as many workers, and parses the replies."""
     message = {"role": "user", "content": TEXT + "x" * 900}
     body = json.dumps({"model": "m", "messages": [message]}).encode()
 
@@ -87,7 +87,7 @@ def bare(url: str) -> tuple[float, float]:
 def main() -> None:
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         rounds = [(ours(url, Path(folder), n), bare(url)) for n in range(ROUNDS)]
-    # Shared cores only ever add: the least disturbed round counts.
+    # Shared cores only ever add time: the least disturbed round counts.
     wall, floor_wall = (min(r[who][0] for r in rounds) for who in (0, 1))
     cpu, floor_cpu = (min(r[who][1] for r in rounds) / N_CALLS * 1e3 for who in (0, 1))
     print(f"{N_CALLS} calls of {SECONDS * 1e3:.0f} ms, {CONCURRENCY} at once: ideal {IDEAL:.2f} s")

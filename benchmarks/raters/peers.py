@@ -1,9 +1,9 @@
-"""One endpoint, the same responses and rules: by us, by autorubric 1.6 and by rubric 2.2.
+"""One endpoint, the same responses and rules: with ENCORE, autorubric 1.6 and rubric 2.2.
 
-Calls, prompt tokens that llama.cpp really evaluates, tokens generated, wall time and cells without
-a rating. SmolLM2-135M often cannot write the JSON that the peers ask for: what fails says how they
-fail, not how good they are; rubric is given a JSON schema, which it leaves to its user. Answers
-are cut at 128 tokens. The peers live in an environment of their own::
+Reports calls, prompt tokens that llama.cpp actually evaluates, tokens generated, wall time and
+cells without a rating. SmolLM2-135M often cannot write the JSON that the peers ask for: the
+failures show how they fail, not how good they are. rubric is given a JSON schema, which it leaves
+to its user. Answers are cut at 128 tokens. The peers have their own environment::
 
     python -m venv /tmp/peers && /tmp/peers/bin/pip install autorubric==1.6.1 rubric==2.2.0 openai
     python benchmarks/raters/peers.py /tmp/peers/bin/python
@@ -39,7 +39,7 @@ SENTENCE = "You could ask your neighbours kindly, or look for it in the garden b
 
 @contextmanager
 def counting(address: str) -> Iterator[tuple[str, Counter[str]]]:
-    """A proxy before the endpoint that counts what the endpoint says it did."""
+    """A proxy in front of the endpoint that counts what the endpoint says it did."""
     counts: Counter[str] = Counter()
     ready, loop = threading.Event(), asyncio.new_event_loop()
     place: list[str] = []
@@ -113,7 +113,7 @@ def theirs(python: str, library: str, url: str) -> int:
 
 
 def main(python: str) -> None:
-    # One slot: every library then finds in the cache what its own order leaves there.
+    # One slot, so that every library finds in the cache what its own order left there.
     server = start_server(smollm2_path(), context=8192)
     with tempfile.TemporaryDirectory() as name, counting(server.listening_address) as (url, counts):
         folder = Path(name)

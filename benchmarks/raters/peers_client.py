@@ -1,4 +1,4 @@
-"""Runs one peer library on what it is given; see ``peers.py``. Prints cells without a rating."""
+"""Runs one peer library on its input and prints the cells without a rating; see ``peers.py``."""
 
 # mypy: ignore-errors
 # (the peers are installed elsewhere, and not typed)

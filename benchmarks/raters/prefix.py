@@ -1,10 +1,10 @@
-"""How much of its prompts a llama.cpp endpoint really evaluates.
+"""How much of its prompts a llama.cpp endpoint actually evaluates.
 
 With the conversation first and the rule last, the rules of a response share a prefix. Evaluated
-prompt tokens are compared with the least there is, every conversation once and every rule's own
-words once (at most 1.1 x), at one, two and four slots, and with the order that asks one rule of all
-responses before the next (at most 0.35 x on twelve rules). Last, all rules in one call. The texts
-are salted: the server caches from run to run. SmolLM2-135M, so that only tokens matter.
+prompt tokens are compared with the minimum, every conversation once and every rule's own words
+once (at most 1.1 x), at one, two and four slots, and with asking one rule for all responses before
+the next (at most 0.35 x on twelve rules). Last, all rules in one call. The texts are salted, since
+the server caches from run to run. SmolLM2-135M, so that only tokens matter.
 
 Run as ``python benchmarks/raters/prefix.py``; some minutes on two cores.
 """
@@ -30,7 +30,7 @@ SENTENCE = "You could ask your neighbours kindly, or look for it in the garden b
 
 
 def texts(folder: Path) -> Path:
-    """Responses of about 250 tokens that no run has seen before."""
+    """Responses of about 250 tokens that no earlier run has seen."""
     path = folder / f"{secrets.token_hex(4)}.jsonl"
     with path.open("w") as file:
         for number in range(N_RESPONSES):
@@ -47,7 +47,7 @@ def n_tokens(address: str, text: str) -> int:
 
 
 def least(address: str, data: Path) -> int:
-    """Every conversation once, and every rule's words once for each."""
+    """Every conversation once, and for each, every rule's words once."""
     items: list[Item] = [item for row in Texts(data) for item in row.items]
     told = sum(n_tokens(address, conversation_prompt(parts_of(i), Fence.of(i))) for i in items)
     return told + len(items) * sum(n_tokens(address, rule_prompt(rule)) for rule in RULES)
@@ -65,7 +65,7 @@ def asked(address: str, data: Path, folder: Path, **options: Any) -> tuple[int, 
 
 
 def rule_first(address: str, data: Path, folder: Path) -> int:
-    """One rule of all responses, then the next: what a loop over rules does."""
+    """One rule for all responses, then the next, as a loop over rules does."""
     total = 0
     for rule in RULES:
         judge = Judge("m", f"{address}/v1", options=JudgeOptions(prefill=True))

@@ -1,7 +1,7 @@
-"""Deciding what is left to do of a job with 100,000 stored ratings: under 2 s and 200 MB.
+"""Working out what is left of a job with 100,000 stored ratings: under 2 s and 200 MB.
 
-In a process of its own: reading the data, looking every response up, and counting. Also what one
-answer costs to store, and its size on disk. Run as ``python benchmarks/raters/resume.py``.
+In its own process: reading the data, looking up every response, and counting. Also what one answer
+costs to store, and its size on disk. Run as ``python benchmarks/raters/resume.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Frames a second while the report's slider moves, on 2,000 pairs under 20 rules.
 
-Every frame gets a new position. Beside it the floor: an empty page that only asks for the next
-frame. Run as ``python -m benchmarks.reporting.frames``; needs Chromium. Software rendering, no GPU.
+Every frame gets a new position. The floor is an empty page that only asks for the next frame. Run
+as ``python -m benchmarks.reporting.frames``; needs Chromium. Software rendering, no GPU.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOVE = """async (n) => {
 
 
 def frames(page: Any) -> str:
-    """Frames a second, and the slow ones."""
+    """Frames a second, and the times of the slow ones."""
     took = np.diff(np.array(page.evaluate(MOVE, N_FRAMES)))
     return (
         f"{1000 / took.mean():.1f} frames a second; median {np.median(took):.1f} ms, "

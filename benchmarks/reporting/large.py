@@ -1,7 +1,7 @@
 """Reports of 1,000,000 rated pairs under 12 rules and of 300 subsets, and how large pages get.
 
-Time and memory are those of the command, in a process of its own, beside the floor: reading the
-same columns with pyarrow and summing them. Run as ``python -m benchmarks.reporting.large``.
+Time and memory are those of the command in its own process, against the floor: reading the same
+columns with pyarrow and summing them. Run as ``python -m benchmarks.reporting.large``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ N_PAIRS, N_RULES = 1_000_000, 12
 
 
 def write_pairs(path: Path, rules: Rulebook, n_pairs: int, n_subsets: int) -> None:
-    """Five-level ratings through ever more noise, two pairs a prompt."""
+    """Five-level ratings with increasing noise, two pairs per prompt."""
     rng = np.random.default_rng(0)
     quality = rng.standard_normal((2, n_pairs)) + np.array([[0.5], [0.0]])
     numbers = np.arange(n_pairs)
@@ -66,7 +66,7 @@ def floor(path: Path, rules: Rulebook) -> float:
 
 
 def size(n_rules: int, *, levels: bool) -> float:
-    """Megabytes of a page of 6,000 pairs."""
+    """Megabytes of a page with 6,000 pairs."""
     rng = np.random.default_rng(0)
     values = rng.integers(1, 6, (2, 6_000, n_rules)) if levels else rng.random((2, 6_000, n_rules))
     scale = LevelScale((1, 2, 3, 4, 5)) if levels else RangeScale(0.0, 1.0)

@@ -1,9 +1,9 @@
-/** Charts by Observable Plot, as this page wants them. */
+/** Charts by Observable Plot, set up for this page. */
 
 import * as Plot from "@observablehq/plot";
 import { textWidth } from "./data.ts";
 
-/** Widths of what holds charts; to ask for one lays the page out, too slow for every frame. */
+/** Widths of the charts' containers; asking for one forces a layout, too slow for every frame. */
 export const widths = new Map<HTMLElement, number>();
 
 export function widthOf(holder: HTMLElement): number {
@@ -12,20 +12,20 @@ export function widthOf(holder: HTMLElement): number {
   return width;
 }
 
-/** A chart with a label that says it to who cannot see it. */
+/** A chart with a label for those who cannot see it. */
 export function chart(label: string, options: Plot.PlotOptions): ReturnType<typeof Plot.plot> {
   const style = { fontSize: "12px", background: "none" };
   const made = Plot.plot({ marginBottom: 40, style, className: "chart", ...options });
   made.setAttribute("role", "img");
   made.setAttribute("aria-label", label);
-  // A style sheet that comes and goes styles the whole page anew; page.css has what it says.
+  // Adding or removing a style sheet restyles the whole page; page.css has its rules instead.
   made.querySelector("style")?.remove();
-  // The label of the whole says it; parts of an image have none of their own.
+  // The chart as a whole has a label; parts of an image need none of their own.
   for (const part of made.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   return made;
 }
 
-/** A chart in place of what an element shows. */
+/** Replaces an element's content with a chart. */
 export function show(
   holder: HTMLElement,
   label: string,
@@ -37,12 +37,12 @@ export function show(
   return made;
 }
 
-/** Where names stand beside an axis: as wide as the longest. */
+/** The margin for names beside an axis: as wide as the longest. */
 export function marginFor(names: string[]): number {
   return 16 + Math.max(...names.map(textWidth), 28);
 }
 
-/** Elements of one mark of a chart, in the order of its data. */
+/** The elements of one of a chart's marks, in the order of its data. */
 export function marksOf(chart: Element, className: string): SVGElement[] {
   return [...chart.querySelectorAll<SVGElement>(`.${className} > *`)];
 }

@@ -1,4 +1,4 @@
-/** What the page holds, and small helpers that all its parts share. */
+/** The data in the page, and small helpers shared by all its parts. */
 
 import { unpack, type Agreement, type Dataset, type Ratings, type Ties } from "./recompute.ts";
 
@@ -12,7 +12,7 @@ interface PageData {
   temperature: number;
   rules: { rule: string; entropy: Triple; accuracy: Partial<ByTies> }[];
   correlations: Partial<Record<Ties, string>>;
-  /** Of the mean and of the weighted reward, on all pairs that are compared. */
+  /** For the mean and the weighted reward, on all compared pairs. */
   beforeAfter: { says: string; x: number[]; curves: Record<string, number[]> }[];
   comparison: { scheme: string; accuracy: ByTies; subsets: ByTies[] }[];
   subsets: string[];
@@ -29,7 +29,7 @@ export const page = JSON.parse(document.getElementById("data")!.textContent!) as
 
 const unpacked: (Ratings | undefined)[] = [];
 
-/** What a tie counts as, wherever it is asked. */
+/** The tie convention that the whole page uses. */
 export const view: { ties: Ties } = { ties: "half" };
 
 export function find<T extends HTMLElement>(id: string): T {
@@ -48,13 +48,13 @@ export function caption(name: string, text: string): void {
 const pen = document.createElement("canvas").getContext("2d")!;
 const WIDEST = 150;
 
-/** How wide a text of a chart is. */
+/** The width of a chart's text. */
 export function textWidth(text: string): number {
   pen.font = '12px system-ui, "Noto Sans", sans-serif';
   return pen.measureText(text).width;
 }
 
-/** A name that fits beside an axis; the end stays, where names that begin alike differ. */
+/** A name cut to fit beside an axis; its end is kept, where names with a common start differ. */
 export function short(text: string): string {
   const letters = [...text];
   let shown = text;
@@ -69,7 +69,7 @@ export function fixed(value: number, digits = 3): string {
   return Number.isFinite(value) ? value.toFixed(digits) : "undefined";
 }
 
-/** What a tie counts as, in words. */
+/** The tie conventions in words. */
 export function tiesInWords(): string {
   return `ties ${find<HTMLSelectElement>("ties-slider").selectedOptions[0]!.text}`;
 }
@@ -82,7 +82,7 @@ export function ratingsOf(index: number): Ratings {
   return (unpacked[index] ??= unpack(page.datasets[index]!));
 }
 
-/** Rewards of chosen and of rejected responses, or of all where there are no pairs. */
+/** Rewards of chosen and of rejected responses, or of all if there are no pairs. */
 export function sides({ rewards }: Agreement, nPairs: number): [string, Float64Array][] {
   if (nPairs === 0) return [["responses", rewards]];
   return [

@@ -1,4 +1,4 @@
-/** The charts that the slider moves: they stand still, and only their marks move. */
+/** The charts that the slider moves: the charts stay, and only their marks move. */
 
 import * as Plot from "@observablehq/plot";
 import { chart, marginFor, marksOf, show, widthOf } from "./chart.ts";
@@ -14,24 +14,24 @@ import {
   type Tally,
 } from "./recompute.ts";
 
-/** What stays as it is while the slider moves: the axes, the order of the rules, the curves. */
+/** What stays fixed while the slider moves: the axes, the order of the rules, the curves. */
 export interface Scene {
   scheme: string;
   order: number[];
   domain: [number, number];
   top: number;
   largestShare: number;
-  /** Where all rules count alike. */
+  /** With equal weights. */
   before: Result;
   /** At even steps of the strength, from 0. */
   steps: Position[];
 }
 
-/** Where the slider stands. */
+/** The slider's position. */
 export interface Position {
   setting: Setting;
   result: Result;
-  /** On the pairs that both know: this result, and where all rules count alike. */
+  /** On the pairs known to both: this result, and that of equal weights. */
   now: Agreement;
   alike: Agreement;
 }
@@ -43,7 +43,7 @@ export const STEPS = Array.from({ length: 21 }, (_, i) => i * 0.2);
 
 const MOST_BARS = 40;
 
-/** A column of numbers at the right of a chart, a row each; `write` fills them. */
+/** A column of numbers to the right of a chart, one per row; `write` fills it. */
 function valuesBeside(rows: number[], className: string): Plot.Markish {
   return Plot.text(rows, {
     y: (row: number) => row,
@@ -56,12 +56,12 @@ function valuesBeside(rows: number[], className: string): Plot.Markish {
   });
 }
 
-/** Sets an attribute only where it differs: what is set is drawn again. */
+/** Sets an attribute only if it differs, since setting one causes a redraw. */
 function set(mark: SVGElement, name: string, value: string): void {
   if (mark.getAttribute(name) !== value) mark.setAttribute(name, value);
 }
 
-/** Writes a number with one digit, likewise only where it differs. */
+/** Writes a number with one decimal, likewise only if it differs. */
 function write(text: SVGElement, value: number): void {
   const now = Number.isFinite(value) ? value.toFixed(1) : "–";
   if (text.textContent !== now) text.textContent = now;
@@ -188,7 +188,7 @@ export function rewardCurves(data: Dataset, scene: Scene): Move {
       .join("L");
   let before: Agreement | undefined;
   return ({ now, alike }) => {
-    // It moves only where ratings have gaps: on the pairs that both know.
+    // It moves only if ratings have gaps: it covers the pairs known to both.
     if (alike !== before) {
       sides(alike, data.nPairs).forEach(([, rewards], side) => {
         found[side]![3]!.setAttribute("d", `M${pathOf(density(rewards, low, high))}`);
@@ -263,7 +263,7 @@ export function accuracyDots(data: Dataset, scene: Scene): Move {
   };
 }
 
-/** Separation and accuracy over the strength, and a line where the slider stands. */
+/** Separation and accuracy over the strength, with a line at the slider's position. */
 export function strengthCurves(scene: Scene): Move {
   const holder = live("strength")!;
   caption("strength", `Separation and accuracy as the strength of ${scene.scheme} grows`);

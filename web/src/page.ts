@@ -33,7 +33,7 @@ function sortable(table: HTMLTableElement): void {
   }
 }
 
-/** The numbers behind the dots stand on paper too, where nobody can open them. */
+/** The numbers behind the dots are also printed, since nobody can open them on paper. */
 function printWhole(numbers: HTMLDetailsElement | null): void {
   if (!numbers) return;
   let was = numbers.open;

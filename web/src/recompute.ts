@@ -1,14 +1,14 @@
 /**
  * What the slider recomputes: weights, rewards, and how well they agree with people.
  *
- * The same definitions as the Python library's, to the last digits: see its docstrings for
- * formulas and sources. Nothing here touches the page.
+ * The same definitions as in the Python library, to the last digits: see its docstrings for
+ * formulas and references. Nothing here touches the page.
  */
 
-/** One rule's ratings mapped to [0, 1]: codes into a table of at most 255 values, or the values. */
+/** One rule's ratings mapped to [0, 1]: indices into a table of at most 255 values, or the values. */
 export type Packed = { codes: string; table: number[] } | { values: string };
 
-/** The ratings that a page embeds. Rows are responses; of pairs, all chosen ones come first. */
+/** The ratings that a page embeds. Rows are responses; for pairs, all chosen ones come first. */
 export interface Dataset {
   name: string;
   rules: string[];
@@ -25,9 +25,9 @@ export interface Dataset {
 
 export interface Setting {
   scheme: string;
-  /** 0 is uniform, 1 the scheme itself, more sharpens. */
+  /** 0 is uniform, 1 the scheme itself, above 1 sharpens it. */
   strength: number;
-  /** Of softmax, in nats. */
+  /** The temperature of softmax, in nats. */
   temperature: number;
 }
 
@@ -67,7 +67,7 @@ function bytes(base64: string): ArrayBuffer {
   return array.buffer;
 }
 
-/** Numbers of the page, which are little-endian as every browser's machine is. */
+/** Numbers in the page are little-endian, as is every machine that runs a browser. */
 export function unpack(data: Dataset): Ratings {
   const columns = data.columns.map((column) => {
     if ("values" in column) return new Float64Array(bytes(column.values));
@@ -83,7 +83,7 @@ export function unpack(data: Dataset): Ratings {
   };
 }
 
-/** Plug-in rating entropy in nats; NaN where nothing was counted. */
+/** Plug-in rating entropy in nats; NaN if nothing was counted. */
 export function entropy(counts: readonly number[]): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total === 0) return NaN;
@@ -103,7 +103,7 @@ export function weigh(data: Dataset, { scheme, strength, temperature }: Setting)
   });
 }
 
-/** Weighted means of each row's ratings; NaN where more of the weight than allowed is unrated. */
+/** Weighted mean of each row's ratings; NaN if more of the weight than allowed is unrated. */
 export function compose(ratings: Ratings, shares: number[], maxMissing: number): Float64Array {
   const nRows = ratings.columns[0]?.length ?? 0;
   const total = new Float64Array(nRows);
@@ -130,7 +130,7 @@ export function compose(ratings: Ratings, shares: number[], maxMissing: number):
   });
 }
 
-/** Won, tied and known pairs: of all, then of each subset. */
+/** Won, tied and known pairs: overall, then for each subset. */
 export function tally(rewards: Float64Array, ratings: Ratings, nSubsets: number): Tally[] {
   const tallies: Tally[] = Array.from({ length: nSubsets + 1 }, () => [0, 0, 0]);
   for (let i = 0; i < ratings.nPairs; i++) {
@@ -145,7 +145,7 @@ export function tally(rewards: Float64Array, ratings: Ratings, nSubsets: number)
   return tallies;
 }
 
-/** Share of pairs ranked right, by what a tie counts as; NaN where nothing is known. */
+/** Share of pairs ranked right under a tie convention; NaN if nothing is known. */
 export function accuracy([won, tied, known]: Tally, ties: Ties): number {
   if (ties === "resolved") return won / (known - tied);
   return (won + { strict: 0, half: tied / 2, right: tied }[ties]) / known;
@@ -176,8 +176,8 @@ export function separation(rewards: Float64Array, nPairs: number): number {
 /**
  * A Gaussian kernel density at `N_POINTS` points from low to high, mirrored at both ends.
  *
- * Values are shared out between the two nearest points first, so the cost does not grow with them
- * times the points. The bandwidth is Scott's, at least one step and at most an eighth of the whole.
+ * Values are first split between their two nearest points, so the cost is not values times points.
+ * The bandwidth is Scott's, at least one step and at most an eighth of the whole.
  */
 export function density(values: Float64Array, low: number, high: number): Float64Array {
   const step = (high - low) / (N_POINTS - 1);
@@ -215,7 +215,7 @@ export function density(values: Float64Array, low: number, high: number): Float6
       const mirrored = to < 0 ? -to : to >= N_POINTS ? 2 * (N_POINTS - 1) - to : to;
       found[mirrored]! += count * kernel[Math.abs(i)]!;
     }
-    // The ends are their own mirror image: what falls on them comes from one side only.
+    // The ends are their own mirror image: they receive values from one side only.
   });
   found[0]! *= 2;
   found[N_POINTS - 1]! *= 2;
@@ -223,9 +223,9 @@ export function density(values: Float64Array, low: number, high: number): Float6
 }
 
 /**
- * Agreement on the pairs, or the responses, that others know too; other rewards become NaN.
+ * Agreement on the pairs, or responses, that the others know too; all other rewards become NaN.
  *
- * Which of them have a reward differs with the weights, so only so do two rewards compare.
+ * Which ones have a reward depends on the weights, so two rewards are comparable only this way.
  */
 export function agreement(
   data: Dataset,
@@ -234,7 +234,7 @@ export function agreement(
   others = rewards,
 ): Agreement {
   const n = data.nPairs;
-  // Of a pair, both sides must be known.
+  // Both sides of a pair must be known.
   const pairOf = (values: Float64Array, i: number) =>
     n > 0 ? values[i % n]! + values[n + (i % n)]! : values[i]!;
   const isKnown = (i: number) => !Number.isNaN(pairOf(rewards, i) + pairOf(others, i));

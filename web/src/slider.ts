@@ -1,4 +1,4 @@
-/** The slider: what it is set to, and everything that follows. */
+/** The slider: its settings, and everything that follows from them. */
 
 import { widths } from "./chart.ts";
 import { find, fixed, live, page, percent, ratingsOf, sides, tiesInWords, view } from "./data.ts";
@@ -37,7 +37,7 @@ function setting(): Setting {
   };
 }
 
-/** What follows from a set of ratings and a scheme, and stays while the slider moves. */
+/** What depends only on the ratings and the scheme, and so stays while the slider moves. */
 export function settle(): void {
   const data = page.datasets[active]!;
   const ratings = ratingsOf(active);
@@ -66,7 +66,7 @@ export function settle(): void {
       ),
     ),
   );
-  // Room for every curve, but a spike at one end of the slider must not flatten all others.
+  // Room for every curve, but a spike at one end of the slider must not flatten all the others.
   const top = 1.05 * Math.min(Math.max(...peaks), 3 * Math.max(peaks[0]!, peaks[5]!));
   const largestShare = Math.max(
     ...steps.flatMap(({ result }) => result.shares.filter(Number.isFinite)),
@@ -75,7 +75,7 @@ export function settle(): void {
   arrange();
 }
 
-/** The slider's charts anew, and then where the slider stands. */
+/** Redraws the slider's charts, then moves them to the slider's position. */
 export function arrange(): void {
   const data = page.datasets[active]!;
   moves = [shareBars(data, scene)];
@@ -110,7 +110,7 @@ function positionOf(setting: Setting, before: Result): Position {
   };
 }
 
-/** Says where the slider stands, once it does: in every frame, a screen reader would lose track. */
+/** Announces the slider's position once it rests: in every frame, a screen reader would lose track. */
 export function announce(): void {
   redraw();
   find("summary-said").textContent = find("summary").textContent;
@@ -151,7 +151,7 @@ export function redrawSoon(): void {
   });
 }
 
-/** The schemes chosen on either set of ratings: not every one is there on both. */
+/** The scheme chosen for each set of ratings: not every scheme is available for both. */
 const chosen: string[] = [];
 
 function offerSchemes(): void {
@@ -178,11 +178,11 @@ export function choose(index: number): void {
   const data = page.datasets[index]!;
   for (const part of find("panel").querySelectorAll<HTMLElement>(".with-pairs"))
     part.hidden = data.nPairs === 0;
-  // What can be saved is of the ratings, not of what is simulated.
+  // Only results from the ratings can be saved, not simulated ones.
   for (const files of find("panel").querySelectorAll<HTMLElement>(".files"))
     files.hidden = index === 1;
   find("live-rewards").hidden = data.nRows === 0;
-  find("summary-said").textContent = ""; // it was of the other ratings
+  find("summary-said").textContent = ""; // it described the other ratings
   widths.clear();
   offerSchemes();
   settle();

@@ -54,7 +54,7 @@ function encode(array: Uint8Array | Uint16Array | Float64Array): string {
   return Buffer.from(array.buffer).toString("base64");
 }
 
-/** Two pairs under two rules: the first rated on two levels, the second left unrated once. */
+/** Two pairs under two rules: the first is rated on two levels, the second is unrated once. */
 function two(): Dataset {
   return {
     name: "two",
@@ -137,7 +137,7 @@ test("linear is 1 - H / ln(levels), softmax exp(-H / temperature), both to the p
 test("shares of unrated rules go to the others, or the reward is unknown", () => {
   const data = two();
   const ratings = unpack(data);
-  // Rejected of the second pair: rule b is unrated. With a share of 0.2 it may be, with 0.25 not.
+  // Rule b is unrated for the second pair's rejected response: allowed at a share of 0.2, not 0.25.
   allNear(compose(ratings, [0.8, 0.2], 0.2), [0.9, 0.05, 0.1, 0]);
   allNear(compose(ratings, [0.75, 0.25], 0.2), [0.875, 0.0625, 0.125, null]);
 });
@@ -160,7 +160,7 @@ test("pairs with an unknown reward have no verdict, and a difference of rounding
 test("two rewards are compared on the pairs that both know", () => {
   const data = { ...two(), nRows: 8, nPairs: 4 };
   const ratings = { columns: [], complete: false, nPairs: 4, subsets: Uint16Array.of(0, 0, 1, 1) };
-  // The other does not know the first pair's chosen reward, this one not the last pair's rejected.
+  // The other lacks the first pair's chosen reward, this one the last pair's rejected reward.
   const rewards = Float64Array.of(0.9, 0.8, 0.2, 0.9, 0.1, 0.1, 0.4, NaN);
   const others = Float64Array.of(NaN, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5);
   const found = agreement(data, ratings, rewards, others);
