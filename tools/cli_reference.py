@@ -15,9 +15,9 @@ from encore.cli.main import main as encore
 
 HEADER = """# Command line
 
-Made from `encore --help` and each verb's own (`make reference`); a test holds it up to date.
-Results go to standard output, progress and notes to standard error. Exit status: 0 if all went
-well, 1 for an error in one line, 2 for wrong arguments, 130 after Ctrl-C.
+Generated from `encore --help` and the help of each command (`make reference`); a test keeps it up
+to date. Results go to standard output, progress and notes to standard error. Exit status: 0 on
+success, 1 for an error, said in one line, 2 for wrong arguments, 130 after Ctrl-C.
 """
 
 

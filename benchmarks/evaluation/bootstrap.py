@@ -56,7 +56,7 @@ def make_pairs(pairs_a_prompt: int) -> encore.PreferencePairs:
 
 
 def make_verdicts(pairs: encore.PreferencePairs) -> list[Outcomes]:
-    """Uniform, twelve random weightings and, as in compare, the means of many and of one rule."""
+    """Uniform, twelve random weightings, and the means of twenty more and of every rule alone."""
 
     def verdicts(weights: Floats) -> Outcomes:
         rewards = encore.compose(pairs.ratings, encore.Weights(pairs.rules, weights))
