@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from encore.calibration import entropy_interval, rating_entropy
+from encore.calibration.entropy import pooled_entropy
 from encore.errors import InputError, UnknownNameError
 
 
@@ -50,6 +51,65 @@ def test_miller_madow_takes_out_most_of_the_bias() -> None:
     corrected = rating_entropy(counts, estimator="miller_madow").mean() - truth
     assert plugin == pytest.approx(-0.08, abs=0.015)
     assert abs(corrected) < 0.2 * abs(plugin)
+
+
+def pooled(*answers: list[float]) -> float:
+    p = np.array(answers)
+    return float(pooled_entropy(p.sum(axis=0), (p**2).sum(axis=0), len(p)))
+
+
+def test_the_spread_of_answers_that_state_a_level_is_miller_and_madow_s() -> None:
+    # Two that differ: ln 2 + (2 - 1) / (2 * 2). Five on five levels: ln 5 + (5 - 1) / (2 * 5).
+    assert pooled([1, 0, 0], [0, 0, 1]) == pytest.approx(np.log(2) + 1 / 4)
+    assert pooled(*np.eye(5).tolist()) == pytest.approx(np.log(5) + 0.4)
+    assert pooled([0, 1], [0, 1], [0, 1]) == 0.0
+
+
+@given(
+    counts=st.lists(st.integers(0, 9), min_size=2, max_size=6).filter(
+        lambda counts: sum(counts) > 0
+    )
+)
+def test_the_spread_of_stated_levels_is_so_for_any_counts(counts: list[int]) -> None:
+    found = pooled_entropy(counts, counts, sum(counts))
+    expected = rating_entropy(counts, estimator="miller_madow")
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+
+
+@given(
+    shares=st.lists(st.floats(1e-9, 1), min_size=2, max_size=6),
+    n_answers=st.integers(1, 5),
+)
+def test_the_same_distribution_however_often_has_its_own_entropy(
+    shares: list[float], n_answers: int
+) -> None:
+    p = np.array(shares) / sum(shares)
+    found = pooled(*[p.tolist()] * n_answers)
+    assert found == pytest.approx(-(p * np.log(p)).sum(), rel=1e-12, abs=1e-14)
+    assert found >= 0
+
+
+def test_distributions_that_differ_by_hand() -> None:
+    # (3/4, 1/4) and (1/4, 3/4): mean (1/2, 1/2), variance 1/16 each: ln 2 + (1/8 + 1/8) / (2 * 2).
+    assert pooled([0.75, 0.25], [0.25, 0.75]) == pytest.approx(np.log(2) + 1 / 16)
+
+
+def test_pooling_takes_out_most_of_the_bias_of_few_answers() -> None:
+    # Answers after some thought: each draws its own distribution over five levels, on average even.
+    # With concentration 10 a level's variance is 0.2 * 0.8 / 11, so the entropy of the mean of four
+    # reads low by 5 * (0.16 / 11) / 0.2 / (2 * 4) = 0.045. From four answers the variance is seen
+    # short by a quarter, so that at least half of it, not all, is taken out.
+    rng = np.random.default_rng(1)
+    answers = rng.dirichlet([2] * 5, size=(20_000, 4))
+    low = rating_entropy(answers.mean(axis=1)).mean() - np.log(5)
+    squares = (answers**2).sum(axis=1)
+    left = pooled_entropy(answers.sum(axis=1), squares, np.full(20_000, 4)).mean() - np.log(5)
+    assert low == pytest.approx(-0.045, abs=0.005)
+    assert abs(left) < 0.5 * abs(low)
+
+
+def test_no_answer_has_no_spread() -> None:
+    assert np.isnan(pooled_entropy([0, 0], [0, 0], 0))
 
 
 @pytest.mark.parametrize("counts", [[-1, 2], [np.nan, 1], [np.inf, 1]])

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encore import as_pairs, as_ratings
+from encore import as_pairs, as_ratings, calibrate
 from encore.errors import RatingsError, StoppedError
 from encore.raters import (
     Answer,
@@ -211,11 +211,12 @@ class Drawn(Script):
 @pytest.mark.parametrize(
     ("levels", "value", "spread"),
     [
-        ((5, 5, 1, 1), 3.0, math.log(2)),
+        # Two levels met, so 1 / (2 n) more than the entropy of their shares: here 1/8.
+        ((5, 5, 1, 1), 3.0, math.log(2) + 1 / 8),
         # Three fives and a one: 5 * 3/4 + 1 * 1/4; entropy of (3/4, 1/4).
-        ((5, 5, 5, 1), 4.0, -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))),
+        ((5, 5, 5, 1), 4.0, -(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) + 1 / 8),
         # The unrated sample is left out, not counted as anything.
-        ((5, None, 1, None), 3.0, math.log(2)),
+        ((5, None, 1, None), 3.0, math.log(2) + 1 / 4),
         ((4, 4, 4), 4.0, 0.0),
         # One answer says nothing about its scatter.
         ((4, None, None), 4.0, None),
@@ -231,6 +232,37 @@ def test_samples_are_pooled(
     else:
         assert rated.table["chosen.kind.spread"][0].as_py() == pytest.approx(spread)
     as_pairs(rated.table, RULES)
+
+
+def test_samples_with_probabilities_are_pooled(data: Path) -> None:
+    # One token's probabilities are the same in every sample, so they are the spread as they are:
+    # half and half. Reasoning before the answer makes them differ: see pooled_entropy.
+    same = Answer(value=3.0, spread=math.log(2), probabilities=(0.5, 0.0, 0.0, 0.0, 0.5))
+    rated = rate(data, RULES, Script(answers={"good": same}, n_samples=3))
+    assert rated.table["chosen.kind.spread"][0].as_py() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(
+    "answers", [(5, 1), (4, 4), (5, 4, 5), (1, 3, 5), (2, 1, 2, 2, 5), (5, None, 1)]
+)
+def test_samples_and_repeats_of_the_same_answers_have_the_same_spread(
+    tmp_path: Path, answers: tuple[int | None, ...]
+) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("prompt,response\nHi,good\nHi,bad\n")
+    rater = Drawn(n_samples=len(answers), levels=answers)
+    rate(texts, RULES, rater).save(tmp_path / "samples.parquet")
+    repeats = tmp_path / "repeats.csv"
+    lines = ["prompt_id,response_id,repeat,kind,true"]
+    for response in ("good", "bad"):
+        for repeat, level in enumerate(answers):
+            cell = "" if level is None else level
+            lines.append(f"Hi,{response},{repeat},{cell},{cell}")
+    repeats.write_text("\n".join(lines) + "\n")
+    by_samples = calibrate(tmp_path / "samples.parquet", RULES).spread
+    by_repeats = calibrate(repeats, RULES).spread
+    assert not np.isnan(by_samples).any()
+    np.testing.assert_allclose(by_samples, by_repeats, rtol=1e-14)
 
 
 def test_unrated_is_null_with_its_reason_counted(data: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibration.entropy import rating_entropy
+from encore.calibration.entropy import pooled_entropy
 from encore.calibration.statistics import (
     MAX_RULES_WITH_COVARIANCE,
     PromptSample,
@@ -181,11 +181,7 @@ def _spread(table: RatingsTable, max_levels: int) -> tuple[NDArray[np.float64], 
 def _spread_of_repeats(
     table: RatingsTable, responses: NDArray[np.int64], max_levels: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Entropy of each response's ratings, where it was rated more than once.
-
-    Miller-Madow: two ratings that differ show ln 2 + 1/4 nats. The plug-in estimate from two
-    ratings would read about half of the truth.
-    """
+    """Entropy of each response's ratings, where it was rated more than once."""
     prompts = np.zeros(table.n_rows) if table.prompts is None else table.prompts.codes
     keys = np.column_stack([prompts, responses])
     order = np.lexsort(keys.T)
@@ -200,6 +196,7 @@ def _spread_of_repeats(
         ],
         axis=-1,
     )
-    again = counts.sum(axis=-1) > 1
-    entropy = np.where(again, rating_entropy(counts, estimator="miller_madow"), 0.0)
+    n_ratings = counts.sum(axis=-1)
+    again = n_ratings > 1
+    entropy = np.where(again, pooled_entropy(counts, counts, n_ratings), 0.0)
     return entropy.sum(axis=0), again.sum(axis=0)

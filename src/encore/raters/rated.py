@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.arrays import Record
+from encore.calibration.entropy import pooled_entropy
 from encore.files import StrPath
 from encore.formatting import html_table, number, percent
-from encore.raters.judge.answers import pooled
+from encore.raters.judge.answers import mean_and_entropy
 from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer
 from encore.raters.texts import ids_table
@@ -124,17 +125,19 @@ def ratings_table(
 
 
 def rating_of(answers: list[Answer], rule: Rule) -> tuple[float, float, str]:
-    """Rating, spread and reason that some answers come to: their mean distribution's."""
+    """Rating, spread and reason that some answers come to together."""
     rated = [answer for answer in answers if answer.reason is None]
     if not rated:
         return float("nan"), float("nan"), str(answers[0].reason)
     distributions = [a.probabilities for a in rated if a.probabilities is not None]
     if len(rated) > 1 and len(distributions) == len(rated):
-        return (*pooled(distributions, Codes.of(rule).values), "")
-    value, spread = rated[0].value, rated[0].spread
+        p = np.array(distributions)
+        value, _ = mean_and_entropy(p.mean(axis=0).tolist(), Codes.of(rule).values)
+        return value, float(pooled_entropy(p.sum(axis=0), (p**2).sum(axis=0), len(p))), ""
+    one = rated[0]
     return (
-        float("nan") if value is None else value,
-        float("nan") if spread is None else spread,
+        float("nan") if one.value is None else one.value,
+        float("nan") if one.spread is None else one.spread,
         "",
     )
 

@@ -13,9 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore import LevelScale, Rule
-from encore.raters.judge.answers import MIN_MASS, answer_of, answers_of, pooled, read_reply
+from encore.raters.judge.answers import (
+    MIN_MASS,
+    answer_of,
+    answers_of,
+    mean_and_entropy,
+    read_reply,
+)
 from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer, Reason
+from encore.raters.rated import rating_of
 from tests.raters.steady import chat, weighed
 
 FIVE = Codes.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
@@ -271,12 +278,25 @@ def test_whatever_comes_is_a_level_or_a_reason_and_never_both(
         assert answer.spread is None or 0 <= answer.spread <= math.log(5) + 1e-12
 
 
-@given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=1, max_size=4))
-def test_pooled_samples_are_the_mean_distribution(parts: list[list[float]]) -> None:
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda parts: sum(parts) > 0.01))
+def test_mean_and_entropy_of_a_distribution(parts: list[float]) -> None:
+    shares = [part / sum(parts) for part in parts]
+    value, entropy = mean_and_entropy(shares, (1.0, 3.0, 5.0))
+    assert value == pytest.approx(shares[0] + 3 * shares[1] + 5 * shares[2])
+    assert entropy == pytest.approx(sum(-p * math.log(p) for p in shares if p), abs=1e-12)
+
+
+@given(st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=2, max_size=4))
+def test_several_answers_are_their_mean_distribution(parts: list[list[float]]) -> None:
+    rule = Rule("r", "Is kind.", LevelScale((1, 3, 5)))
     shares = [[part / sum(row) for part in row] for row in parts]
-    value, spread = pooled(shares, (1.0, 3.0, 5.0))
+    answers = [Answer(value=3.0, probabilities=tuple(row)) for row in shares]
+    value, spread, reason = rating_of(answers, rule)
     mean = [sum(row[k] for row in shares) / len(shares) for k in range(3)]
     assert value == pytest.approx(mean[0] + 3 * mean[1] + 5 * mean[2])
-    assert spread == pytest.approx(-sum(p * math.log(p) for p in mean))
-    # Pooling adds the scatter between samples to that within them.
-    assert spread >= sum(pooled([row], (1, 3, 5))[1] for row in shares) / len(shares) - 1e-9
+    assert reason == ""
+    # Pooling adds the scatter between answers to that within them, (3 - 1) / (2 n) at most.
+    pooled = -sum(p * math.log(p) for p in mean)
+    within = sum(-p * math.log(p) for row in shares for p in row) / len(shares)
+    assert within - 1e-9 <= pooled <= spread + 1e-9
+    assert spread <= pooled + 1 / len(shares) + 1e-9

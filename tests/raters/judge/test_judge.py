@@ -140,10 +140,11 @@ def test_samples_are_drawn_with_their_own_seeds_and_pooled(tmp_path: Path) -> No
     rated, asked, _ = scripted(one, *script, reading="text", n_samples=4, seed=10)
     assert [request.body["seed"] for request in asked] == [10, 11, 12, 13]
     assert {request.body["temperature"] for request in asked} == {1.0}
-    # Three of four say 5: (3 * 5 + 2) / 4, and the entropy of (3/4, 1/4).
+    # Three of four say 5: (3 * 5 + 2) / 4, and the entropy of (3/4, 1/4) with 1 / (2 * 4) for the
+    # second level of four answers.
     assert column(rated) == [pytest.approx(4.25)]
     entropy = -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
-    assert column(rated, "kind.spread") == [pytest.approx(entropy)]
+    assert column(rated, "kind.spread") == [pytest.approx(entropy + 1 / 8)]
 
 
 # --- unrated --------------------------------------------------------------------------------

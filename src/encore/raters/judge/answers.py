@@ -156,26 +156,22 @@ def _expected(token: Token, codes: Codes, shown: str) -> Answer | None:
     if total < MIN_MASS:
         return None
     shares = tuple(part / total for part in mass)
-    value, spread = pooled([shares], codes.values)
+    value, spread = mean_and_entropy(shares, codes.values)
     return Answer(value=value, spread=spread, probabilities=shares, reply=shown)
 
 
-def pooled(
-    distributions: Sequence[Sequence[float]], values: Sequence[float]
-) -> tuple[float, float]:
-    """Expected level and entropy (nats) of the mean of several distributions over the levels.
+def mean_and_entropy(shares: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """Expected level of a distribution over the levels, and its entropy (nats).
 
     Examples
     --------
-    >>> value, spread = pooled([(1, 0), (0, 1)], (1, 5))
+    >>> value, spread = mean_and_entropy((0.5, 0.5), (1, 5))
     >>> value, round(spread, 4)  # ln 2
     (3.0, 0.6931)
     """
-    n = len(distributions)
-    mean = [math.fsum(column) / n for column in zip(*distributions, strict=True)]
-    value = math.fsum(share * level for share, level in zip(mean, values, strict=True))
+    value = math.fsum(share * level for share, level in zip(shares, values, strict=True))
     value = min(max(value, min(values)), max(values))
-    entropy = -math.fsum(share * math.log(share) for share in mean if share > 0)
+    entropy = -math.fsum(share * math.log(share) for share in shares if share > 0)
     return value, max(entropy, 0.0)
 
 
