@@ -9,7 +9,7 @@ _MAX_STEPS = 500
 _TOLERANCE = 1e-13
 _MAX_DAMPING = 1e12
 _UNDECIDED = 1e-6
-_N_VECTORS, _N_RULES = 3, 8  # starts
+_N_RULES = 3  # that a fit starts from, beside the leading eigenvector
 _AS_GOOD = 1e-6
 _DIGITS = 12  # of the covariance, relative to its largest entry
 
@@ -81,15 +81,12 @@ def _fit(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _starts(off: NDArray[np.float64], deviation: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The leading eigenvectors, and for the rules that covary most a factor that is all theirs."""
+    """The leading eigenvector, and for the rules that covary most a factor that is all theirs."""
     values, vectors = np.linalg.eigh(off)
-    # Starts that favour loud rules a little leave no saddle to be stuck on where two mirror
-    # each other, and do not depend on the rules' order.
+    # A start that favours loud rules a little leaves no saddle to be stuck on where two mirror
+    # each other, and does not depend on the rules' order.
     tilt = 1 + 0.01 * deviation / max(deviation.max(initial=0.0), 1e-300)
-    starts = [
-        vectors[:, -place] * np.sqrt(max(values[-place], 0.0)) * tilt
-        for place in range(1, min(_N_VECTORS, len(off)) + 1)
-    ]
+    starts = [vectors[:, -1] * np.sqrt(max(values[-1], 0.0)) * tilt]
     for rule in np.argsort(-np.linalg.norm(off, axis=1), kind="stable")[:_N_RULES]:
         if deviation[rule] > 0:
             start = off[rule] / deviation[rule]
