@@ -101,8 +101,51 @@ def test_prompts_of_another_length_are_refused_with_the_numbers_of_pairs() -> No
 
 def test_a_wrong_rating_is_placed_on_its_side_and_row() -> None:
     error = refused([[5, 5], [5, 5]], [[1, 1], [1, 9]])
-    assert (error.source, error.row, error.column) == ("rejected", 2, "privacy")
-    assert refused([[5, 5], [0, 5]], [[1, 1], [1, 1]]).source == "chosen"
+    assert (error.source, error.row, error.column) == ("pairs", 2, "rejected.privacy")
+    assert refused([[5, 5], [0, 5]], [[1, 1], [1, 1]]).column == "chosen.harm"
+
+
+def test_the_side_that_holds_no_table_of_numbers_is_named() -> None:
+    assert refused([[5, 5]], [["1", "x"]]).source == "rejected"
+    assert refused([[5, 5], [1]], [[1, 1], [1, 1]]).source == "chosen"
+
+
+def test_the_ratings_of_both_sides_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    off_level = Rulebook.off_level
+
+    def watched(self: Rulebook, values: Any) -> Any:
+        seen.append(np.shape(values))
+        return off_level(self, values)
+
+    monkeypatch.setattr(Rulebook, "off_level", watched)
+    PreferencePairs.from_arrays([[5, 5]] * 3, [[1, 1]] * 3, FIVE)
+    assert seen == [(6, 2)]  # two rows a pair
+
+
+@pytest.mark.parametrize(
+    "rows", [np.array([False, True, True]), np.array([1, 2]), [1, 2], slice(1, None)], ids=str
+)
+def test_some_pairs_keep_their_ratings_and_their_subsets(rows: Any) -> None:
+    whole = PreferencePairs.from_arrays(
+        [[5, 1], [4, 1], [3, 1]], [[1, 1]] * 3, FIVE, prompts="pqp", subsets=["s", "t", "t"]
+    )
+    some = whole.take(rows)
+    assert some.ratings is whole.ratings
+    assert some.margins[:, 0].tolist() == [3 / 4, 2 / 4]  # (4 - 1)/4, (3 - 1)/4
+    assert [some.subsets.names[code] for code in some.subsets.codes] == ["t", "t"]
+    assert some.prompts.codes.tolist() == [1, 0]
+
+
+def test_pairs_are_taken_in_the_order_asked_for() -> None:
+    pairs = PreferencePairs.from_arrays([[5, 1], [4, 1]], [[1, 1]] * 2, FIVE)
+    assert pairs.take([1, 0]).margins[:, 0].tolist() == [3 / 4, 1.0]
+
+
+def test_no_pairs_cannot_be_taken() -> None:
+    pairs = PreferencePairs.from_arrays([[5, 1]], [[1, 1]], FIVE)
+    with pytest.raises(RatingsError, match="there are no pairs"):
+        pairs.take(np.array([False]))
 
 
 def test_a_side_of_another_shape_is_refused_with_the_right_one() -> None:

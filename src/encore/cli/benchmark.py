@@ -17,7 +17,6 @@ from encore.cli.rate import rate_job, rules_of
 from encore.cli.raters import plain_rater
 from encore.errors import InputError
 from encore.evaluation import BENCHMARKS, Benchmark, write_texts
-from encore.evaluation.cross_validate import pick
 from encore.raters import Job, Store, Texts
 from encore.ratings import Ids, PreferencePairs, as_pairs
 from encore.rules import Rulebook
@@ -126,7 +125,7 @@ def benchmark_pairs(source: Path | None, rules_source: str | None, asked: Asked)
         note(f"Note: {counted(int((~kept).sum()), 'pair')} of other subsets left out.")
     # The names of what is left alone: every name is a column of the table.
     ours = Ids.of([name for name, keep in zip(names, kept, strict=True) if keep])
-    return replace(pick(pairs, kept), subsets=ours)
+    return replace(pairs.take(kept), subsets=ours)
 
 
 def _rate(source: Path | None, rules_source: str | None, asked: Asked) -> PreferencePairs:

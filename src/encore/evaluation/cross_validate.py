@@ -121,14 +121,14 @@ def chosen_rewards(
     codes = pairs.prompts.codes
     for split in np.unique(splits):
         out = splits == split
-        seen = pick(pairs, ~out)
+        seen = pairs.take(~out)
         found = {name: half[~out] for name, half in halves.items()}
         found |= _learned_halves(seen, splits[~out])
         name = simplest_of_the_best(found, codes[~out])
         if name in label_free:
             chosen[out], rejected[out] = (side[out] for side in label_free[name])
         else:
-            chosen[out], rejected[out] = rewards_of(pick(pairs, out), LEARNED[name]()(seen))
+            chosen[out], rejected[out] = rewards_of(pairs.take(out), LEARNED[name]()(seen))
     return chosen, rejected
 
 
@@ -173,19 +173,9 @@ def cross_validated(
     chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
     for split in np.unique(splits):
         out = splits == split
-        weights = scheme(pick(pairs, ~out))
-        chosen[out], rejected[out] = rewards_of(pick(pairs, out), weights)
+        weights = scheme(pairs.take(~out))
+        chosen[out], rejected[out] = rewards_of(pairs.take(out), weights)
     return chosen, rejected
-
-
-def pick(pairs: PreferencePairs, mask: NDArray[np.bool_]) -> PreferencePairs:
-    """These pairs only; the ratings stay."""
-    return replace(
-        pairs,
-        chosen=pairs.chosen[mask],
-        rejected=pairs.rejected[mask],
-        subsets=pairs.subsets.take(mask),
-    )
 
 
 def rewards_of(pairs: PreferencePairs, weights: Weights) -> tuple[Floats, Floats]:

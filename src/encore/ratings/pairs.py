@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.formatting import listed
 from encore.ratings.origin import SIDES, Origin
-from encore.ratings.table import Ids, RatingsTable
+from encore.ratings.table import Ids, RatingsTable, ratings_block
 from encore.rules import Rulebook
 
 
@@ -93,10 +93,12 @@ class PreferencePairs(Record):
         RatingsError
             If the arrays differ in shape, hold no pair, or break the ratings table's contract.
         """
-        chosen_table = RatingsTable(rules, chosen, origin=Origin("chosen"))
-        rejected_table = RatingsTable(rules, rejected, origin=Origin("rejected"))
-        n_pairs = chosen_table.n_rows
-        sizes = {"rejected responses": rejected_table.n_rows}
+        sides = [
+            ratings_block(values, rules, Origin(side))
+            for side, values in zip(SIDES, (chosen, rejected), strict=True)
+        ]
+        n_pairs = len(sides[0])
+        sizes = {"rejected responses": len(sides[1])}
         sizes |= {"prompts": len(prompts)} if prompts is not None else {}
         sizes |= {"subsets": len(subsets)} if subsets is not None else {}
         for what, size in sizes.items():
@@ -105,10 +107,9 @@ class PreferencePairs(Record):
                     f"{size} {what} for {n_pairs} pairs; expected one a pair.",
                     source="pairs",
                 )
-        values = np.stack([chosen_table.values, rejected_table.values], axis=1)
         table = RatingsTable(
             rules,
-            values.reshape(2 * n_pairs, len(rules)),
+            np.stack(sides, axis=1).reshape(2 * n_pairs, len(rules)),
             Ids.distinct(n_pairs).take(np.arange(n_pairs).repeat(2))
             if prompts is None
             else [prompt for prompt in prompts for _ in SIDES],
@@ -124,6 +125,25 @@ class PreferencePairs(Record):
         return (
             f"PreferencePairs: {self.n_pairs:,} pairs under {len(self.rules)} rules; subsets: "
             f"{subsets}"
+        )
+
+    def take(self, rows: ArrayLike | slice) -> PreferencePairs:
+        """These pairs only, by mask or by position, in this order; the ratings stay.
+
+        Examples
+        --------
+        >>> from encore.rules import LevelScale
+        >>> rules = Rulebook.from_ids(["privacy"], LevelScale((0, 1)))
+        >>> pairs = PreferencePairs.from_arrays([[1], [0]], [[0], [1]], rules)
+        >>> pairs.take(pairs.margins[:, 0] > 0).n_pairs, pairs.take([1, 0]).margins[:, 0].tolist()
+        (1, [-1.0, 1.0])
+        """
+        taken = rows if isinstance(rows, slice) else np.asarray(rows)
+        return replace(
+            self,
+            chosen=self.chosen[taken],
+            rejected=self.rejected[taken],
+            subsets=self.subsets.take(taken),
         )
 
     @property

@@ -120,11 +120,11 @@ class RatingsTable(Record):
     ) -> None:
         self._set("rules", rules)
         self._set("origin", Origin() if origin is None else origin)
-        self._set("values", self._numbers("values", values))
+        self._set("values", ratings_block(values, rules, self.origin))
         self._set("prompts", self._ids("prompts", prompts))
         self._set("responses", self._ids("responses", responses))
         self._set("repeats", None if repeats is None else self._whole(repeats))
-        self._set("spread", None if spread is None else self._numbers("spread", spread))
+        self._set("spread", None if spread is None else _numbers("spread", spread, self.origin))
         self._check_shapes()
         self._check_values()
         self._check_repeats()
@@ -188,19 +188,8 @@ class RatingsTable(Record):
         held = read_only(value) if isinstance(value, np.ndarray) else value
         object.__setattr__(self, name, held)
 
-    def _numbers(self, name: str, values: ArrayLike) -> NDArray[np.float64]:
-        try:
-            array = np.asarray(values)
-        except ValueError as error:  # rows of unequal length
-            raise self.origin.error(f"{name} are no table of numbers: {error}.") from error
-        if array.dtype.kind not in "fiub":
-            raise self.origin.error(
-                f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated."
-            )
-        return array.astype(np.float64, copy=False)
-
     def _whole(self, repeats: ArrayLike) -> NDArray[np.int64]:
-        numbers = self._numbers("repeats", repeats)
+        numbers = _numbers("repeats", repeats, self.origin)
         wrong = ~((numbers == np.floor(numbers)) & (numbers >= 0))
         if wrong.any():
             row = int(wrong.argmax())
@@ -221,18 +210,16 @@ class RatingsTable(Record):
         return Ids.of(values)
 
     def _check_shapes(self) -> None:
-        shape, expected = self.values.shape, f"(n_rows, {len(self.rules)}), one column per rule"
-        if self.values.ndim != 2 or shape[1] != len(self.rules):
-            raise self.origin.error(f"ratings have shape {shape}; expected {expected}.")
         columns = {"prompts": self.prompts, "responses": self.responses, "repeats": self.repeats}
         for name, column in columns.items():
             if column is not None and len(column) != self.n_rows:
                 raise self.origin.error(
                     f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one a row."
                 )
-        if self.spread is not None and self.spread.shape != shape:
+        if self.spread is not None and self.spread.shape != self.values.shape:
             raise self.origin.error(
-                f"the spread has shape {self.spread.shape}; expected {shape}, as the ratings."
+                f"the spread has shape {self.spread.shape}; expected {self.values.shape}, as the "
+                f"ratings."
             )
 
     def _check_values(self) -> None:
@@ -301,3 +288,30 @@ class RatingsTable(Record):
             second,
             "id" if self.origin.paired else "response_id",
         )
+
+
+def ratings_block(values: ArrayLike, rules: Rulebook, origin: Origin) -> NDArray[np.float64]:
+    """Ratings as an array of numbers with one column per rule; what they are is not looked at.
+
+    Raises
+    ------
+    RatingsError
+        If they are not numbers, or not of shape (n_rows, n_rules).
+    """
+    block = _numbers("values", values, origin)
+    if block.ndim != 2 or block.shape[1] != len(rules):
+        expected = f"(n_rows, {len(rules)}), one column per rule"
+        raise origin.error(f"ratings have shape {block.shape}; expected {expected}.")
+    return block
+
+
+def _numbers(name: str, values: ArrayLike, origin: Origin) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of unequal length
+        raise origin.error(f"{name} are no table of numbers: {error}.") from error
+    if array.dtype.kind not in "fiub":
+        raise origin.error(
+            f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated."
+        )
+    return array.astype(np.float64, copy=False)

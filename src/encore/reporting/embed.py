@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from encore.calibration import Calibration, calibrate
 from encore.evaluation.cross_validate import label_free_weights
 from encore.ratings import Ids, PreferencePairs, RatingsTable
-from encore.reporting.gather import take_pairs
 from encore.rewards import MAX_MISSING
 from encore.rules import LevelScale
 from encore.theory import Mixture
@@ -108,7 +107,7 @@ def embed(
     if isinstance(rated, PreferencePairs):
         n_pairs, most = rated.n_pairs, min(MAX_EMBEDDED_PAIRS, _fits(rated.ratings) // 2)
         if n_pairs > most:
-            rated = take_pairs(rated, np.sort(rng.choice(n_pairs, most, replace=False)))
+            rated = rated.take(np.sort(rng.choice(n_pairs, most, replace=False)))
         return Embedded(name, calibration, rated, None, extra)
     if rated is not None:
         n_rows, most = rated.n_rows, min(2 * MAX_EMBEDDED_PAIRS, _fits(rated))

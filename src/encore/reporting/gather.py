@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encore.arrays import Record
 from encore.calibration import Calibration, calibrate
@@ -149,7 +148,7 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
         n_responses = len(np.unique([pairs.chosen, pairs.rejected]))
         if n_pairs > MAX_PAIRS:
             taken = np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False))
-            pairs, ids = take_pairs(pairs, taken), tuple(ids[k] for k in taken)
+            pairs, ids = pairs.take(taken), tuple(ids[k] for k in taken)
         numbers = {"pair_ids": ids, "n_pairs": n_pairs, "n_responses": n_responses}
         return {"name": "pairs", "pairs": pairs, **numbers}
     table = as_ratings(source, rules)
@@ -158,16 +157,6 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
     if n_responses > MAX_RESPONSES:
         first = np.sort(rng.choice(first, MAX_RESPONSES, replace=False))
     return {"name": "ratings", "responses": table.take(first), "n_responses": n_responses}
-
-
-def take_pairs(pairs: PreferencePairs, positions: NDArray[np.int64]) -> PreferencePairs:
-    """These pairs only, over the same ratings."""
-    return PreferencePairs(
-        pairs.ratings,
-        pairs.chosen[positions],
-        pairs.rejected[positions],
-        pairs.subsets.take(positions),
-    )
 
 
 class _RowSample:
