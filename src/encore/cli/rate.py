@@ -27,7 +27,7 @@ from encore.cli.options import (
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.tables import coverage_table
 from encore.errors import InputError, StoppedError
-from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, Usage, plan
+from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, plan
 from encore.rules import Rulebook
 
 _Price = tuple[float, float]
@@ -158,14 +158,10 @@ def _bar(job: Job, price: _Price | None) -> Iterator[Callable[[Progress], None]]
             if now.n_unrated:
                 told += f", {now.n_unrated / now.n_done:.1%} unrated"
             if price is not None:
-                told += f", ${_cost(now.usage, price):.2f}"
+                told += f", ${now.usage.cost(price):.2f}"
             bar.update(task, completed=now.n_done, told=told)
 
         yield update
-
-
-def _cost(usage: Usage, price: _Price) -> float:
-    return (usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1e6
 
 
 def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
@@ -180,7 +176,7 @@ def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
 
 
 def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
-    cost = None if price is None else planned.cost(price)
+    cost = None if price is None else planned.usage.cost(price)
     if as_json:
         return print_json({**asdict(planned), "cost_usd": cost})
     click.echo(
@@ -206,7 +202,7 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
                 "n_stored_before": job.n_stored,
                 "n_cut": rated.n_cut,
                 "usage": asdict(usage),
-                "cost_usd": None if price is None else _cost(usage, price),
+                "cost_usd": None if price is None else usage.cost(price),
                 "coverage": [asdict(rule) for rule in rated.coverage],
                 "notes": job.notes,
             }
@@ -215,7 +211,7 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
     if rated.n_cut:
         cut = counted(rated.n_cut, "response")
         note(f"Note: {cut} judged with the middle of an overlong text left out.")
-    spent = "" if price is None else f", ${_cost(usage, price):.2f}"
+    spent = "" if price is None else f", ${usage.cost(price):.2f}"
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     done = f"{counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}"
     if isinstance(job.rater, Heads):

@@ -86,6 +86,16 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
         )
 
+    def cost(self, price: tuple[float, float]) -> float:
+        """What it costs at a price per million prompt and completion tokens, nothing cached.
+
+        Examples
+        --------
+        >>> Usage(2, prompt_tokens=1000, completion_tokens=2).cost((1.0, 500.0))
+        0.002
+        """
+        return (self.prompt_tokens * price[0] + self.completion_tokens * price[1]) / 1e6
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from encore import InputError, LevelScale, RatingsError, Rulebook
 from encore.cli.main import main
-from encore.raters import Item, Judge, Limits, choose_rules
-from tests.raters.steady import SteadyEndpoint
+from encore.raters import ChosenRules, Item, Judge, Limits, choose_rules
+from tests.raters.steady import Asked, SteadyEndpoint, chat
+from tests.raters.unruly import Act, UnrulyEndpoint, says, status
 
 RULES = Rulebook.from_ids(["kind", "lawful", "modest", "honest", "brief"], LevelScale((1, 2)))
 # What the judge names for each conversation, counted from 1.
@@ -79,6 +80,33 @@ def test_an_answer_that_names_no_rule_is_no_vote(broken: str) -> None:
         chosen = choose_rules(items("zero", "one"), RULES, judge(endpoint), 1)
     assert (chosen.n_asked, chosen.n_valid) == (2, 1)
     assert chosen.rules.ids == ("brief",)
+
+
+def asked_in_turn(*script: Act) -> tuple[ChosenRules, list[Asked]]:
+    """What a judge that says nothing but this chooses from two conversations, one at a time."""
+    with UnrulyEndpoint(script=script) as endpoint:
+        who = Judge("m", endpoint.url, limits=Limits(concurrency=1))
+        return choose_rules(items("zero", "one"), RULES, who, 1), endpoint.asked
+
+
+FIRST = says(chat('{"rules": [1]}'))
+
+
+def test_what_the_endpoint_does_not_understand_is_left_out_of_every_question() -> None:
+    chosen, asked = asked_in_turn(status(400, "response_format is not supported"), FIRST)
+    assert (chosen.rules.ids, chosen.n_valid) == (("kind",), 2)
+    assert ["response_format" in one.body for one in asked] == [True, False, False]
+
+
+def test_a_rejection_that_names_what_was_taken_before_is_no_vote() -> None:
+    chosen, asked = asked_in_turn(FIRST, status(400, "a response_format like this is too long"))
+    assert (chosen.n_asked, chosen.n_valid, len(asked)) == (2, 1, 2)
+
+
+def test_a_conversation_that_is_rejected_whatever_is_left_out_is_no_vote() -> None:
+    no_seed = status(400, "seed is not supported")
+    chosen, asked = asked_in_turn(no_seed, FIRST, status(400, "this is too long"))
+    assert (chosen.n_asked, chosen.n_valid, len(asked)) == (2, 1, 3)
 
 
 def test_too_few_named_rules_are_an_error_that_says_so() -> None:

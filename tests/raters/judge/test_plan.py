@@ -60,4 +60,4 @@ def test_what_is_recorded_costs_nothing(data: Path, tmp_path: Path) -> None:
 
 def test_the_cost_is_tokens_at_their_price() -> None:
     planned = Plan(1, 1, 1, 0, 1, 2_000_000, 0, 500_000)
-    assert planned.cost((0.5, 4.0)) == 2 * 0.5 + 0.5 * 4
+    assert planned.usage.cost((0.5, 4.0)) == 2 * 0.5 + 0.5 * 4

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from encore.raters.judge.endpoint import Endpoint, Rejected
+from encore.raters.protocol import Usage
 
 # Alternatives per token to ask for: most servers give 20 at most, some 5.
 MOST_ALTERNATIVES, FEWER_ALTERNATIVES = 20, 5
@@ -53,6 +56,36 @@ class Capabilities:
                 self.left_out |= {name}
                 return f"no {name}"
         return None
+
+    async def complete(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, Any],
+        on_change: Callable[[str], None] = lambda change: None,
+    ) -> tuple[Any, Usage, dict[str, Any]]:
+        """Ask in words that the endpoint understands: its reply, the cost, and the body it took.
+
+        What is left out after a rejection is told to *on_change*.
+
+        Raises
+        ------
+        Rejected
+            If the endpoint does not take it, and names nothing that can be left out.
+        GivenUp, StoppedError
+            As :meth:`Endpoint.complete`.
+        """
+        while True:
+            asked = self.apply(body)
+            try:
+                reply, usage = await endpoint.complete(asked)
+            except Rejected as error:
+                change = self.adapt(str(error), asked)
+                if change is None:
+                    raise
+                on_change(change)
+                continue
+            self.accepted(asked)
+            return reply, usage, asked
 
     def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A body without what the endpoint does not understand."""

@@ -184,15 +184,11 @@ async def _body(item: Item, catalogue: Rulebook, judge: Judge, k: int) -> dict[s
 
 async def _reply(endpoint: Endpoint, capabilities: Capabilities, body: dict[str, object]) -> str:
     """The words of an answer; none where there is no answer."""
-    while True:
-        try:
-            raw, _ = await endpoint.complete(capabilities.apply(body))
-            return read_reply(raw).text
-        except Rejected as error:
-            if capabilities.adapt(str(error), body) is None:
-                return ""
-        except (GivenUp, ValueError):
-            return ""
+    try:
+        raw, _, _ = await capabilities.complete(endpoint, body)
+        return read_reply(raw).text
+    except (Rejected, GivenUp, ValueError):
+        return ""
 
 
 def _named(reply: str, n_rules: int, k: int) -> list[int]:

@@ -13,6 +13,7 @@ from encore.raters.judge.prompt import (
     rule_prompt,
     rules_prompt,
 )
+from encore.raters.protocol import Usage
 
 # Tokens of a prompt are estimated at four bytes of UTF-8 each, as English prose has.
 _BYTES_PER_TOKEN = 4
@@ -44,15 +45,12 @@ class Plan:
     shared_tokens: int
     completion_tokens: int
 
-    def cost(self, price: tuple[float, float]) -> float:
-        """What it costs at a price per million prompt and completion tokens, nothing cached.
-
-        Examples
-        --------
-        >>> Plan(1, 1, 2, 0, 2, 1000, 400, 2).cost((1.0, 500.0))
-        0.002
-        """
-        return (self.prompt_tokens * price[0] + self.completion_tokens * price[1]) / 1e6
+    @property
+    def usage(self) -> Usage:
+        """What the run would use if nothing has to be repeated and all that can be is cached."""
+        return Usage(
+            self.n_requests, self.prompt_tokens, self.shared_tokens, self.completion_tokens
+        )
 
 
 def plan(job: Job, options: JudgeOptions | None) -> Plan:

@@ -151,29 +151,23 @@ class Session:
         spent = Usage()
         while True:
             try:
-                raw, usage = await self.endpoint.complete(body)
+                done = await self._capabilities.complete(self.endpoint, body, self._said)
             except GivenUp as error:
                 return Answer(reason=Reason.FAILED, reply=str(error)), spent
             except Rejected as error:
-                change = self._capabilities.adapt(str(error), body)
-                if change is None:
-                    return Answer(reason=Reason.REJECTED, reply=str(error)), spent
-                self._said(change)
-                body = self._capabilities.apply(body)
-                continue
-            self._capabilities.accepted(body)
+                return Answer(reason=Reason.REJECTED, reply=str(error)), spent
+            raw, usage, asked = done
+            spent += usage
             try:
                 reply = read_reply(raw)
             except ValueError as error:
-                return Answer(reason=Reason.MALFORMED, reply=str(error)), spent + usage
-            if reply.tokens is None and "logprobs" in body:
+                return Answer(reason=Reason.MALFORMED, reply=str(error)), spent
+            if reply.tokens is None and "logprobs" in asked:
                 self._capabilities.n_alternatives = 0
                 self._said("no logprobs")
-                if body[self._capabilities.max_tokens] == 1:
-                    # Too short for an answer in words: ask again.
-                    body, spent = self._capabilities.apply(body), spent + usage
-                    continue
-            return reply, spent + usage
+                if asked[self._capabilities.max_tokens] == 1:
+                    continue  # too short for an answer in words: ask again
+            return reply, spent
 
     def _said(self, change: str) -> None:
         """Tell what the endpoint cannot do, and what that does to ratings."""
@@ -218,7 +212,7 @@ class Session:
         n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else 1
         body |= {"max_tokens": self.options.max_answer_tokens or n_tokens}
         body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.options.extra}
-        return self._capabilities.apply(body)
+        return body
 
     async def _prepare(self, work: Work) -> None:
         """Write the prompt that all rules share."""
