@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import hashlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +21,7 @@ from encore import (
     calibrate,
     examples,
 )
-from encore.ratings import Ids
+from encore.ratings import Ids, files
 from encore.reporting import gather as module
 from encore.reporting.gather import gather
 from tests.reporting.made import FIVE, pairs
@@ -88,6 +92,44 @@ def test_every_row_is_as_likely_to_be_sampled(
     # Each is drawn 10 times of 60 in expectation; a third of the file, 2,000 times of 6,000 with
     # a standard deviation below 37.
     assert np.abs(times.reshape(3, 200).sum(axis=1) - 2_000).max() < 150
+
+
+@pytest.mark.parametrize("most", [100, 1_000], ids=["a sample", "all"])
+@pytest.mark.parametrize("own", [True, False], ids=["own calibration", "another's"])
+def test_a_file_is_read_and_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, own: bool
+) -> None:
+    path, other = many(tmp_path / "p.parquet", 600), many(tmp_path / "other.parquet", 9)
+    monkeypatch.setattr(module, "MAX_PAIRS", most)
+    read: list[Path] = []
+    hashed: list[Path] = []
+    arrow_batches, file_digest = files.arrow_batches, module.file_digest
+
+    def reading(path: Path, rules: Rulebook, **options: Any) -> Iterator[pa.Table]:
+        read.append(path)
+        return arrow_batches(path, rules, **options)
+
+    def hashing(path: Path) -> str:
+        hashed.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(files, "arrow_batches", reading)
+    for name in ("encore.reporting.gather", "encore.calibration.calibrate"):
+        monkeypatch.setattr(sys.modules[name], "file_digest", hashing)
+    found = gather(path, RULES, None if own else other, rng())
+    assert (read.count(path), hashed.count(path)) == (1, 1)
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.calibration.digest == calibrate(path if own else other, RULES).digest
+
+
+def test_a_small_file_of_pairs_is_shown_with_its_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    head = "id,repeat,chosen.a,chosen.b,rejected.a,rejected.b\n"
+    path.write_text(f"{head}x,0,5,4,1,2\nx,1,5,3,1,2\ny,0,1,1,2,2\n")
+    found = gather(path, RULES, None, rng())
+    assert found.pairs is not None
+    assert (found.pairs.ids, found.n_pairs) == (("x", "y"), 2)
+    assert found.pairs.ratings.values[2].tolist() == [5, 3]  # x, rated again
 
 
 def test_repeats_are_passed_over_in_a_sample(

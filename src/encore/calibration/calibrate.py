@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from encore.errors import InputError
 from encore.files import file_digest
 from encore.ratings import RatingsTable, as_ratings
 from encore.rules import Rulebook, Rules, as_rulebook
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BLOCK_ROWS = 65_536
 
@@ -58,7 +61,7 @@ def calibrate(
     """
     rules = as_rulebook(rules, scale)
     if isinstance(ratings, str | os.PathLike):
-        return _calibrate_file(Path(ratings), rules)
+        return calibrate_file(Path(ratings), rules)
     table = _together(as_ratings(ratings, rules, prompts=prompts))
     return _with_source(calibrate_batches(_blocks(table), rules), table.source, "")
 
@@ -84,11 +87,21 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
     return Calibration(rules, total)
 
 
-def _calibrate_file(path: Path, rules: Rulebook) -> Calibration:
-    from encore.ratings.files import read_batches
+def calibrate_file(
+    path: Path, rules: Rulebook, batches: Iterable[pa.Table] | None = None
+) -> Calibration:
+    """Calibrate a file, in one pass where the rows of each prompt stand together.
 
+    *batches* are the file's own, from :func:`encore.ratings.files.arrow_batches`, if something
+    else looks at them as they pass.
+    """
+    from encore.ratings.files import arrow_batches, tables_of
+
+    if batches is None:
+        batches = arrow_batches(path, rules)
     runs = _Runs()
-    calibration = calibrate_batches(runs.passing(read_batches(path, rules)), rules)
+    tables = tables_of(batches, rules, str(path))
+    calibration = calibrate_batches(runs.passing(tables), rules)
     if runs.one_came_back() or calibration.n_split_prompts:
         table = _together(as_ratings(path, rules))
         calibration = calibrate_batches(_blocks(table), rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,15 @@ def read_batches(
     RatingsError
         If it has no rows, lacks a rule's column, or a rating breaks its contract.
     """
-    source = str(path)
+    return tables_of(arrow_batches(path, rules, batch_rows=batch_rows), rules, str(path))
+
+
+def tables_of(batches: Iterable[pa.Table], rules: Rulebook, source: str) -> Iterator[RatingsTable]:
+    """What :func:`read_batches` yields, from the Arrow tables of a file."""
     held: pa.Table | None = None
     first_row = row = 1
     paired = False
-    for batch in arrow_batches(path, rules, batch_rows=batch_rows):
+    for batch in batches:
         paired = is_pairs(batch.column_names)
         responses = to_responses(batch, rules, source, row)
         row += batch.num_rows
@@ -98,9 +102,19 @@ def read_batches(
 
 def read_arrow(path: StrPath, rules: Rulebook, *, also: tuple[str, ...] = ()) -> pa.Table:
     """Read a file's ids and ratings whole, and the columns *also*; see :func:`arrow_batches`."""
-    batches = list(arrow_batches(path, rules, also=also))
+    return joined(list(arrow_batches(path, rules, also=also)), str(path))
+
+
+def joined(batches: list[pa.Table], source: str) -> pa.Table:
+    """All the Arrow tables of a file as one.
+
+    Raises
+    ------
+    RatingsError
+        If there is no row.
+    """
     if not sum(batch.num_rows for batch in batches):
-        raise RatingsError(_NO_ROWS, source=str(path))
+        raise RatingsError(_NO_ROWS, source=source)
     return pa.concat_tables(batches, promote_options="permissive")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from encore.arrays import Record
 from encore.calibration import Calibration, calibrate
+from encore.calibration.calibrate import calibrate_file
 from encore.errors import InputError
 from encore.files import file_digest
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
@@ -89,15 +91,23 @@ def gather(
     is_path = isinstance(source, str | os.PathLike)
     if rules is None:
         raise InputError(f"{source if is_path else 'these ratings'}: give their rules.")
-    found = _from_file(Path(source), rules, rng) if is_path else _from_memory(source, rules, rng)
     own = calibration_set is None
-    if _is_calibration(calibration_set):
-        calibration_set = _of_calibration(calibration_set).calibration
-        rules.same_as(calibration_set.rules, "these rules", "the calibration set")
-        calibration = calibration_set
+    if is_path:
+        found, calibration = _from_file(Path(source), rules, rng, calibrates=own)
     else:
-        calibration = calibrate(source if own else calibration_set, rules)
+        found = _from_memory(source, rules, rng)
+        calibration = calibrate(source, rules) if own else None
+    if calibration is None:
+        calibration = _of_other_ratings(calibration_set, rules)
     return Subject(calibration, own_calibration=own, **found)
+
+
+def _of_other_ratings(calibration_set: Any, rules: Rulebook) -> Calibration:
+    if not _is_calibration(calibration_set):
+        return calibrate(calibration_set, rules)
+    calibration = _of_calibration(calibration_set).calibration
+    rules.same_as(calibration.rules, "these rules", "the calibration set")
+    return calibration
 
 
 def _is_calibration(source: Any) -> bool:
@@ -114,26 +124,31 @@ def _of_calibration(source: Any) -> Subject:
     return Subject(calibration, name, sha256, n_responses=calibration.n_responses)
 
 
-def _from_file(path: Path, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
+def _from_file(
+    path: Path, rules: Rulebook, rng: np.random.Generator, *, calibrates: bool
+) -> tuple[dict[str, Any], Calibration | None]:
+    """What the report shows of a file, and its calibration if that is wanted, in one pass."""
     from encore.ratings import arrow, files
 
-    sample: _RowSample | None = None
-    rater, paired = "", False
-    for batch in files.arrow_batches(path, rules, also=("subset",)):
-        if sample is None:
-            paired, rater = arrow.is_pairs(batch.column_names), _rater_of(path)
-            sample = _RowSample(MAX_PAIRS if paired else MAX_RESPONSES, rng)
-        sample.add(batch)
-    n_rows = 0 if sample is None else sample.n_rows
-    found = {"name": path.name, "sha256": file_digest(path), "rater": rater, "path": path}
-    if sample is None or n_rows <= sample.size:
-        whole = as_pairs(path, rules) if paired else as_ratings(path, rules)
-        return {**_from_memory(whole, rules, rng), **found}
-    if paired:
-        pairs = arrow.pairs_from(sample.table(), rules, str(path))
+    sample = _RowSample(rng)
+    batches = sample.watching(files.arrow_batches(path, rules, also=("subset",)))
+    calibration = calibrate_file(path, rules, batches) if calibrates else None
+    for _ in batches:
+        pass  # all that a calibration has not read
+    sha256 = calibration.sources[0].sha256 if calibration else file_digest(path)
+    found = {"name": path.name, "sha256": sha256, "rater": _rater_of(path), "path": path}
+    source, n_rows = str(path), sample.n_rows
+    if sample.whole is not None:
+        of = arrow.pairs_from if sample.paired else arrow.ratings_from
+        whole = of(files.joined(sample.whole, source), rules, source)
+        found = {**_from_memory(whole, rules, rng), **found}
+    elif sample.paired:
+        pairs = arrow.pairs_from(sample.table(), rules, source)
         numbers = {"pair_ids": pairs.ids, "n_pairs": n_rows, "n_responses": 2 * n_rows}
-        return {**found, "pairs": pairs, **numbers}
-    return {**found, "responses": as_ratings(sample.table(), rules), "n_responses": n_rows}
+        found |= {"pairs": pairs, **numbers}
+    else:
+        found |= {"responses": as_ratings(sample.table(), rules), "n_responses": n_rows}
+    return found, calibration
 
 
 def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
@@ -162,20 +177,35 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
 class _RowSample:
     """An even sample of a stream of rows, in their order: those with the smallest random numbers.
 
-    Repeats of a rating are passed over.
+    Repeats of a rating are passed over. As long as there are no more rows than the sample takes,
+    ``whole`` holds all of them, repeats too.
     """
 
-    def __init__(self, size: int, rng: np.random.Generator) -> None:
-        self.size = size
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.size = 0
+        self.paired = False
         self.n_rows = 0
+        self.whole: list[pa.Table] | None = []
         self._n_read = 0
         self._rng = rng
         self._parts: list[pa.Table] = []
         self._numbers = np.empty(0)
 
-    def add(self, batch: pa.Table) -> None:
+    def watching(self, batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The batches, each looked at as it passes."""
+        from encore.ratings.arrow import is_pairs
+
+        for batch in batches:
+            self.paired = is_pairs(batch.column_names)
+            self.size = MAX_PAIRS if self.paired else MAX_RESPONSES
+            self._add(batch)
+            yield batch
+
+    def _add(self, batch: pa.Table) -> None:
         import pyarrow
 
+        if self.whole is not None:
+            self.whole.append(batch)
         if "id" not in batch.column_names:  # a pair without an id goes by its number in the file
             first = self._n_read + 1
             numbered = pyarrow.array(range(first, first + batch.num_rows))
@@ -185,6 +215,8 @@ class _RowSample:
             repeat = batch["repeat"].to_numpy().astype(np.float64)
             batch = batch.filter(repeat == 0)
         self.n_rows += batch.num_rows
+        if self.n_rows > self.size:
+            self.whole = None
         numbers = self._rng.random(batch.num_rows)
         limit = self._numbers.max() if len(self._numbers) >= self.size else 1.0
         few = numbers < limit
