@@ -32,7 +32,7 @@ def main() -> None:
     assert model.rules is not None
     weights = Weights(model.rules, np.arange(1.0, len(model.rules) + 1))
     with tempfile.TemporaryDirectory() as name:
-        fold("encore:mini", weights, Path(name) / "folded")
+        fold("encore:mini", weights, out=Path(name) / "folded")
         folded = HeadModel(Path(name) / "folded")
         thousand = HeadModel("encore:mini")
         many = np.repeat(model.heads.weight, 100, axis=0)

@@ -30,7 +30,8 @@ from encore.weights import Weights
 
 if TYPE_CHECKING:
     from encore.evaluation import Comparison, Evaluation, compare, evaluate, weigh
-    from encore.raters import rate
+    from encore.heads import fold
+    from encore.raters import rate, train
     from encore.reporting import Report, report
 
 _LAZY = {
@@ -39,8 +40,10 @@ _LAZY = {
     "Report": "reporting",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "fold": "heads",
     "rate": "raters",
     "report": "reporting",
+    "train": "raters",
     "weigh": "evaluation",
 }
 """Where what is not imported at once comes from."""
@@ -80,10 +83,12 @@ __all__ = [
     "diagnose",
     "evaluate",
     "examples",
+    "fold",
     "merge",
     "rate",
     "rating_entropy",
     "report",
+    "train",
     "weigh",
     "weights",
 ]

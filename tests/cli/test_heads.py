@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+import encore
 from encore import RangeScale, Rulebook, Weights
+from encore.cli.train import train as cli_train
 from encore.heads import HeadModel
 
 pytestmark = pytest.mark.skipif(
@@ -200,7 +204,8 @@ def test_backbones_are_trained_too_and_print_json_alone(
     rows += [f"p{n},Hi {n},Yes {n},No" for n in range(20)]
     (folder / "prefer.csv").write_text("\n".join(rows))
     source = "prefer.csv" if method == "bradley-terry" else rated
-    command = ["train", source, "--rules", "levels.toml", "--backbone", model, "-o", "out"]
+    rules = [] if method == "bradley-terry" else ["--rules", "levels.toml"]
+    command = ["train", source, *rules, "--backbone", model, "-o", "out"]
     done = run(*command, "--method", method, "--tune", tune, "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["method"].startswith(method)
@@ -255,23 +260,28 @@ def test_a_rating_of_one_name_for_a_model_serves_under_another(
     assert json.loads(done.stdout)["n_stored_before"] == 12
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--method", "ridge", "--tune", "lora"], "--method ridge cannot go with --tune lora"),
-        (["--method", "finetune", "--tune", "heads"], "cannot go with --tune heads"),
-        (["--method", "finetune", "--device", "cpu"], "are for a frozen backbone"),
-        (["--states", "states.txt"], r"expected a file that ends in .npy"),
-        (["--pooling", "mean"], "this is a llama"),
-        (["--layers", "9"], "it has 2 layers"),
-    ],
-)
-def test_options_that_cannot_be_are_refused(
-    options: list[str], says: str, run: Run, rated: Path, model: Path
-) -> None:
+def test_options_that_do_not_go_together_are_one_line(run: Run, rated: Path, model: Path) -> None:
     command = ["train", rated, "--rules", "levels.toml", "--backbone", model, "-o", "out"]
-    done = run(*command, *options)
-    assert done.exit_code in (1, 2) and says in done.output
+    done = run(*command, "--n-epochs", "3")
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: n_epochs does not go with method 'ridge' and tune 'heads': it is for a backbone "
+        "that is trained too (tune 'full' or 'lora').\n",
+    )
+
+
+def test_the_command_has_the_options_of_the_library_and_their_defaults() -> None:
+    options = [p for p in cli_train.params if isinstance(p, click.Option)]
+    command = {p.name: p.get_default(click.Context(cli_train)) for p in options}
+    own = {"as_json", "out", "backbone", "rules_source", "on_progress"}
+    library = {
+        name: parameter.default
+        for name, parameter in inspect.signature(encore.train).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in own
+    }
+    assert {name: default for name, default in command.items() if name not in own} == library
+    flags = {p.name: p.opts[-1] for p in cli_train.params if p.name in library}
+    assert flags == {name: f"--{name.replace('_', '-')}" for name in library}
 
 
 def test_nothing_is_computed_if_there_is_no_place_for_it(run: Run, rated: Path) -> None:

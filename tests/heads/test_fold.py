@@ -37,7 +37,7 @@ def weighted(values: NDArray[Any]) -> NDArray[Any]:
 
 def test_the_folded_head_gives_the_weighted_reward(classifier_folder: Path, tmp_path: Path) -> None:
     talks = [*TALKS, *random_texts(40)]
-    fold(classifier_folder, WEIGHTS, tmp_path / "out")
+    fold(classifier_folder, WEIGHTS, out=tmp_path / "out")
     wanted = weighted(HeadModel(classifier_folder).score_heads(talks))
     rewards = folded_rewards(HeadModel(tmp_path / "out"), talks)
     np.testing.assert_allclose(rewards, wanted, atol=1e-5 * np.abs(wanted).max())
@@ -48,7 +48,7 @@ def test_transformers_own_class_gives_it_too(
     classifier_folder: Path, tmp_path: Path, peer: Peer
 ) -> None:
     # Logit and offset, as the sidecar says; a BERT's head has a bias, and no offset is left.
-    fold(classifier_folder, WEIGHTS, tmp_path / "out")
+    fold(classifier_folder, WEIGHTS, out=tmp_path / "out")
     wanted = weighted(HeadModel(classifier_folder).score_heads(TALKS))
     logits = plain_logits(peer("transformers"), tmp_path / "out", TALKS)
     offset = json.loads((tmp_path / "out" / "encore_fold.json").read_text())["offset"]
@@ -60,7 +60,7 @@ def test_transformers_own_class_gives_it_too(
 def test_nothing_of_the_model_is_missing_or_left_over(
     classifier_folder: Path, tmp_path: Path, peer: Peer
 ) -> None:
-    fold(classifier_folder, WEIGHTS, tmp_path / "out")
+    fold(classifier_folder, WEIGHTS, out=tmp_path / "out")
     auto = peer("transformers").AutoModelForSequenceClassification
     _, told = auto.from_pretrained(tmp_path / "out", output_loading_info=True)
     assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
@@ -69,7 +69,7 @@ def test_nothing_of_the_model_is_missing_or_left_over(
 def test_all_tensors_but_the_head_are_the_same_bytes(
     classifier_folder: Path, tmp_path: Path
 ) -> None:
-    fold(classifier_folder, WEIGHTS, tmp_path / "out")
+    fold(classifier_folder, WEIGHTS, out=tmp_path / "out")
     before, after = (Checkpoint.open(f).tensors for f in (classifier_folder, tmp_path / "out"))
     heads = {name for name in before if name.startswith(("score", "classifier"))}
     assert before.keys() == after.keys() and heads
@@ -83,9 +83,9 @@ def test_all_tensors_but_the_head_are_the_same_bytes(
 def test_the_files_of_the_backbone_are_linked_once_heads_have_their_own(
     llama: Path, tmp_path: Path
 ) -> None:
-    fold(llama, WEIGHTS, tmp_path / "one")  # head and backbone share a file: copied
+    fold(llama, WEIGHTS, out=tmp_path / "one")  # head and backbone share a file: copied
     rules = Rulebook.from_ids(["composed"], RangeScale(0, 1))
-    fold(tmp_path / "one", Weights(rules, np.array([1.0], float)), tmp_path / "two")
+    fold(tmp_path / "one", Weights(rules, np.array([1.0], float)), out=tmp_path / "two")
     backbone, head = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     assert (tmp_path / "one" / backbone).samefile(tmp_path / "two" / backbone)
     assert not (tmp_path / "one" / head).samefile(tmp_path / "two" / head)
@@ -93,7 +93,7 @@ def test_the_files_of_the_backbone_are_linked_once_heads_have_their_own(
 
 def test_the_configuration_is_what_servers_and_trainers_read(llama: Path, tmp_path: Path) -> None:
     # vLLM: one label and "regression", so that no sigmoid is applied; OpenRLHF: (r - mean) / std.
-    folded = fold(llama, WEIGHTS, tmp_path / "out")
+    folded = fold(llama, WEIGHTS, out=tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["architectures"] == ["LlamaForSequenceClassification"]
     assert config["id2label"] == {"0": "composed"} and config["problem_type"] == "regression"
@@ -106,14 +106,14 @@ def test_the_configuration_is_what_servers_and_trainers_read(llama: Path, tmp_pa
 
 def test_an_offset_by_hand(llama: Path, tmp_path: Path) -> None:
     # No bias: 3/8 · 2/5 + 1/8 · 2/4 + 4/8 · 0 = 0.15 + 0.0625.
-    assert fold(llama, WEIGHTS, tmp_path / "out").offset == pytest.approx(0.2125)
+    assert fold(llama, WEIGHTS, out=tmp_path / "out").offset == pytest.approx(0.2125)
 
 
 def test_trl_reads_the_folded_reward(llama: Path, tmp_path: Path, peer: Peer) -> None:
     # What TRL's trainers do with a reward model that they are given by its path: template, then
     # tokens without special ones, then the first logit of a padded batch.
     torch, transformers = peer("torch"), peer("transformers")
-    fold(llama, WEIGHTS, tmp_path / "out")
+    fold(llama, WEIGHTS, out=tmp_path / "out")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         tmp_path / "out", num_labels=1
     ).eval()
@@ -141,7 +141,7 @@ def test_armorm_and_qrm_fold_to_a_plain_llama(
     model = HeadModel(tmp_path / "model")
     assert model.rules is not None
     weights = Weights(model.rules, np.arange(1.0, 20.0))
-    folded = fold(tmp_path / "model", weights, tmp_path / "out")
+    folded = fold(tmp_path / "model", weights, out=tmp_path / "out")
     wanted = model.score_heads(TALKS).astype(float) @ weights.shares  # all on 0 to 1
     logits = plain_logits(peer("transformers"), tmp_path / "out", TALKS)[:, 0]
     assert folded.offset == 0
@@ -153,7 +153,7 @@ def test_mini_folds_without_a_checkpoint_on_disk(tmp_path: Path) -> None:
     model = HeadModel("encore:mini")
     assert model.rules is not None
     weights = Weights(model.rules, np.arange(1.0, 11.0))
-    fold("encore:mini", weights, tmp_path / "out")
+    fold("encore:mini", weights, out=tmp_path / "out")
     found = check_fold(model, weights, HeadModel(tmp_path / "out"), [*TALKS, *random_texts(20)])
     assert found.largest_difference < 1e-5 and found.rank_agreement == 1.0
 
@@ -161,7 +161,7 @@ def test_mini_folds_without_a_checkpoint_on_disk(tmp_path: Path) -> None:
 def test_the_check_counts_what_composing_would_clip(llama: Path, tmp_path: Path) -> None:
     talks = random_texts(60)
     values = HeadModel(llama).score_heads(talks)
-    fold(llama, WEIGHTS, tmp_path / "out")
+    fold(llama, WEIGHTS, out=tmp_path / "out")
     found = check_fold(HeadModel(llama), WEIGHTS, HeadModel(tmp_path / "out"), talks)
     low, high = np.array([-2, -2, 0]), np.array([3, 2, 1])
     beyond = (values < low) | (values > high)
@@ -180,19 +180,19 @@ def test_the_check_counts_what_composing_would_clip(llama: Path, tmp_path: Path)
 def test_levels_are_refused(llama: Path, tmp_path: Path) -> None:
     levels = Rulebook.from_ids(["kind", "true", "short"], LevelScale((1, 2, 3)))
     with pytest.raises(InputError, match=r"rule 'kind' has the levels 1, 2, 3; a head gives any"):
-        fold(llama, Weights(levels, np.array([1, 1, 1], float)), tmp_path / "out")
+        fold(llama, Weights(levels, np.array([1, 1, 1], float)), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_weights_of_other_rules_are_refused(llama: Path, tmp_path: Path) -> None:
     other = Weights(Rulebook.from_ids(["kind", "warm"], RangeScale(0, 1)), np.array([1, 1], float))
     with pytest.raises(MismatchError, match=r"no heads for the rules \['warm'\]"):
-        fold(llama, other, tmp_path / "out")
+        fold(llama, other, out=tmp_path / "out")
 
 
 def test_some_of_the_heads_can_be_folded(llama: Path, tmp_path: Path) -> None:
     one = Weights(Rulebook.from_ids(["short"], RangeScale(0, 1)), np.array([1], float))
-    fold(llama, one, tmp_path / "out")
+    fold(llama, one, out=tmp_path / "out")
     rewards = folded_rewards(HeadModel(tmp_path / "out"), TALKS)
     np.testing.assert_allclose(rewards, HeadModel(llama).score_heads(TALKS)[:, 2], atol=1e-6)
 
@@ -201,9 +201,9 @@ def test_what_is_there_is_not_written_over(llama: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
     with pytest.raises(InputError, match="it is there already"):
-        fold(llama, WEIGHTS, tmp_path / "out")
+        fold(llama, WEIGHTS, out=tmp_path / "out")
     with pytest.raises(InputError, match="there is no folder"):
-        fold(llama, WEIGHTS, tmp_path / "no" / "out")
+        fold(llama, WEIGHTS, out=tmp_path / "no" / "out")
 
 
 def test_a_fold_that_fails_leaves_nothing(
@@ -214,7 +214,7 @@ def test_a_fold_that_fails_leaves_nothing(
 
     monkeypatch.setattr("encore.heads.model.write.write_tensors", full)
     with pytest.raises(OSError, match="No space"):
-        fold(llama, WEIGHTS, tmp_path / "out")
+        fold(llama, WEIGHTS, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -230,14 +230,14 @@ def test_heads_that_are_no_linear_layer_are_refused(llama: Path, tmp_path: Path)
     with pytest.raises(
         CheckpointError, match=r"score\.2\.weight.* not linear .* bring the ratings"
     ):
-        fold(tmp_path / "model", rules, tmp_path / "out")
+        fold(tmp_path / "model", rules, out=tmp_path / "out")
 
 
 def test_a_bfloat16_backbone_stays_what_it_is(tmp_path: Path, peer: Peer) -> None:
     torch = peer("torch")
     model = classifier(tmp_path / "model", "llama", ("kind", "true", "short"))
     model.to(torch.bfloat16).save_pretrained(tmp_path / "model")
-    fold(tmp_path / "model", WEIGHTS, tmp_path / "out")
+    fold(tmp_path / "model", WEIGHTS, out=tmp_path / "out")
     tensors = Checkpoint.open(tmp_path / "out").tensors
     kinds = {name: t.kind for name, t in tensors.items() if isinstance(t, Stored)}
     assert kinds.pop("score.weight") == "F32" and set(kinds.values()) == {"BF16"}
@@ -253,6 +253,6 @@ def test_a_model_without_padding_gets_a_token_for_it(tmp_path: Path, peer: Peer)
     told = {k: v for k, v in json.loads(path.read_text()).items() if k != "pad_token"}
     path.write_text(json.dumps(told))
     wanted = weighted(HeadModel(tmp_path / "model").score_heads(TALKS))
-    fold(tmp_path / "model", WEIGHTS, tmp_path / "out")
+    fold(tmp_path / "model", WEIGHTS, out=tmp_path / "out")
     logits = plain_logits(transformers, tmp_path / "out", TALKS)
     np.testing.assert_allclose(logits[:, 0] + 0.2125, wanted, atol=1e-5)

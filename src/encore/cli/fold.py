@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from encore.cli.labelled import first_talks
 from encore.cli.options import (
     counted,
     existing,
@@ -19,6 +18,7 @@ from encore.cli.options import (
 )
 from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
+from encore.raters.texts import first_conversations
 from encore.weights import Weights
 
 _EXACT = 1e-5
@@ -66,15 +66,17 @@ def fold(
       encore fold heads --weights weights.json -o folded --check pairs.jsonl
     """
     weights = Weights.load(weights_path)
-    talks = [] if texts is None else first_talks(texts, limit)
-    folded = fold_model(model, weights, out)
+    talks = [] if texts is None else first_conversations(texts, limit)
+    folded = fold_model(model, weights, out=out)
     told = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:
-        running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
+        heads, one = (
+            HeadModel(source, device=device, dtype=dtype, batch_tokens=batch_tokens)
+            for source in (model, out)
+        )
         with working("scoring both ways"):
-            models = HeadModel(model, **running), HeadModel(out, **running)
-            found = check_fold(models[0], weights, models[1], talks)
+            found = check_fold(heads, weights, one, talks)
     if as_json:
         print_json({**told, "check": None if found is None else asdict(found)})
     else:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from encore.cli.labelled import first_talks
 from encore.cli.options import (
     console,
     counted,
@@ -22,6 +21,7 @@ from encore.cli.options import (
 from encore.cli.tables import rules_table
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models, ranged
+from encore.raters.texts import first_conversations
 from encore.rules import Rulebook, catalogues, check_rules
 
 
@@ -140,7 +140,7 @@ def heads(
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
     if data is not None:
-        talks = first_talks(data, limit)
+        talks = first_conversations(data, limit)
         with working("scoring"):
             found = ranged(running.names, running.score_heads(talks))
         note("Note: higher is taken to be better; swap worst and best where it is not.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,30 +19,13 @@ from encore.heads.model.conversation import Conversation
 from encore.heads.model.head_model import HeadModel
 from encore.heads.model.linear_heads import LinearHeads, check_names, head_place, read_heads
 from encore.heads.model.write import write_checkpoint
-from encore.rules import LevelScale, Rulebook
+from encore.rules import LevelScale
+from encore.weights import Weights
 
 KIND = "encore.fold"
 VERSION = 1
 SIDECAR = "encore_fold.json"
 _TIE = 1e-6  # rewards nearer than that are ties; float32 sums differ by less
-
-
-class Weighted(Protocol):
-    """What :class:`encore.Weights` is to folding."""
-
-    @property
-    def rules(self) -> Rulebook:
-        """The rules with their scales."""
-        ...
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """The share of each rule, sum 1."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +44,7 @@ class Folded(Record):
     offset: float
 
 
-def fold_heads(heads: LinearHeads, weights: Weighted) -> Folded:
+def fold_heads(heads: LinearHeads, weights: Weights) -> Folded:
     """Fold heads under weights; nothing is read or written.
 
     Raises
@@ -89,7 +71,7 @@ def fold_heads(heads: LinearHeads, weights: Weighted) -> Folded:
     return Folded(weight, offset)
 
 
-def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
+def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
     """Write a model whose one head gives the weighted reward of a multi-head model.
 
     The backbone's files are linked or copied as they are. Where the architecture's head has a
@@ -99,10 +81,10 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
 
     Parameters
     ----------
-    source : path-like
+    model : path-like
         The multi-head model: a folder, a model of the hub, or ``encore:mini``.
-    weights : Weights
-        Shares and scales.
+    weights : Weights or path-like
+        Shares and scales, or their file.
     out : path-like
         The folder to write; it must not exist, or be empty.
 
@@ -120,7 +102,9 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
     MismatchError
         If a rule has no head.
     """
-    checkpoint = open_checkpoint(source)
+    if not isinstance(weights, Weights):
+        weights = Weights.load(weights)
+    checkpoint = open_checkpoint(model)
     heads = read_heads(checkpoint)
     folded = fold_heads(heads, weights)
     backbone = for_rules(as_classifier(checkpoint), ("composed",))
@@ -142,14 +126,14 @@ def fold(source: StrPath, weights: Weighted, out: StrPath) -> Folded:
     return folded
 
 
-def _sidecar(checkpoint: Checkpoint, weights: Weighted, offset: float) -> str:
+def _sidecar(checkpoint: Checkpoint, weights: Weights, offset: float) -> str:
     made_of = {"model": checkpoint.name, "sha256": checkpoint.digest}
     body = {"offset": offset, "folded_from": made_of, "weights": weights.to_dict()}
     document = {"kind": KIND, "schema_version": VERSION, **body}
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _card(checkpoint: Checkpoint, weights: Weighted, folded: Folded, *, has_bias: bool) -> str:
+def _card(checkpoint: Checkpoint, weights: Weights, folded: Folded, *, has_bias: bool) -> str:
     rows = "\n".join(
         f"| {rule.id} | {share:.4f} | {rule.scale.worst:g} | {rule.scale.best:g} |"
         for rule, share in zip(weights.rules, weights.shares.tolist(), strict=True)
@@ -198,7 +182,7 @@ class FoldCheck:
 
 
 def check_fold(
-    source: HeadModel, weights: Weighted, folded: HeadModel, conversations: Sequence[Conversation]
+    source: HeadModel, weights: Weights, folded: HeadModel, conversations: Sequence[Conversation]
 ) -> FoldCheck:
     """Score conversations with the multi-head model and with the folded one, loaded anew.
 

@@ -13,6 +13,7 @@ from encore.raters.recorded import Recorded
 from encore.raters.reward_model import Heads
 from encore.raters.store import Store
 from encore.raters.texts import Texts
+from encore.raters.train import train
 
 __all__ = [
     "Answer",
@@ -40,4 +41,5 @@ __all__ = [
     "choose_rules",
     "plan",
     "rate",
+    "train",
 ]

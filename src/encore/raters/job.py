@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from encore.errors import RatingsError
 from encore.files import StrPath
 from encore.raters.protocol import Answer, Item, Rater, Reason, Usage
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
@@ -154,18 +153,9 @@ class Job:
         self._ids: list[Mapping[str, Any]] = []
         self._keys: dict[bytes, int] = {}
         places: list[int] = []
-        known: dict[tuple[str, str], int] = {}
-        for number, row in enumerate(self.texts, start=1):
+        for row in self.texts.distinct():
             self._ids.append(row.ids)
             for item in row.items:
-                first = known.setdefault((item.prompt_id, item.response_id), number)
-                if first != number:
-                    raise RatingsError(
-                        f"response {item.response_id!r} of prompt {item.prompt_id!r} stands in row "
-                        f"{first} too. Give every row its own id.",
-                        source=str(self.texts.source),
-                        row=number,
-                    )
                 key = self._identity.key(item)
                 places.append(self._keys.setdefault(key, len(self._keys)))
         self._places = np.array(places, dtype=np.int64)

@@ -50,6 +50,11 @@ class Item:
     prompt_id: str
     response_id: str
 
+    @property
+    def conversation(self) -> tuple[tuple[str, str], ...]:
+        """All messages, the response at the end."""
+        return (*self.messages, ("assistant", self.response))
+
     @cached_property
     def text_key(self) -> bytes:
         """Digest of conversation and response: the same response to two prompts has two."""

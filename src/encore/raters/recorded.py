@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +11,7 @@ import numpy as np
 
 from encore.files import StrPath, file_digest
 from encore.raters.protocol import Answer, Identity, Item, Ledger, Reason
-from encore.ratings.table import RatingsTable
-from encore.rules import Rulebook
-
-# A table of the file, and a row of it.
-_Place = tuple[RatingsTable, int]
+from encore.ratings import RatingsTable, as_ratings
 
 
 class Recorded:
@@ -50,39 +47,71 @@ class Recorded:
         RatingsError
             If the file is no ratings file of these rules.
         """
-        rows = self._rows(ledger.rules)
+        table = as_ratings(self.path, ledger.rules)
+        rows = RowsById(table)
         for item in items:
-            # Ids of responses may be unique within a prompt only, or prompts not be named.
-            row = rows.get((item.prompt_id, item.response_id)) or rows.get(("", item.response_id))
+            row = rows.get(item.prompt_id, item.response_id)
             for rule, sample in ledger.wants(item):
-                ledger.keep(item, rule, _answer(row, ledger.rules.position(rule.id)), sample)
-
-    def _rows(self, rules: Rulebook) -> dict[tuple[str, str], _Place | None]:
-        """The rows by prompt and response, and by response alone where that says which."""
-        from encore.ratings.files import read_batches
-
-        found: dict[tuple[str, str], _Place | None] = {}
-        for table in read_batches(self.path, rules):
-            if table.responses is None:
-                raise table.origin.error(
-                    "responses have no ids here; recorded ratings are found by 'prompt_id' and "
-                    "'response_id', or by the 'id' of pairs."
-                )
-            prompts = table.responses if table.prompts is None else table.prompts
-            for row in np.flatnonzero(table.is_first):
-                names = (ids.names[ids.codes[row]] for ids in (prompts, table.responses))
-                prompt, response = map(str, names)
-                found[prompt, response] = (table, int(row))
-                found["", response] = None if ("", response) in found else (table, int(row))
-        return found
+                answer = _answer(table, row, ledger.rules.position(rule.id))
+                ledger.keep(item, rule, answer, sample)
 
 
-def _answer(found: _Place | None, position: int) -> Answer:
-    if found is None:
-        return Answer(reason=Reason.NOT_RECORDED)
-    table, row = found
-    value = float(table.values[row, position])
-    if np.isnan(value):
+class RowsById:
+    """Finds the row of a ratings table that holds a response; repeats of it are passed over.
+
+    Ids of responses may be unique within a prompt only: a response is found by its prompt and
+    itself, and by itself alone where that says which.
+
+    Parameters
+    ----------
+    table : RatingsTable
+        The ratings.
+
+    Raises
+    ------
+    RatingsError
+        If its responses have no ids.
+
+    Examples
+    --------
+    >>> from encore.rules import LevelScale, Rulebook
+    >>> rules = Rulebook.from_ids(["privacy"], LevelScale((0, 1)))
+    >>> table = RatingsTable(rules, [[0], [1], [1]], prompts="ppq", responses="aba")
+    >>> rows = RowsById(table)
+    >>> rows.get("q", "a"), rows.get("another prompt", "b"), rows.get("another prompt", "a")
+    (2, 1, None)
+    """
+
+    def __init__(self, table: RatingsTable) -> None:
+        if table.responses is None:
+            raise table.origin.error(
+                "responses have no ids here; recorded ratings are found by 'prompt_id' and "
+                "'response_id', or by the 'id' of pairs."
+            )
+        first = np.flatnonzero(table.is_first)
+        columns = (table.responses if table.prompts is None else table.prompts, table.responses)
+        prompts, responses = (
+            [str(ids.names[code]) for code in ids.codes[first].tolist()] for ids in columns
+        )
+        rows = first.tolist()
+        times = Counter(responses)
+        self._rows = dict(zip(zip(prompts, responses, strict=True), rows, strict=True))
+        self._alone = {
+            response: row
+            for response, row in zip(responses, rows, strict=True)
+            if times[response] == 1
+        }
+
+    def get(self, prompt: str, response: str) -> int | None:
+        """The row of a response; None if there is none, or more than one."""
+        row = self._rows.get((prompt, response))
+        return self._alone.get(response) if row is None else row
+
+
+def _answer(table: RatingsTable, row: int | None, position: int) -> Answer:
+    if row is None or not table.rated[row, position]:
         return Answer(reason=Reason.NOT_RECORDED)
     spread = float("nan") if table.spread is None else float(table.spread[row, position])
-    return Answer(value=value, spread=None if np.isnan(spread) else spread)
+    return Answer(
+        value=float(table.values[row, position]), spread=None if np.isnan(spread) else spread
+    )

@@ -53,7 +53,7 @@ class Heads:
         head = {name: place for place, name in enumerate(self.model.names)}
         stream = iter(items)
         while window := list(itertools.islice(stream, _WINDOW)):
-            talks = [(*item.messages, ("assistant", item.response)) for item in window]
+            talks = [item.conversation for item in window]
             for places, values, texts in self.model.batches(talks):
                 for place, row, text in zip(places, values.tolist(), texts, strict=True):
                     if text.refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from encore.errors import InputError, RatingsError, UnknownNameError
 from encore.extras import require
 from encore.files import StrPath, file_digest, refuse_twin_keys
+from encore.heads.model.conversation import Conversation
 from encore.raters.protocol import Item, short_digest
 from encore.ratings.origin import SIDES
 
@@ -77,6 +79,31 @@ class Texts:
             yield _Reader(str(self.source), number, row).row(paired=paired)
         if not number:
             raise RatingsError("no rows; expected at least one.", source=str(self.source))
+
+    def items(self) -> Iterator[Item]:
+        """The responses, two of each pair."""
+        return (item for row in self for item in row.items)
+
+    def distinct(self) -> Iterator[TextRow]:
+        """The rows, where each response has ids of its own.
+
+        Raises
+        ------
+        RatingsError
+            If two rows hold a response of one prompt and one id.
+        """
+        known: dict[tuple[str, str], int] = {}
+        for number, row in enumerate(self, start=1):
+            for item in row.items:
+                first = known.setdefault((item.prompt_id, item.response_id), number)
+                if first != number:
+                    raise RatingsError(
+                        f"response {item.response_id!r} of prompt {item.prompt_id!r} stands in row "
+                        f"{first} too. Give every row its own id.",
+                        source=str(self.source),
+                        row=number,
+                    )
+            yield row
 
     def provenance(self) -> dict[str, Any]:
         """The name of the data, and the digest of its file."""
@@ -283,6 +310,12 @@ _READERS = {
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,
 }
+
+
+def first_conversations(source: StrPath, limit: int) -> list[Conversation]:
+    """The first conversations of some texts, each with its response at the end."""
+    items = itertools.islice(Texts(source, limit=limit).items(), limit)
+    return [item.conversation for item in items]
 
 
 def ids_table(ids: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -61,6 +61,6 @@ def test_folding_keeps_the_rewards_of_real_texts(tmp_path: Path, peer: Peer) -> 
     model = HeadModel("encore:mini")
     assert model.rules is not None
     weights = Weights(model.rules, np.arange(10.0, 0, -1))
-    fold("encore:mini", weights, tmp_path / "out")
+    fold("encore:mini", weights, out=tmp_path / "out")
     found = check_fold(model, weights, HeadModel(tmp_path / "out"), talks)
     assert found.largest_difference < 1e-5 and found.rank_agreement == 1.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from encore.errors import CheckpointError, InputError
+from encore.errors import CheckpointError, InputError, UnknownNameError
 from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Tokens in one batch, padding included: enough to keep the device busy.
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
+DTYPES = ("float32", "bfloat16")
 _ROOM = ("can't allocate memory", "out of memory", "not enough memory")
 
 
@@ -48,6 +49,8 @@ class Backbone:
     ------
     CheckpointError
         If the model cannot be loaded.
+    InputError
+        If there is no such device or dtype, or a batch of no token is asked for.
     """
 
     def __init__(
@@ -61,7 +64,14 @@ class Backbone:
     ) -> None:
         torch = require("torch", extra="heads", feature="A multi-head reward model")
         self.checkpoint = checkpoint
-        self.device = torch.device(device_of(device))
+        if dtype is not None and dtype not in DTYPES:
+            raise UnknownNameError("dtype for heads", dtype, DTYPES)
+        if batch_tokens is not None and batch_tokens < 1:
+            raise InputError(f"batch_tokens is 1 or more, or None; got {batch_tokens}.")
+        try:
+            self.device = torch.device(device_of(device))
+        except RuntimeError as error:  # its text lists the kinds of devices that there are
+            raise InputError(f"device {device!r}: {error}") from error
         self.dtype = dtype or default_dtype(self.device.type)
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 2048)
         self.reader = read_tokenizer(checkpoint, max_tokens)

@@ -69,10 +69,19 @@ class HeadModel:
         If there is no such model, it is not whole, or its heads are not one linear layer.
     """
 
-    def __init__(self, source: StrPath, **options: Any) -> None:
+    def __init__(
+        self,
+        source: StrPath,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        max_tokens: int | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
         self.checkpoint = open_checkpoint(source)
         self.heads: LinearHeads = read_heads(self.checkpoint)
-        self._options = options
+        self._device, self._dtype = device, dtype
+        self._max_tokens, self._batch_tokens = max_tokens, batch_tokens
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,22 +96,24 @@ class HeadModel:
     @cached_property
     def backbone(self) -> Backbone:
         """The model on its device."""
-        return Backbone(self.checkpoint, **self._options)
+        return Backbone(
+            self.checkpoint,
+            device=self._device,
+            dtype=self._dtype,
+            max_tokens=self._max_tokens,
+            batch_tokens=self._batch_tokens,
+        )
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         """The model by the digest of its files, and what else its values depend on."""
-        told = {"sha256": self.checkpoint.digest, "dtype": self._dtype()}
-        cut = self._options.get("max_tokens")
+        dtype = self._dtype or default_dtype(device_of(self._device))
+        told = {"sha256": self.checkpoint.digest, "dtype": dtype}
+        cut = self._max_tokens
         # Not the way to the folder: a model is what is in it.
         name = self.checkpoint.name
         name = Path(name).name if Path(name).is_dir() else name
         return {"model": name, **told, **({"max_tokens": cut} if cut else {})}
-
-    def _dtype(self) -> str:
-        if (stated := self._options.get("dtype")) is not None:
-            return str(stated)
-        return default_dtype(str(device_of(self._options.get("device"))))
 
     def score_heads(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The value of every head for every conversation.
@@ -240,8 +251,15 @@ def _both(one: Tokens, other: Tokens) -> Tokens:
     return Tokens(one.ids + other.ids, None, cut, one.refused or other.refused)
 
 
-def open_models(names: str, **options: Any) -> MultiHead:
-    """A model, or several side by side with commas between their names.
+def open_models(
+    names: str,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    max_tokens: int | None = None,
+    batch_tokens: int | None = None,
+) -> MultiHead:
+    """A model, or several side by side with commas between their names; see :class:`HeadModel`.
 
     Raises
     ------
@@ -253,5 +271,10 @@ def open_models(names: str, **options: Any) -> MultiHead:
     listed = names.split(",")
     if not all(listed):
         raise InputError(f"heads:{names}: expected the name of a model, or several with commas.")
-    models = [HeadModel(name, **options) for name in listed]
+    models = [
+        HeadModel(
+            name, device=device, dtype=dtype, max_tokens=max_tokens, batch_tokens=batch_tokens
+        )
+        for name in listed
+    ]
     return models[0] if len(models) == 1 else SideBySide(models)

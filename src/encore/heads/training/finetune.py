@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a backbone is trained; the defaults are the source's.
+    """How a backbone is trained; the defaults are the paper's.
 
     Parameters
     ----------
@@ -49,6 +49,11 @@ class Tuning:
         Longer conversations are cut in the middle.
     seed : int
         For fresh heads and the order of the data.
+
+    Raises
+    ------
+    InputError
+        If the number of epochs, the learning rate or the size of a batch is not above 0.
     """
 
     work: Path
@@ -58,6 +63,11 @@ class Tuning:
     batch_size: int = 8
     max_tokens: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_epochs", "learning_rate", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is above 0; got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,0 +1,270 @@
+"""Training heads, or a baseline that learns from preferences, on files of texts and ratings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from encore.errors import InputError, UnknownNameError
+from encore.files import StrPath
+from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.model.backbone import Backbone
+from encore.heads.model.bundled import open_checkpoint
+from encore.heads.model.classifier import as_classifier
+from encore.heads.model.surgery import first_layers, mean_over_tokens
+from encore.heads.model.write import check_free
+from encore.heads.training.finetune import Tuning
+from encore.heads.training.preference import GateTraining, save_gate
+from encore.heads.training.save import TrainedHeads, save_trained
+from encore.heads.training.train import (
+    TrainedGate,
+    TrainingData,
+    train_bradley_terry,
+    train_finetune,
+    train_gate,
+    train_preference,
+    train_ridge,
+)
+from encore.raters.training_data import pair_ids, preference_data, rated_data
+from encore.rewards import save_rewards
+from encore.rules import Rulebook
+
+METHODS = {
+    "ridge": ("heads",),
+    "finetune": ("full", "lora"),
+    "bradley-terry": ("heads", "full", "lora"),
+    "gating": ("heads",),
+}
+"""What each method can train of the model; the first is its default."""
+POOLINGS = ("auto", "own", "mean")
+_HEADS_ONLY = "it is for a frozen backbone (tune 'heads')"
+_TUNED_ONLY = "it is for a backbone that is trained too (tune 'full' or 'lora')"
+_ON_RATINGS = "'bradley-terry' learns from pairs of texts alone, which are its first argument"
+_GOES_WITH = {
+    "rules": _ON_RATINGS,
+    "texts": _ON_RATINGS,
+    "states": "only 'ridge' and 'bradley-terry' on a frozen backbone keep states",
+    "held_out": "it is for 'bradley-terry' and 'gating' on a frozen backbone",
+    **dict.fromkeys(("device", "dtype", "batch_tokens"), _HEADS_ONLY),
+    **dict.fromkeys(("n_epochs", "learning_rate", "batch_size"), _TUNED_ONLY),
+}
+_TUNED_DEFAULTS = {"n_epochs": 1.0, "learning_rate": 2e-5, "batch_size": 8}
+
+
+def train(
+    ratings: Any,
+    rules: Rulebook | StrPath | None = None,
+    *,
+    backbone: StrPath,
+    out: StrPath,
+    texts: StrPath | None = None,
+    method: str = "ridge",
+    tune: str | None = None,
+    layers: int | None = None,
+    pooling: str = "auto",
+    states: StrPath | None = None,
+    held_out: StrPath | None = None,
+    n_epochs: float = 1.0,
+    learning_rate: float = 2e-5,
+    batch_size: int = 8,
+    max_input_tokens: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    dtype: str | None = None,
+    batch_tokens: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> TrainedHeads | TrainedGate | None:
+    r"""Train a head per rule on ratings, or one head or a gate on preferences, and write it.
+
+    Parameters
+    ----------
+    ratings : path-like, Rated, frame or RatingsTable
+        Ratings of responses or of pairs. For ``bradley-terry``, a file of pairs of texts.
+    rules : Rulebook or path-like
+        The rules of the ratings: a Rulebook, a file, or the name of a catalogue.
+    backbone : path-like
+        A folder, a model of the Hugging Face hub (``owner/name``), or ``minilm``.
+    out : path-like
+        The folder to write, which must not exist, or be empty; for a gate, the file.
+    texts : path-like, optional
+        The texts, where they are not in the file of ratings; rows meet by their ids.
+    method : {"ridge", "finetune", "bradley-terry", "gating"}
+        A linear head per rule on the frozen backbone; heads and backbone by regression; one head
+        on pairs; weights of the rules by prompt, on rated pairs.
+    tune : {"heads", "full", "lora"}, optional
+        What of the model is trained: ``full`` for finetune and ``heads`` for the others, unless
+        given.
+    layers : int, optional
+        Keep only the first layers of the backbone.
+    pooling : {"auto", "own", "mean"}
+        What heads read: what the architecture gives them, or the mean over tokens, which is what
+        ``auto`` takes for a BERT.
+    states : path-like, optional
+        Keep the states of the texts in this ``.npy`` file, for a run that was stopped or for
+        other rules.
+    held_out : path-like, optional
+        For ``bradley-terry`` and ``gating``: also write the rewards of the pairs by heads or gates
+        that did not see their prompt, for ``encore compare``.
+    n_epochs, learning_rate, batch_size
+        Of a backbone that is trained too.
+    max_input_tokens : int, optional
+        Cut longer conversations in the middle.
+    seed : int
+        For initial weights and the order of the data.
+    device, dtype, batch_tokens
+        Of a frozen backbone, as for :class:`~encore.heads.Backbone`.
+    on_progress : callable, optional
+        Told how many responses the states are there of, and of how many they will be.
+
+    Returns
+    -------
+    TrainedHeads, TrainedGate or None
+        What was trained, with its quality on prompts left out; None in processes but the first.
+
+    Raises
+    ------
+    InputError
+        If an option does not go with the method, there is something at *out*, or there is nothing
+        to learn.
+    RatingsError, MismatchError
+        If texts and ratings do not fit together, or the ratings not to the rules.
+    CheckpointError
+        If the backbone cannot be read.
+    MissingExtraError
+        If the extra ``heads`` is not installed; to train a backbone, ``finetune``.
+    """
+    tune = _tune_of(method, tune)
+    given = {
+        **{"rules": rules, "texts": texts, "states": states, "held_out": held_out},
+        **{"device": device, "dtype": dtype, "batch_tokens": batch_tokens},
+        **{"n_epochs": n_epochs, "learning_rate": learning_rate, "batch_size": batch_size},
+    }
+    _check_options(method, tune, given)
+    _check_places(Path(out), states, held_out)
+    checkpoint = _shaped(open_checkpoint(backbone), layers, pooling)
+    if method == "bradley-terry":
+        data = preference_data(ratings)
+    else:
+        data = rated_data(ratings, _rulebook(rules), texts, paired=method == "gating")
+    if tune != "heads":
+        how: dict[str, Any] = {name: given[name] for name in _TUNED_DEFAULTS}
+        how |= {"lora": tune == "lora", "max_tokens": max_input_tokens, "seed": seed}
+        return _tuned(data, checkpoint, how, out)
+    frozen = Backbone(
+        checkpoint,
+        device=device,
+        dtype=dtype,
+        max_tokens=max_input_tokens,
+        batch_tokens=batch_tokens,
+    )
+    trained: TrainedHeads | TrainedGate
+    if method == "gating":
+        trained = train_gate(data, frozen, GateTraining(seed=seed))
+        save_gate(trained.gate, out)
+    else:
+        trained = _on_states(method, data, frozen, states, on_progress)
+        save_trained(trained, checkpoint, frozen.head_place, out)
+    if held_out is not None and trained.held_out is not None:
+        save_rewards(pair_ids(ratings if texts is None else texts), trained.held_out, held_out)
+    return trained
+
+
+def _tune_of(method: str, tune: str | None) -> str:
+    """What of the model is trained."""
+    if method not in METHODS:
+        raise UnknownNameError("method of training", method, METHODS)
+    if tune is not None and tune not in METHODS[method]:
+        raise InputError(
+            f"method {method!r} cannot go with tune {tune!r}; expected "
+            f"{' or '.join(map(repr, METHODS[method]))}."
+        )
+    return tune or METHODS[method][0]
+
+
+def _check_options(method: str, tune: str, given: Mapping[str, Any]) -> None:
+    """Refuse what would have no effect."""
+    frozen = tune == "heads"
+    fits = {
+        **dict.fromkeys(("rules", "texts"), method != "bradley-terry"),
+        "states": frozen and method in ("ridge", "bradley-terry"),
+        "held_out": frozen and method in ("bradley-terry", "gating"),
+        **dict.fromkeys(("device", "dtype", "batch_tokens"), frozen),
+        **dict.fromkeys(_TUNED_DEFAULTS, not frozen),
+    }
+    for name, value in given.items():
+        if value != _TUNED_DEFAULTS.get(name) and not fits[name]:
+            raise InputError(
+                f"{name} does not go with method {method!r} and tune {tune!r}: {_GOES_WITH[name]}."
+            )
+
+
+def _check_places(out: Path, states: StrPath | None, held_out: StrPath | None) -> None:
+    """Refuse places where nothing can be written before the work, not after it."""
+    check_free(out)
+    if states is not None and Path(states).suffix != ".npy":
+        raise InputError(f"states {os.fspath(states)}: expected a file that ends in .npy.")
+    for path in map(Path, (p for p in (states, held_out) if p is not None)):
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}; make it first.")
+
+
+def _rulebook(rules: Rulebook | StrPath | None) -> Rulebook:
+    if rules is None:
+        raise InputError("rules are missing; give those of the ratings.")
+    return rules if isinstance(rules, Rulebook) else Rulebook.load(rules)
+
+
+def _shaped(checkpoint: Checkpoint, layers: int | None, pooling: str) -> Checkpoint:
+    if pooling not in POOLINGS:
+        raise UnknownNameError("pooling", pooling, POOLINGS)
+    if layers is not None:
+        checkpoint = first_layers(checkpoint, layers)
+    is_bert = checkpoint.config["model_type"] == "bert"
+    if pooling == "mean" or (pooling == "auto" and is_bert):
+        checkpoint = mean_over_tokens(as_classifier(checkpoint))
+    return checkpoint
+
+
+def _tuned(
+    data: TrainingData, checkpoint: Checkpoint, options: Mapping[str, Any], out: StrPath
+) -> TrainedHeads | None:
+    is_preference = not len(data.targets)
+    with tempfile.TemporaryDirectory(prefix="encore-tune-") as work:
+        how = Tuning(Path(work), **options)
+        done = (train_preference if is_preference else train_finetune)(data, checkpoint, how)
+        if done is None:
+            return None  # the first process writes
+        trained, backbone, place = done
+        save_trained(trained, backbone, place, out)
+        return trained
+
+
+def _on_states(
+    method: str,
+    data: TrainingData,
+    backbone: Backbone,
+    states: StrPath | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> TrainedHeads:
+    fit = train_ridge if method == "ridge" else train_bradley_terry
+    n_total = len(data.prompts)
+
+    def told(n_done: int) -> None:
+        if on_progress is not None:
+            on_progress(n_done, n_total)
+
+    with _states_file(states) as path:
+        return fit(data, backbone, path, on_progress=told)
+
+
+@contextlib.contextmanager
+def _states_file(wanted: StrPath | None) -> Iterator[Path]:
+    if wanted is not None:
+        yield Path(wanted)
+        return
+    with tempfile.TemporaryDirectory(prefix="encore-states-") as folder:
+        yield Path(folder) / "states.npy"
