@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import encore
 from encore import LevelScale, RangeScale, Rule, Rulebook, Weights
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import Checkpoint, HeadModel, check_fold, fold, folded_rewards
@@ -42,6 +43,13 @@ def test_the_folded_head_gives_the_weighted_reward(classifier_folder: Path, tmp_
     rewards = folded_rewards(HeadModel(tmp_path / "out"), talks)
     np.testing.assert_allclose(rewards, wanted, atol=1e-5 * np.abs(wanted).max())
     assert rank_agreement(rewards, wanted) == 1.0
+
+
+def test_weights_are_also_taken_from_their_file(llama: Path, tmp_path: Path) -> None:
+    WEIGHTS.save(tmp_path / "weights.json")
+    one = encore.fold(llama, WEIGHTS, out=tmp_path / "one")
+    two = encore.fold(llama, tmp_path / "weights.json", out=tmp_path / "two")
+    assert (one.offset, one.weight.tolist()) == (two.offset, two.weight.tolist())
 
 
 def test_transformers_own_class_gives_it_too(

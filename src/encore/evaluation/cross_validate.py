@@ -42,7 +42,7 @@ def choose(
     calibration : Calibration
         What the label-free schemes weigh by.
     n_folds : int, default 5
-        Folds for what learns from the pairs.
+        Splits of the prompts, for what learns from the pairs.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 

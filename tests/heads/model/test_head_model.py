@@ -278,3 +278,20 @@ def test_a_hub_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointError, match=r"owner/model: it is neither a folder nor can it be"):
         HeadModel("owner/model")
+
+
+def test_an_option_that_does_not_exist_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="devise"):
+        HeadModel("encore:mini", devise="cuda")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="devise"):
+        open_models("encore:mini", devise="cuda")  # type: ignore[call-arg]
+
+
+def test_options_reach_the_backbone_of_every_model(llama: Path) -> None:
+    options: dict[str, Any] = {"device": "cpu", "dtype": "bfloat16", "max_tokens": 40}
+    model = open_models(str(llama), batch_tokens=77, **options)
+    assert isinstance(model, HeadModel)
+    backbone = model.backbone
+    assert (backbone.device.type, backbone.dtype, backbone.batch_tokens) == ("cpu", "bfloat16", 77)
+    assert backbone.reader.max_tokens == 40
+    assert model.identity["dtype"] == "bfloat16" and model.identity["max_tokens"] == 40

@@ -42,13 +42,13 @@ RULES = Rulebook(
 
 
 def data(n: int = 120) -> TrainingData:
-    """Longer responses are better under both rules; a third has no label under the second."""
+    """Longer responses are better under both rules; a third has no target under the second."""
     talks = random_texts(n)
     n_words = np.array([len(talk[-1][1].split()) for talk in talks])
-    labels = np.stack([np.clip(1 + n_words // 3, 1, 5), np.clip(3 - n_words // 5, 1, 3)], 1)
-    labels = labels.astype(float)
-    labels[::3, 1] = np.nan
-    return TrainingData(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    targets = np.stack([np.clip(1 + n_words // 3, 1, 5), np.clip(3 - n_words // 5, 1, 3)], 1)
+    targets = targets.astype(float)
+    targets[::3, 1] = np.nan
+    return TrainingData(talks, targets, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
 
 
 def pairs(n: int = 60) -> TrainingData:
@@ -58,8 +58,8 @@ def pairs(n: int = 60) -> TrainingData:
         sides = [one[-1][1], other[-1][1] + " and more words than that to be longer"]
         talks += [[one[0], ("assistant", side)] for side in sorted(sides, key=len)[::-1]]
     n_words = np.array([len(talk[-1][1].split()) for talk in talks])
-    labels = np.stack([np.clip(1 + n_words // 4, 1, 5), 2 + 0 * n_words], 1).astype(float)
-    return TrainingData(talks, labels, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    targets = np.stack([np.clip(1 + n_words // 4, 1, 5), 2 + 0 * n_words], 1).astype(float)
+    return TrainingData(talks, targets, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
@@ -92,17 +92,17 @@ def test_quality_is_that_of_values_on_prompts_left_out(
     for rule, found in enumerate(trained.quality):
         here = ~np.isnan(made.targets[:, rule])
         values = np.empty(len(states))
-        for fold in range(5):
-            seen = here & (splits != fold)
+        for split in range(5):
+            seen = here & (splits != split)
             model = ridge(alpha=found.alpha).fit(states[seen], made.targets[seen, rule])
-            values[splits == fold] = model.predict(states[splits == fold])
+            values[splits == split] = model.predict(states[splits == split])
         assert found.n_targets == here.sum()
         wanted = metrics.r2_score(made.targets[here, rule], values[here])
         assert found.r2 == pytest.approx(wanted, abs=1e-6)
         assert found.auc > 0.7  # length can be read off these states
 
 
-def test_ranges_hold_the_labels_and_nearly_all_values(llama: Path, tmp_path: Path) -> None:
+def test_ranges_hold_the_targets_and_nearly_all_values(llama: Path, tmp_path: Path) -> None:
     backbone, made = Backbone(Checkpoint.open(llama)), data()
     long, curt = train_ridge(made, backbone, tmp_path / "states.npy").rules
     assert isinstance(long.scale, RangeScale) and isinstance(curt.scale, RangeScale)
@@ -160,9 +160,9 @@ def test_a_bradley_terry_head_is_sklearns_logistic_regression(
     plain = logistic(C=1 / (2 * found.alpha), fit_intercept=False, tol=1e-10, max_iter=10_000)
     plain.fit(np.concatenate([margins, -margins]), np.repeat([1, 0], 60))
     np.testing.assert_allclose(trained.weight[0], plain.coef_[0], atol=1e-4)
-    # Rewards of a fold's pairs are by the head that the other splits' pairs give.
-    fold = split_of(made.prompts[0::2], 5)
-    seen = margins[fold != fold[0]]
+    # Rewards of a split's pairs are by the head that the other splits' pairs give.
+    split = split_of(made.prompts[0::2], 5)
+    seen = margins[split != split[0]]
     plain.fit(np.concatenate([seen, -seen]), np.repeat([1, 0], len(seen)))
     assert trained.held_out is not None
     np.testing.assert_allclose(trained.held_out[0], states[:2] @ plain.coef_[0], atol=1e-4)
@@ -202,8 +202,8 @@ def test_a_gate_is_trained_on_the_states_of_prompts(llama: Path) -> None:
     assert trained.gate.weights(np.zeros((1, 32), np.float32)).shape == (1, 2)
 
 
-def test_missing_labels_have_no_part_in_the_loss(peer: Peer) -> None:
-    # ((3 - 1)² + (0 - 2)²) / 2 = 4, whatever the head without label says.
+def test_missing_targets_have_no_part_in_the_loss(peer: Peer) -> None:
+    # ((3 - 1)² + (0 - 2)²) / 2 = 4, whatever the head without target says.
     torch = peer("torch")
     values = torch.tensor([[3.0, 99.0], [7.0, 0.0]], requires_grad=True)
     wanted = torch.tensor([[1.0, float("nan")], [7.0, 2.0]])
@@ -232,7 +232,7 @@ def test_a_backbone_is_trained_with_its_heads(
     np.testing.assert_allclose(values, logits, atol=2e-5)
     rules = HeadModel(tmp_path / "out").rules
     assert rules is not None
-    # Values on their scale follow the labels, the falling one too.
+    # Values on their scale follow the targets, the falling one too.
     unit, wanted = rules.unit(values.astype(float)), RULES.unit(made.targets)
     for rule in range(2):
         here = ~np.isnan(wanted[:, rule])
@@ -342,7 +342,7 @@ def test_fewer_layers_of_a_bare_backbone_leave_the_others_out(tmp_path: Path, pe
     assert not told["missing_keys"] and not told["unexpected_keys"]
 
 
-def test_labels_that_teach_nothing_are_found_before_training(llama: Path, tmp_path: Path) -> None:
+def test_targets_that_teach_nothing_are_found_before_training(llama: Path, tmp_path: Path) -> None:
     made = data()
     targets = made.targets.copy()
     targets[split_of(made.prompts, 5) != 0, 1] = np.nan

@@ -60,8 +60,8 @@ def mini() -> Checkpoint:
     rules = Rulebook.load(MINI_FOLDER / "rules.toml")
     backbone = mini_backbone()
     tensors = {**backbone.tensors, **read_header(MINI_FOLDER / "head.safetensors")}
-    labelled = for_rules(backbone, rules.ids)
-    return replace(labelled, name=MINI, tensors=tensors, rules=rules)
+    headed = for_rules(backbone, rules.ids)
+    return replace(headed, name=MINI, tensors=tensors, rules=rules)
 
 
 def mini_backbone() -> Checkpoint:

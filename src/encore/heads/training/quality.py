@@ -19,7 +19,7 @@ class RuleQuality:
     rule : str
         Its id.
     n_targets : int
-        Labels that it was judged by; pairs, for preferences.
+        Targets that it was judged by; pairs, for preferences.
     alpha : float, optional
         Penalty of the ridge regression.
     r2 : float

@@ -61,7 +61,7 @@ def compute_states(
     key: str,
     on_progress: Callable[[int], None] = lambda n_done: None,
 ) -> States:
-    """Compute the states of conversations into a file, going on where an earlier run stopped.
+    """Compute the states of conversations into a file, resuming where an earlier run stopped.
 
     Parameters
     ----------

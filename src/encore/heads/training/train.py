@@ -76,12 +76,12 @@ def train_ridge(
 
     Parameters
     ----------
-    data : Labelled
+    data : TrainingData
         Responses and ratings.
     backbone : Backbone
         What gives the states.
     states_path : path-like
-        The file for the states; an earlier run's is gone on with.
+        The file for the states; what an earlier run left there is resumed.
     on_progress : callable
         Called with the number of responses whose states are there.
 
@@ -125,7 +125,7 @@ def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> T
 
     Parameters
     ----------
-    data : Labelled
+    data : TrainingData
         Responses and ratings.
     checkpoint : Checkpoint
         The backbone to start from.
@@ -194,7 +194,7 @@ def train_bradley_terry(
 
     Parameters
     ----------
-    data : Labelled
+    data : TrainingData
         Two responses a pair, the chosen one first; targets and rules are not looked at.
     backbone : Backbone
         What gives the states.
@@ -290,7 +290,7 @@ def train_gate(
 
     Parameters
     ----------
-    data : Labelled
+    data : TrainingData
         Rated pairs: two responses each, the chosen one first.
     backbone : Backbone
         What gives the states of the prompts.
