@@ -271,7 +271,7 @@ def test_options_that_do_not_go_together_are_one_line(run: Run, rated: Path, mod
 
 def test_the_command_has_the_options_of_the_library_and_their_defaults() -> None:
     command = cli_train.make_context("train", [__file__, "--backbone", "b", "-o", "o"]).params
-    own = {"as_json", "out", "backbone", "ratings", "rules_source", "on_progress"}
+    own = {"as_json", "out", "backbone", "ratings", "rules_source", "scale", "on_progress"}
     library = {
         name: parameter.default
         for name, parameter in inspect.signature(encore.train).parameters.items()

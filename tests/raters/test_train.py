@@ -58,18 +58,19 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("named", ["rulebook", "file"])
+@pytest.mark.parametrize("named", ["rulebook", "file", "ids"])
 def test_trained_heads_are_returned_and_are_those_that_were_written(
     model: Path, rated: Path, tmp_path: Path, named: str
 ) -> None:
     RULES.save(tmp_path / "rules.toml")
-    rules = RULES if named == "rulebook" else tmp_path / "rules.toml"
+    rules = {"rulebook": RULES, "file": tmp_path / "rules.toml", "ids": ["kind"]}[named]
     told: list[tuple[int, int]] = []
     trained = encore.train(
         rated,
-        rules,
+        rules,  # type: ignore[arg-type]
         backbone=model,
         out=tmp_path / "out",
+        scale=[1, 2, 3, 4, 5] if named == "ids" else None,
         layers=1,
         on_progress=lambda n_done, n_total: told.append((n_done, n_total)),
     )
@@ -106,7 +107,8 @@ def test_a_gate_is_written_to_a_place_of_its_own(model: Path, pairs: Path, tmp_p
 
 TUNED, FROZEN, ON_RATINGS = "that is trained too", "a frozen backbone", "pairs of texts alone"
 OPTIONS: dict[str, Any] = {
-    **{"rules": RULES, "texts": "texts.csv", "states": "s.npy", "held_out": "h.parquet"},
+    **{"rules": RULES, "scale": [1, 2], "texts": "texts.csv"},
+    **{"states": "s.npy", "held_out": "h.parquet"},
     **{"device": "cpu", "dtype": "float32", "batch_tokens": 99},
     **{"n_epochs": 2.0, "learning_rate": 1e-4, "batch_size": 4},
 }
@@ -114,14 +116,17 @@ OPTIONS: dict[str, Any] = {
 REFUSED = {
     ("ridge", "heads"): {"held_out", "n_epochs", "learning_rate", "batch_size"},
     ("gating", "heads"): {"states", "n_epochs", "learning_rate", "batch_size"},
-    ("bradley-terry", "heads"): {"rules", "texts", "n_epochs", "learning_rate", "batch_size"},
+    ("bradley-terry", "heads"): {
+        *("rules", "scale", "texts", "n_epochs", "learning_rate", "batch_size")
+    },
     ("finetune", "full"): {"states", "held_out", "device", "dtype", "batch_tokens"},
     ("bradley-terry", "lora"): {
-        *("rules", "texts", "states", "held_out", "device", "dtype", "batch_tokens")
+        *("rules", "scale", "texts", "states", "held_out", "device", "dtype", "batch_tokens")
     },
 }
 SAYS = {
-    **{"rules": ON_RATINGS, "texts": ON_RATINGS, "states": FROZEN, "held_out": FROZEN},
+    **dict.fromkeys(("rules", "scale", "texts"), ON_RATINGS),
+    **{"states": FROZEN, "held_out": FROZEN},
     **{"device": FROZEN, "dtype": FROZEN, "batch_tokens": FROZEN},
     **{"n_epochs": TUNED, "learning_rate": TUNED, "batch_size": TUNED},
 }

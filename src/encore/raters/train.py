@@ -31,7 +31,7 @@ from encore.heads.training.train import (
 )
 from encore.raters.training_data import pair_ids, preference_data, rated_data
 from encore.rewards import save_rewards
-from encore.rules import Rulebook
+from encore.rules import Rules, as_rulebook
 
 METHODS = {
     "ridge": ("heads",),
@@ -45,8 +45,7 @@ _HEADS_ONLY = "it is for a frozen backbone (tune 'heads')"
 _TUNED_ONLY = "it is for a backbone that is trained too (tune 'full' or 'lora')"
 _ON_RATINGS = "'bradley-terry' learns from pairs of texts alone, which are its first argument"
 _GOES_WITH = {
-    "rules": _ON_RATINGS,
-    "texts": _ON_RATINGS,
+    **dict.fromkeys(("rules", "scale", "texts"), _ON_RATINGS),
     "states": "only 'ridge' and 'bradley-terry' on a frozen backbone keep states",
     "held_out": "it is for 'bradley-terry' and 'gating' on a frozen backbone",
     **dict.fromkeys(("device", "dtype", "batch_tokens"), _HEADS_ONLY),
@@ -57,10 +56,11 @@ _TUNED_DEFAULTS = {"n_epochs": 1.0, "learning_rate": 2e-5, "batch_size": 8}
 
 def train(
     ratings: Any,
-    rules: Rulebook | StrPath | None = None,
+    rules: Rules | None = None,
     *,
     backbone: StrPath,
     out: StrPath,
+    scale: Any = None,
     texts: StrPath | None = None,
     method: str = "ridge",
     tune: str | None = None,
@@ -84,12 +84,14 @@ def train(
     ----------
     ratings : path-like, Rated, frame or RatingsTable
         Ratings of responses or of pairs. For ``bradley-terry``, a file of pairs of texts.
-    rules : Rulebook or path-like
-        The rules of the ratings: a Rulebook, a file, or the name of a catalogue.
+    rules : Rulebook, path-like, str or list of str
+        The rules of the ratings; see :func:`encore.rules.as_rulebook`.
     backbone : path-like
         A folder, a model of the Hugging Face hub (``owner/name``), or ``minilm``.
     out : path-like
         The folder to write, which must not exist, or be empty; for a gate, the file.
+    scale : LevelScale, RangeScale or list of levels, optional
+        The scale of a list of ids.
     texts : path-like, optional
         The texts, where they are not in the file of ratings; rows meet by their ids.
     method : {"ridge", "finetune", "bradley-terry", "gating"}
@@ -139,7 +141,8 @@ def train(
     """
     tune = _tune_of(method, tune)
     given = {
-        **{"rules": rules, "texts": texts, "states": states, "held_out": held_out},
+        **{"rules": rules, "scale": scale, "texts": texts},
+        **{"states": states, "held_out": held_out},
         **{"device": device, "dtype": dtype, "batch_tokens": batch_tokens},
         **{"n_epochs": n_epochs, "learning_rate": learning_rate, "batch_size": batch_size},
     }
@@ -149,7 +152,10 @@ def train(
     if method == "bradley-terry":
         data = preference_data(ratings)
     else:
-        data = rated_data(ratings, _rulebook(rules), texts, paired=method == "gating")
+        if rules is None:
+            raise InputError("rules are missing; give those of the ratings.")
+        rulebook = as_rulebook(rules, scale)
+        data = rated_data(ratings, rulebook, texts, paired=method == "gating")
     if tune != "heads":
         how: dict[str, Any] = {name: given[name] for name in _TUNED_DEFAULTS}
         how |= {"lora": tune == "lora", "max_tokens": max_input_tokens, "seed": seed}
@@ -189,7 +195,7 @@ def _check_options(method: str, tune: str, given: Mapping[str, Any]) -> None:
     """Refuse what would have no effect."""
     frozen = tune == "heads"
     fits = {
-        **dict.fromkeys(("rules", "texts"), method != "bradley-terry"),
+        **dict.fromkeys(("rules", "scale", "texts"), method != "bradley-terry"),
         "states": frozen and method in ("ridge", "bradley-terry"),
         "held_out": frozen and method in ("bradley-terry", "gating"),
         **dict.fromkeys(("device", "dtype", "batch_tokens"), frozen),
@@ -210,12 +216,6 @@ def _check_places(out: Path, states: StrPath | None, held_out: StrPath | None) -
     for path in map(Path, (p for p in (states, held_out) if p is not None)):
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}; make it first.")
-
-
-def _rulebook(rules: Rulebook | StrPath | None) -> Rulebook:
-    if rules is None:
-        raise InputError("rules are missing; give those of the ratings.")
-    return rules if isinstance(rules, Rulebook) else Rulebook.load(rules)
 
 
 def _shaped(checkpoint: Checkpoint, layers: int | None, pooling: str) -> Checkpoint:

@@ -110,7 +110,10 @@ def test_the_error_from_sums_is_the_error_from_rows() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda targets: targets.__setitem__((slice(None), 1), np.nan), "rule 'true' has 0 targets"),
+        (
+            lambda targets: targets.__setitem__((slice(None), 1), np.nan),
+            "rule 'true' has 0 targets",
+        ),
         (
             lambda targets: targets.__setitem__((slice(None), 1), 2.0),
             "targets are 2; there is nothing",

@@ -48,7 +48,8 @@ def data(n: int = 120) -> TrainingData:
     targets = np.stack([np.clip(1 + n_words // 3, 1, 5), np.clip(3 - n_words // 5, 1, 3)], 1)
     targets = targets.astype(float)
     targets[::3, 1] = np.nan
-    return TrainingData(talks, targets, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    prompts = [talk[0][1] for talk in talks]
+    return TrainingData(talks, targets, prompts, RULES, {"data": "made here"})
 
 
 def pairs(n: int = 60) -> TrainingData:
@@ -59,7 +60,8 @@ def pairs(n: int = 60) -> TrainingData:
         talks += [[one[0], ("assistant", side)] for side in sorted(sides, key=len)[::-1]]
     n_words = np.array([len(talk[-1][1].split()) for talk in talks])
     targets = np.stack([np.clip(1 + n_words // 4, 1, 5), 2 + 0 * n_words], 1).astype(float)
-    return TrainingData(talks, targets, [talk[0][1] for talk in talks], RULES, {"data": "made here"})
+    prompts = [talk[0][1] for talk in talks]
+    return TrainingData(talks, targets, prompts, RULES, {"data": "made here"})
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
