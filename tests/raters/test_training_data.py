@@ -111,7 +111,7 @@ ids = st.sampled_from(["a", "b", "c", None])
     ),
     asked=st.lists(st.tuples(st.sampled_from("pqrs"), ids), unique=True, min_size=1),
 )
-def test_the_join_is_what_a_rating_job_makes_of_recorded_ratings(
+def test_the_join_is_that_of_a_loop_and_of_a_rating_job(
     tmp_path_factory: pytest.TempPathFactory,
     rated: list[tuple[str, str, float | None]],
     asked: list[tuple[str, str | None]],
@@ -121,13 +121,20 @@ def test_the_join_is_what_a_rating_job_makes_of_recorded_ratings(
     ratings = [dict(zip(columns, (p, r, value, 5), strict=True)) for p, r, value in rated]
     source = lines(folder / "r.jsonl", *ratings)
     texts = lines(folder / "t.jsonl", *(text(p, r) for p, r in asked))
+    wanted = []
+    for prompt, response in asked:
+        exact = [value for p, r, value in rated if (p, r) == (prompt, response)]
+        alone = [value for _, r, value in rated if r == response]
+        values = exact or (alone if len(alone) == 1 else [])
+        wanted.append([values[0], 5] if values else [None, None])
+    expected = np.array(wanted, dtype=float)
     job = as_ratings(rate(texts, RULES, Recorded(source)).table, RULES).values
-    try:
-        found = rated_data(source, RULES, texts).targets
-    except RatingsError:
-        assert np.isnan(job).all()
+    np.testing.assert_array_equal(job, expected)
+    if np.isnan(expected).all():
+        with pytest.raises(RatingsError, match="rates none of"):
+            rated_data(source, RULES, texts)
     else:
-        np.testing.assert_array_equal(found, job)
+        np.testing.assert_array_equal(rated_data(source, RULES, texts).targets, expected)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,11 @@ def test_responses_are_not_pairs(tmp_path: Path) -> None:
     for read in (preference_data, lambda source: rated_data(source, RULES, paired=True)):
         with pytest.raises(RatingsError, match="expected pairs"):
             read(texts)
+
+
+def test_preferences_are_read_from_a_file() -> None:
+    with pytest.raises(InputError, match="give the path of a file of pairs of texts"):
+        preference_data({"chosen": ["yes"], "rejected": ["no"]})  # type: ignore[arg-type]
 
 
 def test_preferences_need_no_ratings(tmp_path: Path) -> None:

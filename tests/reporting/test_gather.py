@@ -21,6 +21,7 @@ from encore import (
     calibrate,
     examples,
 )
+from encore.files import file_digest
 from encore.ratings import Ids, files
 from encore.reporting import gather as module
 from encore.reporting.gather import gather
@@ -103,7 +104,7 @@ def test_a_file_is_read_and_hashed_once(
     monkeypatch.setattr(module, "MAX_PAIRS", most)
     read: list[Path] = []
     hashed: list[Path] = []
-    arrow_batches, file_digest = files.arrow_batches, module.file_digest
+    arrow_batches = files.arrow_batches
 
     def reading(path: Path, rules: Rulebook, **options: Any) -> Iterator[pa.Table]:
         read.append(path)

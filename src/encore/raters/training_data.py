@@ -86,9 +86,16 @@ def preference_data(source: StrPath) -> TrainingData:
 
     Raises
     ------
+    InputError
+        If *source* is not a path.
     RatingsError
         If the texts are not pairs.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(
+            f"preferences are learned from texts; give the path of a file of pairs of texts, not a "
+            f"{type(source).__name__}."
+        )
     texts = Texts(source)
     _check_pairs(texts)
     prompts = [prompt for prompt, _ in _ids(texts)]
