@@ -34,7 +34,7 @@ def calibration(
 ) -> Calibration:
     """With a spread of half a nat at most, so that no scheme lacks what it needs."""
     spread = np.broadcast_to(np.linspace(0.0, 0.5, len(values))[:, None], values.shape)
-    rules = Rulebook.from_ids(names[: values.shape[1]], scale)
+    rules = Rulebook.from_ids(list(names[: values.shape[1]]), scale)
     return calibrate(RatingsTable(rules, values, prompts=PROMPTS, spread=spread), rules)
 
 
