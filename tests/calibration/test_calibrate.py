@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 
@@ -51,6 +52,32 @@ def test_a_large_table_is_calibrated_in_blocks_that_split_no_prompt() -> None:
     # 21,428 prompts of seven responses and one of four: 21 pairs each and 6.
     assert found.statistics.rated_pairs.tolist() == [21_428 * 21 + 6] * 2
     assert found.n_prompts == pytest.approx(21_429, rel=0.001)
+
+
+def test_prompts_that_come_back_in_a_file_lose_no_margin_though_no_sample_shows_them(
+    tmp_path: Path,
+) -> None:
+    # 3,000 prompts of two responses. The second responses of the 2,000 with the largest hashes
+    # come at the end of the file; the sample holds the 512 with the smallest.
+    names = [f"p{number}" for number in range(3000)]
+    by_hash = sorted(names, key=lambda name: blake2b(name.encode(), digest_size=8).digest())
+    rows = [(name, 1, 2) for name in by_hash[:1000] for _ in range(2)]
+    rows += [(name, 1, 4) for name in by_hash[1000:]]
+    rows += [(name, 3, 2) for name in by_hash[1000:]]
+    path = tmp_path / "ratings.csv"
+    lines = [f"{name},{at},{a},{b}" for at, (name, a, b) in enumerate(rows)]
+    path.write_text("\n".join(["prompt_id,response_id,a,b", *lines]) + "\n")
+
+    streamed = calibrate_batches(read_batches(path, RULES), RULES)
+    assert streamed.n_split_prompts == 0  # all that the sample can see
+    assert streamed.statistics.rated_pairs.tolist() == [1000, 1000]
+
+    found = calibrate(path, RULES)
+    assert found.statistics.rated_pairs.tolist() == [3000, 3000]
+    assert found.statistics.resolved_pairs.tolist() == [2000, 2000]
+    # Unit margins are (3 - 1) / 3 and (2 - 4) / 3 in 2,000 of 3,000 prompts, and 0 in the others.
+    expected = 2 / 3 * 4 / 9 * np.array([[1, -1], [-1, 1]])
+    np.testing.assert_allclose(found.margin_covariance, expected)
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 100])

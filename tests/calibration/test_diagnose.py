@@ -82,6 +82,22 @@ def test_a_rule_against_the_rest_is_inverted() -> None:
     assert [("inverted" in kinds) for kinds in found] == [False, False, False, True]
 
 
+@pytest.mark.parametrize(("n_prompts", "said"), [(100, False), (250, True)])
+def test_a_rule_that_strays_no_further_than_chance_is_not_inverted(
+    n_prompts: int, said: bool
+) -> None:
+    # Three rules prefer the first response; the fourth does in 4 prompts of 10: a correlation of
+    # 0.4 - 0.6 = -0.2. Chance strays by 3 / sqrt(n): 0.3 with 100 prompts, 0.19 with 250.
+    right = np.tile([5.0, 1.0], n_prompts)
+    wrong = np.tile([5.0, 1.0] * 4 + [1.0, 5.0] * 6, n_prompts // 10)
+    rules = Rulebook.from_ids(["a", "b", "c", "d"], FIVE)
+    prompts = np.repeat(np.arange(n_prompts), 2).tolist()
+    values = np.column_stack([right, right, right, wrong])
+    found = diagnose(calibrate(values, rules, prompts=prompts))
+    assert ("inverted" in found.flags("d")) is said
+    assert not any("inverted" in found.flags(rule_id) for rule_id in "abc")
+
+
 def test_few_ratings_are_flagged() -> None:
     rules = Rulebook.from_ids(["r0"], LevelScale((0, 1)))
     # 59 / 2 levels is below 30 a level, 60 / 2 is not.

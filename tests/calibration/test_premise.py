@@ -59,6 +59,28 @@ def test_where_rules_are_alike_low_means_neither() -> None:
     assert premise(calibration).meaning == "neither"
 
 
+def test_a_rule_of_low_entropy_that_tells_more_pairs_apart_is_not_silent() -> None:
+    # Ten prompts, repeated: three rules agree on the better response of eight (one level apart)
+    # and tie on two; a yes/no rule always decides, with the others in five of the eight. Its
+    # entropy is ln 2 / ln 5 = 0.43 and theirs near 1, so 1 - H leaves little but the yes/no rule.
+    # Its correlation with them is (5 - 3) / sqrt(8 * 10) = 0.22; the plain mean's is much higher.
+    shared = np.array(
+        [[1, 2], [2, 3], [3, 4], [4, 5], [5, 4], [4, 3], [3, 2], [2, 1], [1, 1], [5, 5]]
+    )
+    with_them = np.array([1, 1, 1, 0, 1, 1, 0, 0, 1, 0])
+    first_better = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 1]) == with_them
+    loud = np.where(first_better[:, None], [5, 1], [1, 5])
+    columns = [np.tile(shared.ravel(), 20)] * 3 + [np.tile(loud.ravel(), 20)]
+    rules = Rulebook.from_ids(["a", "b", "c", "loud"], FIVE)
+    prompts = np.repeat(np.arange(200), 2).tolist()
+    found = premise(calibrate(np.column_stack(columns), rules, prompts=prompts))
+    assert found.linear == pytest.approx(2 / np.sqrt(80), abs=0.05)
+    assert found.uniform > found.linear + 0.1
+    # The half with less entropy is the yes/no rule (10 of 10 pairs) and one of the others (8).
+    assert (found.resolved_low, found.resolved_high) == pytest.approx((0.9, 0.8))
+    assert found.meaning == "neither"
+
+
 def test_a_rule_turned_round_does_not_pass_for_a_silent_one() -> None:
     # Seven rules alike, and one without noise the wrong way round: it has the least entropy and
     # resolves the fewest pairs. Counted in, it would pull 1 - H (0.55) below the mean (0.62).

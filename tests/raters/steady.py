@@ -35,6 +35,7 @@ class SteadyEndpoint:
 
     seconds: float = 0.02
     say: Callable[[str], str] | None = None
+    heads: list[str] = field(default_factory=list)  # of every request, whatever it asks for
     asked: list[Asked] = field(default_factory=list)
     most_in_flight: int = 0
     _in_flight: int = 0
@@ -75,6 +76,7 @@ class SteadyEndpoint:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                self.heads.append(head)
                 length = re.search(r"(?i)content-length: *(\d+)", head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 if head.startswith("POST /v1/chat/completions"):

@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +16,7 @@ from encore import BudgetError, EndpointError, InputError, StoppedError
 from encore.raters import Limits, Usage
 from encore.raters.judge import endpoint as module
 from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected, check_url
-from tests.raters.steady import SteadyEndpoint, chat, rating
+from tests.raters.steady import Asked, SteadyEndpoint, chat, rating, whole
 from tests.raters.unruly import (
     Act,
     UnrulyEndpoint,
@@ -325,12 +326,38 @@ def test_an_endpoint_that_repeats_the_key_does_not_get_it_into_a_message(code: i
     assert "Incorrect API key provided: …" in str(result) and KEY not in repr(result)
 
 
-def test_a_redirect_is_not_followed_with_the_key() -> None:
-    with SteadyEndpoint(0.0) as elsewhere:
-        moved = status(302, "moved", f"Location: {elsewhere.url}/chat/completions\r\n")
-        result, n_requests = scripted(moved)
-        assert isinstance(result, Exception) and n_requests == 1
-        assert elsewhere.asked == []
+@dataclass
+class MovedEndpoint(SteadyEndpoint):
+    """Sends every request elsewhere: with 307 the same request, with 302 a GET."""
+
+    code: int = 307
+    target: str = ""
+
+    async def respond(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(whole({}, self.code, f"Location: {self.target}\r\n"))
+
+    async def other(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(whole({}, self.code, f"Location: {self.target}\r\n"))
+
+
+@pytest.mark.parametrize("code", [302, 307])
+def test_a_redirect_is_not_followed_with_the_key_or_the_text(code: int) -> None:
+    with (
+        SteadyEndpoint(0.0) as elsewhere,
+        MovedEndpoint(code=code, target=f"{elsewhere.url}/chat/completions") as server,
+    ):
+
+        async def calls() -> None:
+            async with Endpoint(server.url, Limits(), api_key=KEY) as endpoint:
+                with pytest.raises(EndpointError, match=f"The last: HTTP {code}"):
+                    await endpoint.complete(BODY)
+                assert await endpoint.ask("/props") is None
+                assert await endpoint.ask("/tokenize", BODY) is None
+
+        asyncio.run(calls())
+        # One chat completion, and two other questions at either root: none is repeated elsewhere.
+        assert len(server.heads) == 1 + 2 * 2
+        assert elsewhere.heads == []
 
 
 @pytest.mark.parametrize(

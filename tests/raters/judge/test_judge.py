@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from encore import BudgetError, EndpointError, InputError, Rulebook
-from encore.raters import Job, Judge, JudgeOptions, Limits, Rated, Store, rate
+from encore.raters import Job, Judge, JudgeOptions, Limits, Rated, Store, Usage, rate
 from encore.raters.judge import endpoint as endpoint_module
 from encore.rules import LevelScale, Rule
 from tests.raters.steady import Asked, SteadyEndpoint, chat, rating, weighed, whole
@@ -179,6 +179,41 @@ def test_the_stricter_question_may_well_be_answered(tmp_path: Path) -> None:
     rated, asked, _ = scripted(texts(tmp_path, "one"), *script, reading="text")
     assert column(rated) == [4.0] and rated.coverage[0].reasons == {}
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("replies", "options", "n_calls"),
+    [
+        # No level: asked again in stricter words.
+        ([chat("Very kind!"), chat('{"rating": 4}')], {"reading": "text"}, 2),
+        # Read neither time: the second call cost as much.
+        ([chat("Very kind!"), chat("Kind!")], {"reading": "text"}, 2),
+        # No probabilities: asked again with room for words, and then in stricter ones.
+        ([chat("K"), chat("Kind!"), chat('{"rating": 4}')], {}, 3),
+    ],
+)
+def test_what_is_asked_again_costs_every_call(
+    tmp_path: Path, replies: list[Any], options: dict[str, Any], n_calls: int
+) -> None:
+    script = [says(reply) for reply in replies]
+    # Each call took 100 tokens in and 1 out.
+    spent = cost(texts(tmp_path, "one"), Rulebook((KIND,)), *script, **options)
+    assert spent == Usage(n_calls, 100 * n_calls, 0, n_calls)
+
+
+def test_a_call_for_all_rules_is_counted_once_beside_those_asked_again(tmp_path: Path) -> None:
+    # Of three rules the first and the last are not levels, so each is asked again alone: 1 + 2.
+    script = [says(chat('{"1": 9, "2": 3, "3": 9}')), says(chat('{"rating": 2}'))]
+    data = texts(tmp_path, "one")
+    assert cost(data, RULES, *script, batch_rules=True, reading="text") == Usage(3, 300, 0, 3)
+
+
+def cost(data: Path, rules: Rulebook, *script: Act, **options: Any) -> Usage:
+    """What a run over replies in this order cost, by the answers that it keeps."""
+    with UnrulyEndpoint(script=script) as server, Store() as store:
+        job = Job(data, rules, judge(server, limits=Limits(concurrency=1), **options), store)
+        job.run()
+        return job.usage
 
 
 def test_a_request_that_is_rejected_is_unrated_and_the_run_goes_on(tmp_path: Path) -> None:
