@@ -158,6 +158,46 @@ def test_a_given_spread_goes_before_repeats() -> None:
     assert (found.spread_sum.tolist(), found.spread_count.tolist()) == ([0.2], [1])
 
 
+def test_a_rule_without_a_given_spread_has_that_of_its_repeats() -> None:
+    # A response rated twice. The first rule's spread is given once, 0.5; the second has none, and
+    # its two ratings differ: ln 2, and (2 - 1) / (2 * 2) for the small sample.
+    rules = Rulebook.from_ids(["given", "repeated"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[1, 1], [0, 0]]),
+        responses=["a", "a"],
+        repeats=[0, 1],
+        spread=[[0.5, NAN], [NAN, NAN]],
+    )
+    found = accumulate(table)
+    assert found.spread_count.tolist() == [1, 1]
+    assert found.spread_sum == pytest.approx([0.5, np.log(2) + 1 / 4])
+
+
+def test_responses_of_one_name_to_two_prompts_are_not_each_other_s_repeats() -> None:
+    # "a" is rated 0 twice under one prompt and 1 twice under the other: it never wavers.
+    rules = Rulebook.from_ids(["steady"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[0], [0], [1], [1]], ["p", "p", "q", "q"], ["a"] * 4), repeats=[0, 1, 0, 1]
+    )
+    found = accumulate(table)
+    assert (found.spread_count.tolist(), found.spread_sum.tolist()) == ([2], [0.0])
+    assert found.counts.tolist() == [[1, 1]]
+
+
+def test_gaps_under_many_rules_are_summed_in_blocks_that_leave_no_prompt_out() -> None:
+    # 1,024 rules squared is half of the largest array: two prompts a block, so 2 + 2 + 1 of these.
+    # A rule's moments are those that it has beside one other rule.
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (10, 1024)).astype(float)
+    values[::2, 5] = NAN
+    prompts = [f"p{row // 2}" for row in range(10)]
+    rules = Rulebook.from_ids([f"r{k}" for k in range(1024)], LevelScale((0, 1)))
+    many = accumulate(RatingsTable(rules, values, prompts))
+    margins = values[::2, :2] - values[1::2, :2]
+    assert many.margin_sum[:2, :2].tolist() == (margins.T @ margins).tolist()
+    assert (many.margin_prompts[0, 0], many.margin_prompts[0, 5]) == (5, 0)
+
+
 def test_very_many_rules_keep_the_diagonal_alone() -> None:
     n_rules = 1025
     rules = Rulebook.from_ids([f"r{i}" for i in range(n_rules)], LevelScale((1, 2, 3)))

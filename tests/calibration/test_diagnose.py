@@ -55,6 +55,13 @@ def test_a_rule_at_both_ends_is_saturated_and_a_yes_no_rule_is_not() -> None:
     )
 
 
+@pytest.mark.parametrize(("each", "said"), [(44, False), (46, True)])
+def test_ends_are_saturated_above_nine_tenths(each: int, said: bool) -> None:
+    # Of 100 ratings so many are at either end and the rest in the middle: 88 % and 92 % on ends.
+    one = np.repeat([1.0, 3.0, 5.0], [each, 100 - 2 * each, each])
+    assert ("saturated" in flags(np.tile(one, N // 100), mixed(1), mixed(2))[0]) is said
+
+
 def test_values_beyond_the_scale_are_flagged_above_one_percent() -> None:
     columns = [mixed(s) / 5 for s in (1, 2, 3)]
     wild = columns[0].copy()
@@ -154,6 +161,14 @@ def test_a_head_that_stays_in_one_bin_is_coarse_and_not_constant() -> None:
 
 def test_rules_that_split_two_against_two_are_not_called_inverted() -> None:
     found = flags(mixed(1), mixed(2), 6 - mixed(3), 6 - mixed(4))
+    assert not any("inverted" in kinds for kinds in found)
+
+
+def test_of_two_rules_that_disagree_neither_is_called_inverted() -> None:
+    # One moves by all four levels and the other by one, always the other way: there is no third
+    # to say which is the wrong way round.
+    loud, quiet = np.tile([1.0, 5.0], N // 2), np.tile([4.0, 3.0], N // 2)
+    found = flags(loud, quiet, np.full(N, 3.0))
     assert not any("inverted" in kinds for kinds in found)
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from encore import LevelScale, PreferencePairs, Rulebook, compare, examples
 from encore.evaluation import EntropyCorrelation, EntropyCorrelations, Interval
-from encore.evaluation.conclusions import low_entropy_means
+from encore.evaluation.comparison import Row
+from encore.evaluation.conclusions import against_uniform, low_entropy_means
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
 
@@ -39,6 +40,47 @@ def test_what_low_entropy_means_goes_by_the_intervals(
 def test_what_does_not_differ_has_no_correlation() -> None:
     said = low_entropy_means(correlations((-0.1, -0.4, 0.2), (np.nan,) * 3))
     assert said.endswith("and with the share resolved at no value (it does not differ).")
+
+
+def row(scheme: str, p_holm: float = np.nan, *, tie_rate: float = 0.0) -> Row:
+    """A row of a comparison that is better than uniform by 3 points."""
+    nothing = Interval(0.9, 0.8, 1.0)
+    return Row(
+        scheme=scheme,
+        how="",
+        accuracy={"half": nothing},
+        tie_rate=tie_rate,
+        safety=None,
+        subsets={},
+        separation=1.0,
+        difference=Interval(0.03, 0.01, 0.05),
+        p_value=p_holm,
+        p_holm=p_holm,
+        n_unknown=0,
+        best_of=None,
+        deviation=0.0,
+    )
+
+
+def test_other_schemes_are_mentioned_only_where_there_are_some() -> None:
+    rows = [row("uniform"), row("linear", 0.01), row("softmax", 0.2)]
+    better = "On these 90 pairs, linear is better than uniform by 3.0 points (p = 0.01)"
+    other = "; no other scheme is distinguishable from it"
+    assert against_uniform(rows, 90, 90) == [f"{better}{other}; ties count one half."]
+    assert against_uniform(rows[:2], 90, 90) == [f"{better}; ties count one half."]
+
+
+def test_ties_of_a_single_rule_say_nothing_of_the_schemes() -> None:
+    rows = [row("uniform"), row("linear", 0.2), row("single", 0.2, tie_rate=0.5)]
+    assert len(against_uniform(rows, 90, 90)) == 1
+    rows[1] = row("linear", 0.2, tie_rate=0.02)
+    assert "rewards tie on 0.0 % to 2.0 % of pairs" in against_uniform(rows, 90, 90)[1]
+
+
+@pytest.mark.parametrize(("n_prompts", "said"), [(29, True), (30, False)])
+def test_below_thirty_prompts_it_is_said_that_they_are_too_few(n_prompts: int, said: bool) -> None:
+    sentences = against_uniform([row("uniform"), row("linear", 0.2)], 90, n_prompts)
+    assert any(f"{n_prompts} prompts are too few" in sentence for sentence in sentences) is said
 
 
 def pairs_of(scatter: list[float], silence: list[float], n: int = 1500) -> PreferencePairs:

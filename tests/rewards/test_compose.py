@@ -105,3 +105,8 @@ def test_ratings_of_other_rules_are_refused() -> None:
 def test_a_max_missing_that_means_nothing_is_refused(max_missing: float) -> None:
     with pytest.raises(InputError, match="0 or more and less than 1"):
         compose([[1]], weights(1), max_missing=max_missing)
+
+
+def test_a_response_without_any_rating_has_no_reward_whatever_may_be_missing() -> None:
+    # The tolerance of 1e-12 would let all of the weight be absent.
+    assert np.isnan(compose([[NAN, NAN]], weights(3, 1), max_missing=1 - 1e-13)).all()

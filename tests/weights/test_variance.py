@@ -33,6 +33,13 @@ def test_a_rule_that_never_resolves_a_pair_gets_nothing_and_is_named() -> None:
     assert weights.notes == ("rule 'stuck' never resolves a pair and gets 0",)
 
 
+def test_a_margin_of_rounding_alone_is_none() -> None:
+    # 1e-9 apart, a variance of 1e-18: one over it would outweigh all other rules together.
+    rules = Rulebook.from_ids(["moves", "stuck"], RangeScale(0, 1))
+    weights = InverseVariance()(calibrate([[0, 0.5], [1, 0.5 + 1e-9]], rules, prompts=["p", "p"]))
+    assert weights.values.tolist() == [1.0, 0.0]
+
+
 def test_without_margins_there_is_no_variance() -> None:
     rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
     with pytest.raises(InputError, match=r"no prompt has two responses .* 'prompt_id' column"):
