@@ -52,7 +52,7 @@ class Random(Backbone):
         )
         with torch.device(device):
             torch.set_default_dtype(getattr(torch, default_dtype(device)))
-            self._model = AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-untyped-call]
+            self._model = AutoModelForSequenceClassification.from_config(config).eval()
             torch.set_default_dtype(torch.float32)
         self.device, self.batch_tokens = torch.device(device), batch_tokens
         self.dtype = default_dtype(device)

@@ -53,7 +53,7 @@ def tokenizer(folder: Path, *, chat: bool = True, pad: str = "<pad>", side: str 
         named = {"cls_token": first, "sep_token": second, "unk_token": "[UNK]"}
         named["pad_token"] = "[PAD]"
     core.add_special_tokens(specials)
-    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    made = PreTrainedTokenizerFast(
         tokenizer_object=core,
         padding_side=side,
         model_input_names=["input_ids", "attention_mask", *([] if chat else ["token_type_ids"])],
@@ -95,7 +95,7 @@ def classifier(folder: Path, kind: str, names: tuple[str, ...], **changes: Any) 
     torch.manual_seed(0)
     labels = dict(enumerate(names))
     described = config(kind, id2label=labels, problem_type="regression", **changes)
-    model = AutoModelForSequenceClassification.from_config(described).eval()  # type: ignore[no-untyped-call]
+    model = AutoModelForSequenceClassification.from_config(described).eval()
     loosen(model)
     model.save_pretrained(folder)
     tokenizer(folder, chat=kind != "bert")
@@ -121,7 +121,7 @@ def gated(folder: Path, *, n_quantiles: int | None = None) -> Mapping[str, Any]:
     torch.manual_seed(1)
     folder.mkdir(parents=True, exist_ok=True)
     described = config("llama")
-    model = LlamaModel(described).eval()  # type: ignore[no-untyped-call]
+    model = LlamaModel(described).eval()
     loosen(model)
     wide, n = 24, 19
     tensors = {f"model.{name}": part for name, part in model.state_dict().items()}
