@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
 
 .PHONY: demo test install check format lint types page script docs reference wheel bench long evidence clean
 
@@ -14,7 +14,7 @@ demo: $(VENV)/core  ## Set up and run the main job on the bundled ratings
 	$(BIN)/encore demo
 
 test: $(VENV)/installed web/node_modules  ## Set up and run the whole suite: tests, doctests, documentation blocks
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 install: $(VENV)/installed  ## Set up .venv with everything that tests and CI need
 

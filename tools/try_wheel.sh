@@ -30,7 +30,7 @@ PYTHON
 echo "wheel: runs the demo with its core dependencies alone"
 
 # The test runner is installed only now; the libraries that tests compare with stay out.
-$pip pytest hypothesis
+$pip pytest pytest-xdist hypothesis
 cp -r "$root/tests" "$work/tests"
 cp "$root/pyproject.toml" "$work/"
-ENCORE_BARE=1 "$work/venv/bin/python" -m pytest -q -p no:cacheprovider tests --ignore tests/test_docs.py
+ENCORE_BARE=1 "$work/venv/bin/python" -m pytest -q -n auto -p no:cacheprovider tests --ignore tests/test_docs.py

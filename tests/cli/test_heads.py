@@ -16,9 +16,10 @@ from encore import RangeScale, Rulebook, Weights
 from encore.cli.train import train as cli_train
 from encore.heads import HeadModel
 
-pytestmark = pytest.mark.skipif(
-    bool(os.environ.get("ENCORE_BARE")), reason="bare install without torch"
-)
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif(bool(os.environ.get("ENCORE_BARE")), reason="bare install without torch"),
+]
 Run = Callable[..., Result]
 RATED = """\
 prompt_id,response_id,prompt,response,kind,calm

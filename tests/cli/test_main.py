@@ -19,6 +19,7 @@ from encore import RangeScale, Rulebook, Weights
 from encore.cli.main import main
 
 Run = Callable[..., Result]
+pytestmark = pytest.mark.early
 
 # Every verb, on the files of the folder.
 VERBS: dict[str, list[str]] = {

@@ -12,9 +12,10 @@ from encore import LevelScale, Rulebook, calibrate, compare, examples
 from encore.weights import Linear
 
 Run = Callable[..., Result]
-pytestmark = pytest.mark.skipif(
-    "ENCORE_BARE" in os.environ, reason="bare install without matplotlib"
-)
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif("ENCORE_BARE" in os.environ, reason="bare install without matplotlib"),
+]
 BUNDLED = (examples.ratings_path(), "--rules", examples.rules_path())
 
 

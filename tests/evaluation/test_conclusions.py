@@ -5,8 +5,8 @@ import pytest
 
 from encore import LevelScale, PreferencePairs, Rulebook, compare, examples
 from encore.evaluation import EntropyCorrelation, EntropyCorrelations, Interval
-from encore.evaluation.comparison import Row
 from encore.evaluation.conclusions import against_uniform, low_entropy_means
+from encore.evaluation.row import Row
 
 FIVE = LevelScale((1, 2, 3, 4, 5))
 

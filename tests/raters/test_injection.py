@@ -32,6 +32,7 @@ from encore.raters.judge.prompt import (
 from tests.raters.attacks import ATTACKS, BAD, RULE
 from tests.raters.steady import Asked, SteadyEndpoint
 
+pytestmark = pytest.mark.early
 RULES = Rulebook((RULE, Rule("kind", "Is kind to the user.", RULE.scale)))
 MARK = re.compile(r"<<([^<>\n]*) ([0-9a-f]{12})>>")
 QUESTION = "How do I get into a house?"

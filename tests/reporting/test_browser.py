@@ -25,6 +25,8 @@ from encore.reporting.embed import simulated
 from encore.weights import BradleyTerry, Linear, Softmax
 from tests.reporting.made import FIVE, HOSTILE, pairs
 
+pytestmark = pytest.mark.early
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,6 +38,32 @@ def bundled(browser: Any, folder: Path) -> tuple[Path, Report]:
     made = report(examples.ratings_path(), examples.rules())
     made.save(folder / "bundled.html", command="encore report ratings.parquet")
     return folder / "bundled.html", made
+
+
+@pytest.fixture(scope="module")
+def gaps(folder: Path) -> tuple[Path, Report]:
+    """Pairs with ratings left out."""
+    return saved(folder / "gaps.html", pairs(150, gaps=0.15))
+
+
+@pytest.fixture(scope="module")
+def odd(folder: Path) -> Path:
+    """Rules whose names are hard to set."""
+    ids = ("🛡" * 30, "規則" * 15, "W" * 40, "short")
+    return saved(folder / "odd.html", pairs(200, ids=ids))[0]
+
+
+@pytest.fixture(scope="module")
+def hundred(folder: Path) -> tuple[Path, Report]:
+    """A hundred rules."""
+    ids = tuple(f"rule-{k}" for k in range(100))
+    return saved(folder / "100.html", pairs(60, ids=ids, gaps=0.01))
+
+
+def saved(path: Path, rated: PreferencePairs) -> tuple[Path, Report]:
+    made = report(rated, rated.rules)
+    made.save(path)
+    return path, made
 
 
 class Visit:
@@ -142,17 +170,13 @@ def on_shared_pairs(
     return [[side[shared] for side in both] for both in sides], shared
 
 
-@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("which", ["bundled", "gaps"])
 def test_curves_and_dots_stand_where_python_puts_them(
-    browser: Any, bundled: tuple[Path, Report], folder: Path, gaps: bool
+    browser: Any, request: pytest.FixtureRequest, which: str
 ) -> None:
     from encore.reporting.density import density
 
-    path, found = bundled
-    if gaps:
-        made = pairs(150, gaps=0.15)
-        path, found = folder / "curves.html", report(made, made.rules)
-        found.save(path)
+    path, found = request.getfixturevalue(which)
     content = found.content
     rated = pairs_of(content)
     # The slider's twenty-one steps of 0.2, each beside the mean.
@@ -160,7 +184,7 @@ def test_curves_and_dots_stand_where_python_puts_them(
         on_shared_pairs(rated, Linear(strength=s)(content.calibration), content.uniform)
         for s in np.arange(21) * 0.2
     ]
-    assert all(shared.all() for _, shared in steps) != gaps
+    assert all(shared.all() for _, shared in steps) == (which == "bundled")
     least = min(float(side.min()) for both, _ in steps for sides in both for side in sides)
     most = max(float(side.max()) for both, _ in steps for sides in both for side in sides)
     pad = 0.05 * (most - least)
@@ -277,15 +301,16 @@ def test_before_and_after_is_of_all_pairs_that_are_compared(
         assert "which are of 200 pairs" in told
 
 
-def test_rewards_are_compared_on_the_pairs_that_both_know(browser: Any, folder: Path) -> None:
-    made = pairs(150, gaps=0.15)
-    found = report(made, made.rules)
-    found.save(folder / "gaps.html")
+def test_rewards_are_compared_on_the_pairs_that_both_know(
+    browser: Any, gaps: tuple[Path, Report]
+) -> None:
+    path, found = gaps
+    made = pairs_of(found.content)
     sharp = Linear(strength=3.0)(found.content.calibration)
     both, shared = on_shared_pairs(made, sharp, found.content.uniform)
     assert 20 < shared.sum() < on_shared_pairs(made, sharp)[1].sum() < 150
     now, alike = (f"{accuracy(outcomes(*sides)):.1%}".replace("%", " %") for sides in both)
-    with Visit(browser, folder / "gaps.html") as visit:
+    with Visit(browser, path) as visit:
         visit.slide("strength", 3.0)
         assert f"Accuracy {now} (alike: {alike})." in visit.summary
         wanted = f"Of 150 pairs, on the {shared.sum()} whose reward is known either way."
@@ -494,11 +519,9 @@ def test_it_prints(
 
 
 def test_a_long_table_has_its_heads_on_every_page(
-    browser: Any, folder: Path, peer: Callable[[str], ModuleType]
+    browser: Any, hundred: tuple[Path, Report], peer: Callable[[str], ModuleType]
 ) -> None:
-    rated = pairs(60, ids=tuple(f"rule-{k}" for k in range(100)))
-    report(rated, rated.rules).save(folder / "long.html")
-    with Visit(browser, folder / "long.html") as visit:
+    with Visit(browser, hundred[0]) as visit:
         sheets = pages_of(visit.page.pdf(format="A4"), peer)
         of_table = [
             text for text in sheets if text.count(" small") > 8
@@ -568,11 +591,8 @@ TEXTS_OUTSIDE = """() => [...document.querySelectorAll("svg.chart text")].filter
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_odd_names_stand_beside_their_charts(browser: Any, folder: Path, width: int) -> None:
-    ids = ("🛡" * 30, "規則" * 15, "W" * 40, "short")
-    rated = pairs(200, ids=ids)
-    report(rated, rated.rules).save(folder / "odd.html")
-    with Visit(browser, folder / "odd.html", viewport={"width": width, "height": 800}) as visit:
+def test_odd_names_stand_beside_their_charts(browser: Any, odd: Path, width: int) -> None:
+    with Visit(browser, odd, viewport={"width": width, "height": 800}) as visit:
         assert visit.page.evaluate(TEXTS_OUTSIDE) == []
         # The name of a side stands below the title of its panel.
         texts = visit.page.locator("#figure-before-after .live svg text")
@@ -648,11 +668,14 @@ def test_hostile_ids_run_nothing(browser: Any, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("n_rules", [1, 100])
-def test_one_rule_and_a_hundred(browser: Any, folder: Path, n_rules: int) -> None:
-    rated = pairs(60, ids=tuple(f"rule-{k}" for k in range(n_rules)), gaps=0.01)
-    made = report(rated, rated.rules)
-    made.save(folder / f"{n_rules}.html")
-    with Visit(browser, folder / f"{n_rules}.html") as visit:
+def test_one_rule_and_a_hundred(
+    browser: Any, folder: Path, hundred: tuple[Path, Report], n_rules: int
+) -> None:
+    one = pairs(60, ids=("rule-0",), gaps=0.01)
+    path, made = hundred if n_rules == 100 else saved(folder / "1.html", one)
+    rated = pairs_of(made.content)
+    assert len(rated.rules) == n_rules
+    with Visit(browser, path) as visit:
         visit.slide("strength", 2.0)
         weights = Linear(strength=2.0)(made.content.calibration)
         assert says(visit.summary, expected(rated, weights)), visit.summary

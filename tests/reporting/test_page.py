@@ -18,7 +18,7 @@ from encore.reporting import Report, report
 from tests.reporting.made import FIVE, HOSTILE, pairs
 
 LIMIT = 6_000_000
-pytestmark = pytest.mark.usefixtures("extra")
+pytestmark = [pytest.mark.early, pytest.mark.usefixtures("extra")]
 
 
 class Page(HTMLParser):

@@ -18,6 +18,7 @@ every_scheme = pytest.mark.parametrize("name", SCHEMES)
 # These weigh by position or by draw: what is promised of ratings does not concern them.
 by_ratings = pytest.mark.parametrize("name", [n for n in SCHEMES if n not in ("random", "single")])
 Floats = NDArray[np.float64]
+pytestmark = pytest.mark.early
 FIVE = LevelScale((1, 2, 3, 4, 5))
 # Every cell is drawn: of arrays mostly of one value hardly an example would be left, since schemes
 # refuse them for good reasons.

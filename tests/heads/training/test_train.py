@@ -33,6 +33,7 @@ from encore.heads.training.train import (
 from tests.heads.tiny import classifier, config, loosen, plain_logits, random_texts, tokenizer
 
 Peer = Callable[[str], ModuleType]
+pytestmark = pytest.mark.early
 RULES = Rulebook(
     (
         Rule("long", "Is long.", LevelScale((1, 2, 3, 4, 5))),

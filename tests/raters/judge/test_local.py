@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from encore.raters.judge.local import smollm2_path, start_server
 from encore.raters.protocol import Usage
 
 Peer = Callable[[str], ModuleType]
+pytestmark = pytest.mark.early
 SCALE = LevelScale((1, 2, 3, 4, 5))
 RULES = Rulebook(
     (
@@ -32,11 +34,23 @@ ANSWER = "You could ask your neighbours kindly, or look for it in the garden beh
 
 
 @pytest.fixture(scope="module")
-def smollm2(peer: Peer) -> Path:
-    """The model's file, where both the server and the model are installed."""
-    peer("xllamacpp")
+def smollm2(peer: Peer) -> Iterator[Path]:
+    """The model's file, where both the server and the model are installed.
+
+    The server has one thread: two would spin while they wait for the core of the other tests.
+    """
+    xllamacpp = peer("xllamacpp")
     peer("aiohttp")
-    return smollm2_path()
+
+    def one_thread() -> Any:
+        params = made()
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+        return params
+
+    made = xllamacpp.CommonParams
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xllamacpp, "CommonParams", one_thread)
+        yield smollm2_path()
 
 
 @pytest.fixture(scope="module")
