@@ -112,7 +112,11 @@ def test_other_numbers_are_not_equal() -> None:
 def test_its_arrays_cannot_be_written_to(name: str) -> None:
     thing = HELD[name]
     kept = [f.name for f in fields(thing)] if is_dataclass(thing) else []
-    computed = [n for n, v in vars(type(thing)).items() if isinstance(v, cached_property)]
+    computed = [
+        name
+        for name, value in vars(type(thing)).items()
+        if isinstance(value, cached_property) and not name.startswith("_")
+    ]
     for attribute in (*kept, *computed):
         value = getattr(thing, attribute)
         if isinstance(value, np.ndarray):
