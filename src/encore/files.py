@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
+import re
+import stat
+import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from encore.errors import DocumentError
+from encore.errors import DocumentError, InputError
 
 StrPath = str | os.PathLike[str]
+STANDARD_STREAM = "-"
+"""Standard input where something is read, standard output where it is written."""
+_MAX_LINKS = 40  # as many as Linux follows
 
 
 @contextlib.contextmanager
 def atomic_write(path: StrPath) -> Iterator[Path]:
-    """Give a temporary path beside *path*; move it there when the block ends well.
+    """Give a temporary path to write to; *path* gets its contents when the block ends well.
 
     Readers see the old file or the new one, never a part. If the block fails, for a full disk
-    or for Ctrl-C, the old file stays as it was and the temporary one is removed.
+    or for Ctrl-C, the old file stays as it was and the temporary one is removed. What a killed
+    process left behind is removed by the next write to the same path.
+
+    A symbolic link is followed, and an existing file keeps its mode. A device, a FIFO and a
+    descriptor such as ``/dev/stdout`` are written to, at the end and in one go; ``-`` is standard
+    output.
 
     Parameters
     ----------
     path : path-like
-        The file to write. Its folder must exist.
+        Where to write. Its folder must exist.
 
     Yields
     ------
     pathlib.Path
-        The temporary file, empty, in the same folder: a rename across file systems is not atomic.
+        The temporary file, empty.
 
     Examples
     --------
@@ -41,17 +54,25 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
     >>> (folder / "a.txt").read_text()
     'whole'
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.part")
+    if is_stream(path):
+        with _spooled(path) as temporary:
+            yield temporary
+        return
+    target = destination(path)
+    _sweep(target)
+    # In the same folder: a rename across file systems is not atomic.
+    temporary = target.with_name(f".{target.name}.{_owner()}.{os.urandom(6).hex()}.part")
     try:
         temporary.open("xb").close()
     except OSError as error:
         # The caller knows the file that was asked for, not the one beside it.
-        raise type(error)(error.errno, error.strerror, str(target)) from error
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -62,6 +83,161 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def destination(path: StrPath) -> Path:
+    """Where *path* leads: symbolic links are followed, to a descriptor but not through it.
+
+    Raises
+    ------
+    OSError
+        If the links go round in a circle.
+    """
+    target = Path(path)
+    for _ in range(_MAX_LINKS):
+        target = target.parent.resolve() / target.name
+        if _descriptor(target) is not None or not target.is_symlink():
+            return target
+        target = target.parent / target.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def is_stream(path: StrPath) -> bool:
+    """Whether *path* is ``-``, a device, a FIFO or a descriptor: written to, never replaced."""
+    if os.fspath(path) == STANDARD_STREAM:
+        return True
+    target = destination(path)
+    if _descriptor(target) is not None:
+        return True
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def refuse_overwrite(out: StrPath, *read: object) -> None:
+    """Refuse to write over what is read: it would be lost.
+
+    Parameters
+    ----------
+    out : path-like
+        The file that is to be written.
+    read : object
+        What is read; anything but a path (an array, a frame, None) is passed over.
+
+    Raises
+    ------
+    InputError
+        If *out* is one of the files read, under whatever name, or is in a folder that is read.
+    """
+    for path in read:
+        if isinstance(path, str | os.PathLike) and overlap(out, path):
+            raise InputError(f"{out} is an input ({path}); write to another file.")
+
+
+def overlap(one: StrPath, other: StrPath) -> bool:
+    """Whether two paths are one file, by whatever names, or one is a folder that holds the other.
+
+    Devices and sockets overlap with nothing, since writing to them loses nothing.
+
+    Examples
+    --------
+    >>> overlap("a.txt", "./a.txt"), overlap("folder/a.txt", "folder"), overlap("a.txt", "b.txt")
+    (True, False, False)
+    """
+    if STANDARD_STREAM in (os.fspath(one), os.fspath(other)):
+        return os.fspath(one) == os.fspath(other)
+    places = [destination(path) for path in (one, other)]
+    found = [_stat(path) for path in (one, other)]
+    if any(f is not None and (stat.S_ISCHR(f.st_mode) or stat.S_ISSOCK(f.st_mode)) for f in found):
+        return False
+    if places[0] == places[1]:
+        return True
+    return any(
+        of is not None
+        and (
+            (f is not None and os.path.samestat(of, f))
+            or (stat.S_ISDIR(of.st_mode) and place.is_relative_to(folder.resolve()))
+        )
+        for of, folder, f, place in (
+            (found[0], Path(one), found[1], places[1]),
+            (found[1], Path(other), found[0], places[0]),
+        )
+    )
+
+
+def _stat(path: StrPath) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def _descriptor(target: Path) -> int | None:
+    """The number of an open file of this process, if *target* names one (``/dev/fd/1``)."""
+    folder = target.parent
+    ours = folder in (Path("/dev/fd"), Path(f"/proc/{os.getpid()}/fd"))
+    return int(target.name) if ours and target.name.isdecimal() else None
+
+
+@contextlib.contextmanager
+def _spooled(path: StrPath) -> Iterator[Path]:
+    """A temporary file whose contents go to a stream at the end."""
+    import shutil
+    import tempfile  # only who writes to a stream pays for these
+
+    with tempfile.TemporaryDirectory(prefix="encore-") as folder:
+        temporary = Path(folder) / "spooled"
+        temporary.touch()
+        yield temporary
+        with temporary.open("rb") as file, _open_stream(path) as stream:
+            shutil.copyfileobj(file, stream)
+
+
+@contextlib.contextmanager
+def _open_stream(path: StrPath) -> Iterator[Any]:
+    sys.stdout.flush()
+    if os.fspath(path) == STANDARD_STREAM:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    number = _descriptor(destination(path))
+    # A descriptor is shared, not opened anew: that would begin at the start of a file again.
+    with os.fdopen(os.dup(number), "wb") if number is not None else Path(path).open("wb") as stream:
+        yield stream
+
+
+def _owner() -> str:
+    """The number of this process, and the machine (or container) in which that number counts."""
+    import platform
+
+    namespace = _stat("/proc/self/ns/pid")
+    place = f"{platform.node()} {namespace.st_ino if namespace else ''}"
+    return f"{os.getpid()}-{zlib.crc32(place.encode()):08x}"
+
+
+def _sweep(target: Path) -> None:
+    """Remove temporary files of this path that processes of this machine left when killed."""
+    if os.name != "posix":
+        return  # asking whether a process lives would end it there
+    _, place = _owner().split("-")
+    name = re.compile(rf"\.{re.escape(target.name)}\.(\d+)-{place}\.[0-9a-f]{{12}}\.part")
+    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+        left = [(entry, found) for entry in entries if (found := name.fullmatch(entry.name))]
+        for entry, found in left:
+            if not _lives(int(found[1])):
+                Path(entry).unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # it is another user's
+    return True
 
 
 def digest(value: object) -> str:
