@@ -23,11 +23,12 @@ def test_the_numbers_are_csv_with_nothing_for_what_is_undefined() -> None:
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
-    cells = ("=1+1", "+1", "-1", "@x", "\tx", "plain", "a=b")
+    cells = ("=1+1", "+a", "-a", "-1", "@x", "\tx", "plain", "a=b")
     found = Figure("one", "t", "s", ("x",), tuple((c,) for c in cells), draw).csv().decode()
-    assert found.splitlines()[1:] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", "a=b"]
-    negative = Figure("one", "t", "s", ("x",), ((-1.5,),), draw).csv()
-    assert negative == b"x\n-1.5\n"  # a number stays one
+    inert = ["'=1+1", "'+a", "'-a", "-1", "'@x", "'\tx", "plain", "a=b"]
+    assert found.splitlines()[1:] == inert
+    negative = Figure("one", "t", "s", ("=x",), ((-1.5,),), draw).csv()
+    assert negative == b"'=x\n-1.5\n"  # a number stays one, and a header is no formula either
 
 
 def test_files_are_the_same_bytes_every_time(peer: Callable[[str], ModuleType]) -> None:

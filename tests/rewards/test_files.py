@@ -34,10 +34,12 @@ def test_rewards_come_back_by_the_pairs_ids_in_the_pairs_order(
     np.testing.assert_array_equal(found, [[2, -1], [np.nan, np.nan], [0.5, np.nan]])
 
 
-def test_what_score_writes_is_read(tmp_path: Path, pairs: PreferencePairs) -> None:
-    score_file(tmp_path / "pairs.csv", Reward(Weights(RULES, np.ones(1))), tmp_path / "out.parquet")
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_what_score_writes_is_read(ending: str, tmp_path: Path, pairs: PreferencePairs) -> None:
+    out = tmp_path / f"out.{ending}"
+    score_file(tmp_path / "pairs.csv", Reward(Weights(RULES, np.ones(1))), out)
     # Levels 1 to 5 are 0, 1/4, 1/2, 3/4, 1.
-    found = load_rewards(tmp_path / "out.parquet", pairs)
+    found = load_rewards(out, pairs)
     np.testing.assert_array_equal(found, [[1, 0], [0.5, 0.75], [0.25, 0.25]])
 
 
@@ -54,12 +56,16 @@ def test_text_files_are_read_too(name: str, tmp_path: Path, pairs: PreferencePai
     [
         ("id,chosen.reward\nx,1\n", "no column 'rejected.reward'"),
         ("id,chosen.reward,rejected.reward\nx,1,0\nx,1,0\n", "row 2: pair 'x' stands twice"),
-        ("id,chosen.reward,rejected.reward\nx,good,0\n", "a reward is no number"),
+        (
+            "id,chosen.reward,rejected.reward\nx,good,0\n",
+            "row 1, .*'good' is not a number",
+        ),
         (
             "id,chosen.reward,rejected.reward\nq,1,0\n",
             r"no id is one of the pairs'; the first here",
         ),
-        ("id,chosen.reward\nx,1,2,3\n", "cannot be read"),
+        ("id,chosen.reward,rejected.reward\nx,1,2,3\n", "row 1: 4 cells; expected 3"),
+        ("id,chosen.reward,rejected.reward\n", "no rows"),
     ],
 )
 def test_what_is_no_rewards_is_refused(
@@ -70,8 +76,15 @@ def test_what_is_no_rewards_is_refused(
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, pairs: PreferencePairs) -> None:
-    with pytest.raises(InputError, match=r"Expected \.parquet, \.csv, \.jsonl"):
+    with pytest.raises(InputError, match=r"not a table.*\.parquet, \.csv, \.jsonl"):
         load_rewards(written(tmp_path, "x", "rewards.txt"), pairs)
+
+
+def test_ids_are_text_even_where_they_look_like_numbers(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text(PAIRS.replace("\nx,", "\n007,"))
+    pairs = as_pairs(tmp_path / "pairs.csv", RULES)
+    text = "id,chosen.reward,rejected.reward\n007,1,0\n"
+    assert load_rewards(written(tmp_path, text), pairs)[0].tolist() == [1.0, 0.0]
 
 
 def test_pairs_without_ids_go_by_their_number(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encore import LevelScale, RatingsError, Reward, Rulebook, Weights, calibrate, compose, examples
+from encore import (
+    InputError,
+    LevelScale,
+    RatingsError,
+    Reward,
+    Rulebook,
+    Weights,
+    calibrate,
+    compose,
+    examples,
+)
 from encore.rewards import score_file
 from encore.weights import Linear
 
@@ -47,6 +59,55 @@ def test_pairs_get_two(tmp_path: Path) -> None:
         "id": [1, 2], "subset": ["s", "s"],
         "chosen.reward": [1.0, 0.25], "rejected.reward": [0.0, 0.75],
     }  # fmt: skip
+
+
+def test_columns_are_kept_on_request_in_every_format(tmp_path: Path) -> None:
+    ratings = tmp_path / "r.csv"
+    ratings.write_text('response_id,response,note,a,b\nx,"3\n5",,1,0\ny,\'=1,7,1,1\n')
+    kept = {}
+    for ending in ("parquet", "csv", "jsonl"):
+        keep = ["response", "note", "a", "response_id"]
+        score_file(ratings, REWARD, tmp_path / f"out.{ending}", keep=keep)
+        kept[ending] = (tmp_path / f"out.{ending}").read_text(errors="replace")
+    # Texts stay texts, though they look like numbers; a rule's rating is one.
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
+        "response_id": ["x", "y"], "response": ["3\n5", "=1"], "note": [None, "7"],
+        "a": [1.0, 1.0], "reward": [0.25, 1.0],
+    }  # fmt: skip
+    assert kept["csv"] == (
+        'response_id,response,note,a,reward\nx,"3\n5",,1.0,0.25\ny,\'=1,7,1.0,1.0\n'
+    )
+    assert kept["jsonl"].splitlines()[1] == (
+        '{"response_id": "y", "response": "=1", "note": "7", "a": 1.0, "reward": 1.0}'
+    )
+
+
+def test_messages_are_kept_as_they_are(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    row = {"response_id": "x", "prompt": messages, "a": 1, "b": 0}
+    (tmp_path / "r.jsonl").write_text(json.dumps(row))
+    score_file(tmp_path / "r.jsonl", REWARD, tmp_path / "out.csv", keep=["prompt"])
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert json.loads(rows[0]["prompt"]) == messages
+
+
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [("nonsense", "no column 'nonsense' to keep; found"), ("reward", "are made here")],
+)
+def test_what_cannot_be_kept_is_refused(keep: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("response_id,a,b\nx,1,0\n")
+    with pytest.raises(InputError, match=said):
+        score_file(tmp_path / "r.csv", REWARD, tmp_path / "out.csv", keep=[keep])
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_ratings_are_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("response_id,a,b\nx,1,0\n")
+    (tmp_path / "link.csv").symlink_to("r.csv")
+    with pytest.raises(InputError, match="is an input"):
+        score_file(tmp_path / "r.csv", REWARD, tmp_path / "link.csv")
+    assert (tmp_path / "r.csv").read_text() == "response_id,a,b\nx,1,0\n"
 
 
 def test_a_file_scores_as_compose_does(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +13,7 @@ from encore.evaluation.rewardbench.published import PUBLISHED, SOURCE
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
 from encore.evaluation.row import Row
 from encore.formatting import UNDEFINED, html_table, number, percent, percent_interval
+from encore.ratings.write import csv_text
 
 _OVERALL = "all"
 
@@ -190,12 +189,9 @@ def _safety(subsets: Mapping[str, Mapping[str, float]], ties: str) -> float:
 
 
 def _csv(table: SubsetTable) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
     # What is undefined is an empty cell: a column of numbers stays one.
-    writer.writerows(["" if cell == UNDEFINED else cell for cell in row] for row in table.rows)
-    return out.getvalue()
+    rows = [["" if cell == UNDEFINED else cell for cell in row] for row in table.rows]
+    return csv_text(table.columns, rows)
 
 
 def _markdown(table: SubsetTable) -> str:

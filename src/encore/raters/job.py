@@ -258,6 +258,7 @@ class Job:
             coverage_of(self.rules, values, spread, reasons),
             int(cut[self._places].sum()),
             {**self.texts.provenance(), "rater": dict(self._identity.rater)},
+            (self.texts.source, self.store.path, *getattr(self.rater, "files", ())),
         )
 
     def _answers(self) -> Iterator[tuple[bytes, int, list[Answer]]]:

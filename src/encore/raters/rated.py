@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from encore.arrays import Record
 from encore.calibration.entropy import pooled_entropy
-from encore.files import StrPath
+from encore.files import StrPath, refuse_overwrite
 from encore.formatting import html_table, number, percent
 from encore.raters.judge.answers import mean_and_entropy
 from encore.raters.judge.codes import Codes
@@ -64,6 +64,8 @@ class Rated(Record):
         Responses that were judged with a part of the text left out.
     provenance : mapping
         What the table was made from.
+    read : tuple of path-like
+        The files that it was made from, which are never written over.
     """
 
     rules: Rulebook
@@ -71,6 +73,7 @@ class Rated(Record):
     coverage: tuple[Coverage, ...]
     n_cut: int
     provenance: Mapping[str, Any]
+    read: tuple[StrPath, ...] = ()
 
     def __repr__(self) -> str:
         n_rated = sum(rule.n_rated for rule in self.coverage)
@@ -95,11 +98,25 @@ class Rated(Record):
         columns = ("rule", "responses", "rated %", "spread nats", "unrated")
         return html_table("coverage", columns, rows, text=("unrated",))
 
-    def save(self, path: StrPath) -> None:
-        """Write the ratings file, atomically; the same ratings give the same bytes."""
+    def save(self, path: StrPath, *, format: str | None = None) -> None:
+        """Write the ratings file, atomically; the same ratings give the same bytes.
+
+        Parameters
+        ----------
+        path : path-like
+            A ``.parquet``, ``.csv`` or ``.jsonl`` file. Only Parquet says what it was made from.
+        format : {"parquet", "csv", "jsonl"}, optional
+            Of a stream; see :func:`encore.ratings.write.table_format`.
+
+        Raises
+        ------
+        InputError
+            If the file is one that the ratings were made from, or its ending is unknown.
+        """
         from encore.ratings.files import write_ratings
 
-        write_ratings(path, self.table, self.rules, self.provenance)
+        refuse_overwrite(path, *self.read)
+        write_ratings(path, self.table, self.rules, self.provenance, format=format)
 
 
 def ratings_table(

@@ -33,6 +33,11 @@ class Recorded:
     def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read, and so never written over."""
+        return (self.path,)
+
     @cached_property
     def identity(self) -> Identity:
         """The file, by its digest."""

@@ -17,6 +17,7 @@ from encore.files import StrPath, file_digest, refuse_twin_keys
 from encore.heads.model.conversation import Conversation
 from encore.raters.protocol import Item, short_digest
 from encore.ratings.origin import SIDES
+from encore.ratings.write import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -245,6 +246,7 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         rows = csv.DictReader(file, strict=True)
         number = 0
         try:
+            rows.fieldnames = [plain(name) for name in rows.fieldnames or ()]
             while (row := _next_row(rows)) is not None:
                 number += 1
                 if None in row or None in row.values():
@@ -253,7 +255,7 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                         source=str(path),
                         row=number,
                     )
-                yield row
+                yield {name: plain(cell) for name, cell in row.items()}
         except (csv.Error, UnicodeDecodeError) as error:
             raise RatingsError(f"cannot be read: {error}.", source=str(path)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -241,7 +242,8 @@ def _id_column(table: pa.Table, name: str, origin: Origin) -> Any:
     """A column of ids in a plain type, none of them empty."""
     column, kind = table[name], table[name].type
     if pa.types.is_nested(kind):  # a prompt as a list of chat messages
-        texts = [None if value is None else str(value) for value in column.to_pylist()]
+        values = column.to_pylist()
+        texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
         column = pa.chunked_array([pa.array(texts, pa.string())])
     elif pa.types.is_dictionary(kind):
         column = _decoded(column)

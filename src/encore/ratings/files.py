@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from encore.errors import InputError, RatingsError
-from encore.files import StrPath, atomic_write, refuse_twin_keys
+from encore.files import StrPath, refuse_twin_keys
 from encore.ratings.arrow import (
     KIND,
     RULES_DIGEST,
@@ -31,6 +31,7 @@ from encore.ratings.arrow import (
 )
 from encore.ratings.origin import Origin
 from encore.ratings.table import RatingsTable
+from encore.ratings.write import FORMULA, open_table, plain
 from encore.rules import Rulebook
 
 BATCH_ROWS = 65_536
@@ -39,9 +40,9 @@ _ID_COLUMNS = ("id", "prompt_id", "response_id")
 _CSV_BLOCK_BYTES = 32 << 20
 _NO_ROWS = "no rows; expected at least one response."
 
-# From a file, the columns to read given those that there are, and the rows at a time.
-_Choose = Callable[[list[str]], list[str]]
-_Reader = Callable[[Path, _Choose, int], Iterator[pa.Table]]
+# Given the columns that there are, those to read, and whether each holds numbers.
+Choose = Callable[[list[str]], dict[str, bool]]
+_Reader = Callable[[Path, Choose, int], Iterator[pa.Table]]
 
 
 def read_batches(
@@ -119,9 +120,16 @@ def joined(batches: list[pa.Table], source: str) -> pa.Table:
 
 
 def arrow_batches(
-    path: StrPath, rules: Rulebook, *, batch_rows: int = BATCH_ROWS, also: tuple[str, ...] = ()
+    path: StrPath,
+    rules: Rulebook,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    also: tuple[str, ...] = (),
+    keep: tuple[str, ...] = (),
 ) -> Iterator[pa.Table]:
-    """Stream a file's ids and ratings, and the columns *also*, as Arrow tables.
+    """Stream a file's ids and ratings as Arrow tables.
+
+    With them come the columns *also*, where they are there, and *keep*, which must be.
 
     Raises
     ------
@@ -130,46 +138,75 @@ def arrow_batches(
     DocumentError, MismatchError
         If the file says that it is something else, or was made with other rules.
     RatingsError
-        If it lacks a rule's column, or is broken.
+        If it lacks a rule's column or one to keep, or is broken.
+    """
+    source = str(path)
+
+    def choose(names: list[str]) -> dict[str, bool]:
+        """Ids and ratings; the prompt's text only where it stands for the id."""
+        if absent := [name for name in keep if name not in names]:
+            raise RatingsError(
+                f"no column {', '.join(map(repr, absent))} to keep; found {names[:20]}.",
+                source=source,
+            )
+        ids = (*_ID_COLUMNS, *also, *keep, *(() if "prompt_id" in names else ("prompt",)))
+        texts = {name: False for name in ids if name in names}
+        repeat = {"repeat": True} if "repeat" in names else {}
+        return texts | repeat | dict.fromkeys(rating_columns(rules, names, source), True)
+
+    if Path(path).suffix.lower() == ".parquet":
+        _check_parquet(Path(path), rules)
+    yield from table_batches(path, choose, batch_rows=batch_rows)
+
+
+def table_batches(
+    path: StrPath, choose: Choose, *, batch_rows: int = BATCH_ROWS
+) -> Iterator[pa.Table]:
+    """Stream some columns of a ``.parquet``, ``.csv`` or ``.jsonl`` file as Arrow tables.
+
+    Raises
+    ------
+    InputError
+        If the file's name ends in nothing that ENCORE reads.
+    RatingsError
+        If it is broken, a column stands twice, or a cell of numbers is not one.
     """
     source = str(path)
     reader = _READERS.get(Path(path).suffix.lower())
     if reader is None:
-        raise InputError(
-            f"{source}: not a ratings file. Expected one ending in {', '.join(_READERS)}."
-        )
+        raise InputError(f"{source}: not a table. Expected a name ending in {', '.join(_READERS)}.")
 
-    def choose(names: list[str]) -> list[str]:
-        """Ids and ratings; the prompt's text only where it stands for the id."""
+    def chosen(names: list[str]) -> dict[str, bool]:
         if not names:
             raise RatingsError(_NO_ROWS, source=source)
         refuse_twins(names, source)
-        ids = (*_ID_COLUMNS, "repeat", *also, *(() if "prompt_id" in names else ("prompt",)))
-        return [name for name in ids if name in names] + rating_columns(rules, names, source)
+        return choose(names)
 
     with Path(path).open("rb"):  # a missing or unreadable file is named by the system's error
         pass
-    if reader is _read_parquet:
-        _check_parquet(Path(path), rules)
     try:
-        yield from reader(Path(path), choose, batch_rows)
+        yield from reader(Path(path), chosen, batch_rows)
     except (pa.ArrowException, csv.Error, UnicodeDecodeError, OSError) as error:
         raise _unreadable(Path(path), error) from error
 
 
 def write_ratings(
-    path: StrPath, table: pa.Table, rules: Rulebook, provenance: Mapping[str, Any]
+    path: StrPath,
+    table: pa.Table,
+    rules: Rulebook,
+    provenance: Mapping[str, Any],
+    *,
+    format: str | None = None,
 ) -> None:
-    """Write a ratings Parquet file that states its rules and where it comes from."""
+    """Write a ratings file; as Parquet it states its rules and where it comes from."""
     metadata = {
         "encore.kind": KIND,
         "encore.schema_version": str(VERSION),
         RULES_DIGEST: rules.digest,
         "encore.provenance": json.dumps(dict(provenance), sort_keys=True),
     }
-    kept = table.schema.metadata or {}
-    with atomic_write(path) as temporary:
-        pq.write_table(table.replace_schema_metadata({**kept, **metadata}), temporary)
+    with open_table(path, format=format, metadata=metadata) as write:
+        write(table)
 
 
 def _last_run_starts(responses: pa.Table) -> int:
@@ -204,6 +241,8 @@ def _unreadable(path: Path, error: Exception) -> RatingsError:
 
 
 def _check_parquet(path: Path, rules: Rulebook) -> None:
+    with path.open("rb"):  # a missing or unreadable file is named by the system's error
+        pass
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
@@ -211,21 +250,22 @@ def _check_parquet(path: Path, rules: Rulebook) -> None:
     check_metadata(schema, rules, str(path))
 
 
-def _read_parquet(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
+def _read_parquet(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
-        wanted = choose(file.schema_arrow.names)
+        wanted = list(choose(file.schema_arrow.names))
         for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
             yield pa.Table.from_batches([batch])
 
 
-def _read_csv(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
+def _read_csv(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file), [])
-    wanted = choose(names)
+        written = next(csv.reader(file), [])
+    wanted = choose([plain(name) for name in written])
+    names = {name: plain(name) for name in written if plain(name) in wanted}
     # Types are given, not guessed: a guess from the first block fails on the second.
     convert = pyarrow.csv.ConvertOptions(
-        include_columns=wanted,
-        column_types=dict.fromkeys(wanted, pa.string()),
+        include_columns=list(names),
+        column_types=dict.fromkeys(names, pa.string()),
         strings_can_be_null=False,
     )
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
@@ -233,42 +273,42 @@ def _read_csv(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table
     row = 1
     with pyarrow.csv.open_csv(path, read, parse, convert) as reader:
         for block in reader:
-            table = _typed(pa.Table.from_batches([block]), Origin(str(path), row))
+            block = pa.Table.from_batches([block]).rename_columns(list(names.values()))
+            table = _typed(block.select(list(wanted)), wanted, Origin(str(path), row))
             for start in range(0, table.num_rows, batch_rows):
                 yield table.slice(start, batch_rows)
             row += table.num_rows
 
 
-def _typed(table: pa.Table, origin: Origin) -> pa.Table:
+def _typed(table: pa.Table, wanted: Mapping[str, bool], origin: Origin) -> pa.Table:
     """A block of text with its ratings as numbers, and empty ids as null."""
-    texts = {*_ID_COLUMNS, "prompt", "subset", "model"}
     columns = {}
     for name in table.column_names:
         column = table[name]
-        if name in texts:
-            columns[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        else:
+        if wanted[name]:
             columns[name] = numbers_from_text(column, name, origin)
+        else:
+            column = pc.replace_substring_regex(column, f"^'({FORMULA})", r"\1")
+            columns[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     return pa.table(columns)
 
 
-def _read_jsonl(path: Path, choose: _Choose, batch_rows: int) -> Iterator[pa.Table]:
+def _read_jsonl(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
     # Read twice: a column or a type may first appear in the last line.
     kinds: dict[str, pa.DataType] = {}
     for row in _json_rows(path):
         for name, value in row.items():
             kinds[name] = _kind_of(value, kinds.get(name, pa.null()))
     wanted = choose(list(kinds))
-    numeric = set(wanted) - {*_ID_COLUMNS, "prompt", "subset", "model"}
     rows: list[dict[str, Any]] = []
     first_row = 1
     for row in _json_rows(path):
         rows.append(row)
         if len(rows) == batch_rows:
-            yield _json_table(rows, wanted, kinds, numeric, Origin(str(path), first_row))
+            yield _json_table(rows, wanted, kinds, Origin(str(path), first_row))
             first_row, rows = first_row + len(rows), []
     if rows:
-        yield _json_table(rows, wanted, kinds, numeric, Origin(str(path), first_row))
+        yield _json_table(rows, wanted, kinds, Origin(str(path), first_row))
 
 
 def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
@@ -302,21 +342,24 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _json_table(
     rows: list[dict[str, Any]],
-    wanted: list[str],
+    wanted: Mapping[str, bool],
     kinds: dict[str, pa.DataType],
-    numeric: set[str],
     origin: Origin,
 ) -> pa.Table:
     columns = {}
-    for name in wanted:
+    for name, is_numeric in wanted.items():
         values = [row.get(name) for row in rows]
-        if name in numeric:
+        if is_numeric:
             columns[name] = pa.array(_json_numbers(values, name, origin), pa.float64())
         else:
             text = kinds[name] != pa.int64()
-            cells = [str(v) if text and v is not None else v for v in values]
+            cells = [_as_text(v) if text and v is not None else v for v in values]
             columns[name] = pa.array(cells, pa.string() if text else pa.int64())
     return pa.table(columns)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _json_numbers(values: list[Any], name: str, origin: Origin) -> list[float | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import warnings
@@ -12,6 +11,7 @@ from typing import Any
 
 from encore.evaluation import Interval
 from encore.extras import require
+from encore.ratings.write import csv_text
 from encore.reporting.style import STYLE
 
 Cell = str | float
@@ -47,11 +47,7 @@ class Figure:
 
         Text that a spreadsheet would take for a formula has an apostrophe before it.
         """
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        for row in (self.columns, *self.rows):
-            writer.writerow([_inert(cell) for cell in row])
-        return out.getvalue().encode()
+        return csv_text(self.columns, self.rows).encode()
 
     def drawn(self) -> Drawn:
         """The figure in every form, the same bytes every time.
@@ -98,12 +94,6 @@ class Drawn:
     title: str
     says: str
     files: Mapping[str, bytes]
-
-
-def _inert(cell: Cell) -> Cell:
-    if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(tuple("=+-@\t\r")) else cell
-    return "" if math.isnan(cell) else cell
 
 
 _METADATA: dict[str, dict[str, None]] = {

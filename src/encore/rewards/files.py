@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.errors import InputError, RatingsError
-from encore.files import StrPath, atomic_write
+from encore.errors import RatingsError
+from encore.files import StrPath
 from encore.ratings import PreferencePairs
 from encore.ratings.origin import SIDES
+from encore.ratings.write import open_table
 
 KIND, VERSION = "encore.rewards", "1"
 METADATA = {"encore.kind": KIND, "encore.schema_version": VERSION}
 _COLUMNS = tuple(f"{side}.reward" for side in SIDES)
 
 
-def save_rewards(ids: Sequence[str], rewards: NDArray[np.float64], out: StrPath) -> None:
-    """Write rewards of pairs as Parquet: ``id``, ``chosen.reward``, ``rejected.reward``.
+def save_rewards(
+    ids: Sequence[str], rewards: NDArray[np.float64], out: StrPath, *, format: str | None = None
+) -> None:
+    """Write rewards of pairs as a table: ``id``, ``chosen.reward``, ``rejected.reward``.
 
     Parameters
     ----------
@@ -29,18 +31,18 @@ def save_rewards(ids: Sequence[str], rewards: NDArray[np.float64], out: StrPath)
     rewards : ndarray of float64, shape (n_pairs, 2)
         Of the chosen and the rejected response; NaN, where unknown, is null in the file.
     out : path-like
-        The file.
+        The ``.parquet``, ``.csv`` or ``.jsonl`` file.
+    format : {"parquet", "csv", "jsonl"}, optional
+        Of a stream; see :func:`encore.ratings.write.table_format`.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns = {
         name: pa.array(column, from_pandas=True)
         for name, column in zip(_COLUMNS, rewards.T, strict=True)
     }
-    table = pa.table({"id": pa.array(ids, pa.string()), **columns}, metadata=METADATA)
-    with atomic_write(out) as temporary:
-        pq.write_table(table, temporary)
+    with open_table(out, format=format, metadata=METADATA) as write:
+        write(pa.table({"id": pa.array(ids, pa.string()), **columns}))
 
 
 def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
@@ -64,20 +66,10 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     InputError
         If the file's name ends in nothing that is read.
     RatingsError
-        If a column is absent, a reward is no number, an id stands twice, or no id is a pair's.
+        If a column is absent, a reward is not a number, an id stands twice, or no id is a pair's.
     """
-    table = _read(Path(path))
-    absent = [name for name in ("id", *_COLUMNS) if name not in table.column_names]
-    if absent:
-        raise RatingsError(
-            f"these are no rewards of pairs: no column {', '.join(map(repr, absent))}; found "
-            f"{table.column_names[:20]}.",
-            source=str(path),
-        )
-    try:
-        numbers = np.column_stack([table[name].cast("float64").to_numpy() for name in _COLUMNS])
-    except ValueError as error:  # pyarrow's errors are ones
-        raise RatingsError(f"a reward is no number: {error}.", source=str(path)) from error
+    table = _read(path)
+    numbers = np.column_stack([table[name].to_numpy() for name in _COLUMNS])
     rows: dict[str, int] = {}
     for row, name in enumerate(map(str, table["id"].to_pylist())):
         if rows.setdefault(name, row) != row:
@@ -92,23 +84,28 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     return np.where(places[:, None] < 0, np.nan, numbers[places])
 
 
-def _read(path: Path) -> Any:
+def _read(path: StrPath) -> Any:
+    """The ids, as text, and the rewards."""
     import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.json
-    import pyarrow.parquet as pq
 
-    readers = {
-        ".parquet": pq.read_table,
-        ".csv": pyarrow.csv.read_csv,
-        ".jsonl": pyarrow.json.read_json,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"{path}: not a file of rewards. Expected {', '.join(readers)}.")
-    with path.open("rb"):  # a missing or unreadable file is named by the system's error
-        pass
+    from encore.ratings.files import table_batches
+
+    def choose(names: list[str]) -> dict[str, bool]:
+        if absent := [name for name in ("id", *_COLUMNS) if name not in names]:
+            raise RatingsError(
+                f"not rewards of pairs: no column {', '.join(map(repr, absent))}; found "
+                f"{names[:20]}.",
+                source=str(path),
+            )
+        return {"id": False, **dict.fromkeys(_COLUMNS, True)}
+
+    batches = list(table_batches(path, choose))
+    if not sum(batch.num_rows for batch in batches):
+        raise RatingsError("no rows; expected at least one pair.", source=str(path))
+    table = pa.concat_tables(batches, promote_options="permissive")
     try:
-        return reader(path)
-    except pa.ArrowInvalid as error:
-        raise RatingsError(f"cannot be read: {error}.", source=str(path)) from error
+        return pa.table(
+            {n: table[n].cast("float64" if n in _COLUMNS else "string") for n in table.column_names}
+        )
+    except pa.ArrowException as error:
+        raise RatingsError(f"a reward is not a number: {error}.", source=str(path)) from error

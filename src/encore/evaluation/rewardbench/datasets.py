@@ -18,9 +18,10 @@ from encore.evaluation.rewardbench.scores import (
     best_of_n,
     section_score,
 )
-from encore.files import StrPath, atomic_write, file_digest
+from encore.files import StrPath, file_digest, refuse_overwrite
 from encore.ratings import Ids
 from encore.ratings.origin import SIDES
+from encore.ratings.write import open_table, table_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,7 +143,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> dict[str, int]:
-    r"""Write a benchmark's texts as a Parquet file in the pairs layout, to be rated.
+    r"""Write a benchmark's texts as a table in the pairs layout, to be rated.
 
     The texts stay under their own licences, and some of them are unsafe to read.
 
@@ -154,7 +155,8 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
         A ``.parquet``, ``.jsonl`` or ``.csv`` file with the dataset's columns, lists in CSV
         written as JSON; without one the pinned commit is read from the hub (extra ``hub``).
     out : path-like
-        The file to write. It says which benchmark and which source it was made from.
+        The ``.parquet``, ``.csv`` or ``.jsonl`` file to write. Parquet says which benchmark and
+        which source it was made from.
 
     Returns
     -------
@@ -164,7 +166,8 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
     Raises
     ------
     InputError
-        If the source cannot be read, or is the benchmark's own and not whole.
+        If the source cannot be read, is the benchmark's own and not whole, or is *out*; or if
+        the ending of *out* is unknown.
     RatingsError
         If a column is missing, a cell is not what it should be, an id stands twice, or no row
         is of the benchmark's subsets.
@@ -180,8 +183,8 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
     >>> write_texts(BENCHMARKS["rewardbench-safety"], folder / "own.csv", folder / "out.parquet")
     {'donotanswer': 1}
     """
-    import pyarrow.parquet as pq
-
+    refuse_overwrite(out, source)
+    table_format(out)
     texts = _source(benchmark, source)
     table = _table(benchmark, texts)
     counts = benchmark.counts_in(*(Ids.of(table[c].to_pylist()) for c in ("subset", "prompt_id")))
@@ -198,8 +201,8 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
             {"benchmark": benchmark.name, **texts.provenance()}, sort_keys=True
         ),
     }
-    with atomic_write(out) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+    with open_table(out, metadata=metadata) as write:
+        write(table)
     return counts
 
 

@@ -57,6 +57,11 @@ class LocalJudge:
         self.options = options or JudgeOptions(prefill=True)
         self.limits = limits or Limits()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read, and so never written over."""
+        return (self.path,)
+
     @cached_property
     def identity(self) -> Identity:
         """The model by the digest of its file, and the options of session."""
