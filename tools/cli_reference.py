@@ -35,7 +35,7 @@ def contexts(
     )
     yield context
     if isinstance(command, click.Group):
-        for child in command.commands.values():
+        for child in (command.get_command(context, name) for name in command.list_commands(context)):
             yield from contexts(child, context)
 
 

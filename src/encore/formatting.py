@@ -6,11 +6,17 @@ A range of numbers is joined by a dash, of signed numbers by "to"; what is undef
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Protocol
 
 UNDEFINED = "–"
+# Control characters but for the end of a line, marks that turn the direction of writing, line
+# separators, and lone surrogates, which no encoding has.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 MOST_ROWS = 200
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -172,3 +178,39 @@ def html_table(
         f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     return f"{table}<p>{escape(said)}</p>" if said else table
+
+
+def visible(text: str, *, lines: bool = True) -> str:
+    r"""Text that a terminal shows and does not obey: control characters become visible escapes.
+
+    Parameters
+    ----------
+    text : str
+        Anything, from anywhere.
+    lines : bool, default True
+        Whether it may have several lines.
+
+    Examples
+    --------
+    >>> visible("\x1b[2Jgone"), visible("two\nlines", lines=False)
+    ('\\x1b[2Jgone', 'two\\nlines')
+    """
+    shown = _UNSEEN.sub(lambda found: _escape(found[0]), text)
+    return shown if lines else shown.replace("\n", "\\n")
+
+
+def visible_json(text: str) -> str:
+    r"""The same for JSON, which stays the same: such characters are within texts alone.
+
+    Examples
+    --------
+    >>> visible_json('"\x7f"')
+    '"\\u007f"'
+    """
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape(letter: str) -> str:
+    named = {"\t": "\\t", "\r": "\\r"}
+    code = ord(letter)
+    return named.get(letter) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")

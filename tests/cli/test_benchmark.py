@@ -1,4 +1,4 @@
-"""``encore compare`` with a benchmark, other rewards and forms for papers."""
+"""``encore benchmark``; other rewards and forms for papers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from click.testing import Result
 Run = Callable[..., Result]
 HUB = "id,subset,prompt,chosen,rejected"
 RULES = ("--rules", "rules.toml")
-SAFETY = ("--benchmark", "rewardbench-safety")
+SAFETY = ("benchmark", "rewardbench-safety")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def table(result: Result) -> dict[str, dict[str, str]]:
 def test_a_benchmark_is_scored_with_ties_wrong_and_other_sections_left_out(
     run: Run, rated: Path
 ) -> None:
-    result = run("compare", rated, *RULES, *SAFETY, "--format", "csv")
+    result = run(*SAFETY, rated, *RULES, "--format", "csv")
     uniform = table(result)["uniform"]
     assert "chat" not in uniform
     # Won 3 of 5, tied 1: 60 % strict, 70 % half, 3 of 4 resolved. Chat, lost, is no part of it.
@@ -64,7 +64,7 @@ def test_a_benchmark_is_scored_with_ties_wrong_and_other_sections_left_out(
 
 
 def test_the_table_stands_above_the_comparison_with_its_caption(run: Run, rated: Path) -> None:
-    result = run("compare", rated, *RULES, *SAFETY)
+    result = run(*SAFETY, rated, *RULES)
     assert result.exit_code == 0
     assert "published: uniform (Llama-3.1-8B)" in result.stdout
     assert "over 1 of its 5 subsets" in result.stdout
@@ -72,7 +72,7 @@ def test_the_table_stands_above_the_comparison_with_its_caption(run: Run, rated:
 
 
 def test_ties_are_counted_as_asked(run: Run, rated: Path) -> None:
-    half = table(run("compare", rated, *RULES, *SAFETY, "--ties", "half", "--format", "csv"))
+    half = table(run(*SAFETY, rated, *RULES, "--ties", "half", "--format", "csv"))
     assert half["uniform"]["donotanswer"] == "70.0"
 
 
@@ -83,7 +83,7 @@ def test_ties_are_counted_as_asked(run: Run, rated: Path) -> None:
 def test_forms_for_papers_hold_the_table_alone(
     form: str, start: str, run: Run, rated: Path
 ) -> None:
-    result = run("compare", rated, *RULES, *SAFETY, "--format", form)
+    result = run(*SAFETY, rated, *RULES, "--format", form)
     assert result.exit_code == 0 and result.stdout.startswith(start)
 
 
@@ -96,16 +96,16 @@ def test_json_is_a_form_too(run: Run) -> None:
 
 def test_texts_are_rated_and_then_compared(run: Run, texts: Path, rated: Path) -> None:
     rater = ("--rater", f"recorded:{rated}", "-o", "new.parquet")
-    result = run("compare", texts, *RULES, *SAFETY, *rater, "--format", "csv")
+    result = run(*SAFETY, texts, *RULES, *rater, "--format", "csv")
     # The recorded ratings are found by the ids of the texts.
     assert table(result)["uniform"]["Safety"] == "60.0"
     assert pq.read_table("new.parquet").num_rows == 5
-    again = run("compare", "new.parquet", *RULES, *SAFETY, "--format", "csv")
+    again = run(*SAFETY, "new.parquet", *RULES, "--format", "csv")
     assert table(again) == table(result)
 
 
 def test_texts_alone_are_written_for_any_rater(run: Run, texts: Path) -> None:
-    result = run("compare", texts, *SAFETY, "--write-texts", "out.parquet")
+    result = run(*SAFETY, texts, "--write-texts", "out.parquet")
     assert (result.exit_code, result.stdout) == (0, "out.parquet\n")
     assert result.stderr == (
         "Note: not rewardbench-safety as it is: 1 of 5 subsets; 5 of 740 pairs.\n"
@@ -116,12 +116,12 @@ def test_texts_alone_are_written_for_any_rater(run: Run, texts: Path) -> None:
 def test_the_hub_is_asked_where_no_file_is_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def write(benchmark: Any, source: Any, out: Any) -> dict[str, int]:
+    def write(benchmark: Any, source: Any, out: Any, **_: Any) -> dict[str, int]:
         asked.append((benchmark.hub, source))
         return dict(benchmark.counts)
 
     monkeypatch.setattr("encore.cli.benchmark.write_texts", write)
-    result = run("compare", *SAFETY, "--write-texts", "out.parquet")
+    result = run(*SAFETY, "--write-texts", "out.parquet")
     assert (result.exit_code, result.stderr) == (0, "")
     assert asked == [("allenai/reward-bench", None)]
 
@@ -129,7 +129,7 @@ def test_the_hub_is_asked_where_no_file_is_given(run: Run, monkeypatch: pytest.M
 def test_another_reward_is_a_row(run: Run, folder: Path) -> None:
     rows = "id,chosen.reward,rejected.reward\na,9,1\nb,9,1\nc,9,1\nd,9,1\n"
     (folder / "judge.csv").write_text(rows)
-    result = run("compare", "pairs.csv", *RULES, "--also", "judge=judge.csv", "--format", "csv")
+    result = run("compare", "pairs.csv", *RULES, "--rewards", "judge=judge.csv", "--format", "csv")
     assert table(result)["judge"]["Safety"] == "100.0"
 
 
@@ -139,15 +139,12 @@ def test_another_reward_is_a_row(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare"], "Missing argument 'PAIRS'; or name a --benchmark and a --rater."),
+        (["compare"], "Missing argument 'PAIRS'."),
         (["compare", "pairs.csv"], "Missing option '--rules'."),
-        (["compare", *SAFETY], "give rated PAIRS with their --rules, or a --rater."),
+        ([*SAFETY], "give RATED pairs with their --rules, or a --rater."),
+        ([*SAFETY, "pairs.csv"], "give RATED pairs with their --rules, or a --rater."),
         (
-            ["compare", "pairs.csv", *RULES, "--rater", "local"],
-            "--rater and --write-texts go with --benchmark.",
-        ),
-        (
-            ["compare", "pairs.csv", *RULES, *SAFETY, "-o", "x.parquet"],
+            [*SAFETY, "pairs.csv", *RULES, "-o", "x.parquet"],
             "--out goes with --rater: it holds the new ratings.",
         ),
     ],
@@ -159,7 +156,7 @@ def test_what_does_not_go_together_is_wrong_usage(
 
 
 def test_pairs_of_other_subsets_alone_are_refused(run: Run) -> None:
-    said = refused(run("compare", "pairs.csv", *RULES, "--benchmark", "rewardbench2-safety"))
+    said = refused(run("benchmark", "rewardbench2-safety", "pairs.csv", *RULES))
     assert said.startswith("Error: pairs.csv: no pair is of the subsets ['Safety'].")
 
 
@@ -167,8 +164,11 @@ def test_pairs_of_other_subsets_alone_are_refused(run: Run) -> None:
 def test_the_texts_are_never_written_over(option: str, run: Run, texts: Path, rated: Path) -> None:
     rater = ("--rater", f"recorded:{rated}") if option == "-o" else ()
     before = texts.read_bytes()
-    said = refused(run("compare", texts, *RULES, *SAFETY, *rater, option, texts))
-    assert said == f"Error: {texts} is the input; write to another file."
+    said = refused(run(*SAFETY, texts, *RULES, *rater, option, texts))
+    name = "--out" if option == "-o" else option
+    assert said == (
+        f"Error: {name} would write over {texts}, which RATED reads; write to another file."
+    )
     assert texts.read_bytes() == before
 
 
@@ -176,13 +176,13 @@ def test_a_folder_that_is_not_there_is_refused_before_rating(
     run: Run, texts: Path, rated: Path
 ) -> None:
     given = ("--rater", f"recorded:{rated}", "-o", "nowhere/out.parquet")
-    said = refused(run("compare", texts, *RULES, *SAFETY, *given))
+    said = refused(run(*SAFETY, texts, *RULES, *given))
     assert said == "Error: nowhere/out.parquet: there is no folder nowhere; make it first."
 
 
 @pytest.mark.parametrize("name", ["none.parquet", "none.csv", "none.jsonl"])
 def test_another_reward_s_file_that_is_not_there_is_named(name: str, run: Run) -> None:
-    said = refused(run("compare", "pairs.csv", *RULES, "--also", f"judge={name}"))
+    said = refused(run("compare", "pairs.csv", *RULES, "--rewards", f"judge={name}"))
     assert said == f"Error: {name}: No such file or directory."
 
 
@@ -195,16 +195,20 @@ def test_what_is_left_out_of_a_table_is_said_beside_it(run: Run) -> None:
     assert result.stdout.startswith("method,")
 
 
+def test_a_reward_without_a_name_is_wrong_usage(run: Run) -> None:
+    said = refused(run("compare", "pairs.csv", *RULES, "--rewards", "judge.csv"), 2)
+    assert said == "Error: Invalid value for '--rewards': 'judge.csv': expected NAME=FILE."
+
+
 @pytest.mark.parametrize(
-    ("also", "said"),
+    ("reward", "said"),
     [
-        ("judge.csv", "Error: --also judge.csv: expected NAME=FILE."),
         ("linear=judge.csv", "Error: other rewards are named ['linear'], as rows of ours"),
-        ("judge=pairs.csv", "Error: pairs.csv: these are no rewards of pairs"),
+        ("judge=pairs.csv", "Error: pairs.csv: not rewards of pairs"),
     ],
 )
 def test_other_rewards_that_cannot_be_used_are_refused(
-    also: str, said: str, run: Run, folder: Path
+    reward: str, said: str, run: Run, folder: Path
 ) -> None:
     (folder / "judge.csv").write_text("id,chosen.reward,rejected.reward\na,9,1\n")
-    assert refused(run("compare", "pairs.csv", *RULES, "--also", also)).startswith(said)
+    assert refused(run("compare", "pairs.csv", *RULES, "--rewards", reward)).startswith(said)

@@ -91,7 +91,7 @@ def test_json_holds_every_scheme_uniform_first_and_why_others_are_left_out(run: 
 
 @pytest.mark.usefixtures("spread_pairs")
 def test_fewer_folds_let_the_learned_scheme_in(run: Run) -> None:
-    found = of_json(compared(run, "--folds", "2", "--json"))
+    found = of_json(compared(run, "--n-folds", "2", "--json"))
     assert "bradley_terry" in [row["scheme"] for row in found["rows"]]
     assert "bradley_terry" not in found["skipped"]
 
@@ -114,7 +114,7 @@ def test_a_calibration_set_of_its_own_gives_the_entropies(run: Run, folder: Path
 def test_a_scheme_that_does_not_know_some_pairs_says_so(run: Run, folder: Path) -> None:
     rows = ["5,5,1,4", "4,5,1,5", "3,3,3,3", "2,5,4,", "5,5,1,1"]
     (folder / "pairs.csv").write_text("\n".join([HEAD, *rows]))
-    assert "Note: uniform: 1 pair left out, for a reward is unknown.\n" in compared(run).stderr
+    assert "Note: uniform: 1 pair left out because a reward is unknown.\n" in compared(run).stderr
 
 
 def test_the_bundled_pairs_are_compared_without_a_note(run: Run) -> None:
@@ -172,7 +172,7 @@ def test_pairs_that_no_scheme_can_tell_of_are_refused(run: Run, folder: Path) ->
     )
 
 
-@pytest.mark.parametrize("option", [["--folds", "1"], ["--seed", "-1"], ["--folds", "x"]])
+@pytest.mark.parametrize("option", [["--n-folds", "1"], ["--seed", "-1"], ["--n-folds", "x"]])
 def test_an_option_beyond_its_bounds_is_wrong_usage(option: list[str], run: Run) -> None:
     result = compared(run, *option)
     assert (result.exit_code, result.stdout) == (2, "")

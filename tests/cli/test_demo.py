@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def test_the_demo_ends_well_and_has_nothing_to_note(shown: tuple[Path, Result]) 
 
 def test_the_demo_writes_its_files_and_names_them(shown: tuple[Path, Result]) -> None:
     folder, result = shown
-    assert {path.name for path in folder.iterdir()} == MADE
+    assert {path.name for path in folder.iterdir()} == {*MADE, ".encore-demo.json"}
     written = result.stdout.partition("\nWritten:\n")[2]
     assert {Path(line.strip()) for line in written.splitlines()} == {folder / f for f in MADE}
 
@@ -79,17 +81,50 @@ def test_the_files_of_the_demo_go_into_the_verbs(shown: tuple[Path, Result], run
 
 
 def test_the_demo_writes_beside_the_caller_by_default_and_over_an_earlier_one(
-    run: Run, folder: Path
+    run: Run, shown: tuple[Path, Result]
 ) -> None:
-    (folder / "encore-demo").mkdir()
-    (folder / "encore-demo" / "weights.json").write_text("old")
+    shutil.copytree(shown[0], "encore-demo")
+    # As if an older ENCORE had written it: it is the demo's own, whatever it holds.
+    made = Path("encore-demo/.encore-demo.json")
+    text = Path("encore-demo/weights.json").read_bytes()
+    Path("encore-demo/weights.json").write_text("older")
+    digests = made.read_text().replace(
+        hashlib.sha256(text).hexdigest(), hashlib.sha256(b"older").hexdigest()
+    )
+    made.write_text(digests)
     result = run("demo", "--json")
     assert result.exit_code == 0
     assert Weights.load("encore-demo/weights.json").scheme == "linear"
-    assert {path.name for path in Path("encore-demo").iterdir()} == MADE
+    assert Path("encore-demo/weights.json").read_bytes() == text
     found = json.loads(result.stdout)
     assert set(found) == {"comparison", "weights"}
     assert (found["comparison"]["n_pairs"], found["weights"]["scheme"]) == (458, "linear")
+
+
+@pytest.mark.parametrize("name", sorted(FILES | {"report.html"}))
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_file_that_the_demo_did_not_write_is_never_written_over(
+    name: str, linked: bool, run: Run, folder: Path
+) -> None:
+    own = folder / "own" if linked else folder / "mine" / name
+    (folder / "mine").mkdir()
+    own.write_text("mine")
+    if linked:
+        (folder / "mine" / name).symlink_to(own)
+    result = run("demo", "--out", "mine")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: mine/{name}: the demo did not write it, or it was changed since; name another "
+        f"folder with --out.\n"
+    )
+    assert own.read_text() == "mine" and [p.name for p in (folder / "mine").iterdir()] == [name]
+
+
+def test_the_bundled_files_may_be_there_already(run: Run, folder: Path) -> None:
+    (folder / "d").mkdir()
+    shutil.copyfile(examples.ratings_path(), folder / "d" / "ratings.parquet")
+    shutil.copyfile(examples.rules_path(), folder / "d" / "rules.toml")
+    assert run("demo", "--out", "d").exit_code == 0
 
 
 def test_a_file_is_no_folder_to_write_to(run: Run) -> None:

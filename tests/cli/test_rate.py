@@ -101,7 +101,7 @@ def test_a_limit_rates_the_first_rows(texts: Path, run: Run) -> None:
         (
             (
                 *("--rater", "openai:m", "--base-url", "http://a/v1"),
-                *("--samples", "3", "--temperature", "0"),
+                *("--n-samples", "3", "--temperature", "0"),
             ),
             "several samples at temperature 0 are one answer told several times",
         ),
@@ -121,7 +121,10 @@ def test_the_data_is_not_written_over(texts: Path, run: Run) -> None:
     shutil.copy(texts, "same.csv")
     options = ("--rules", "rules.toml", "--rater", "recorded:pairs.csv", "-o", "same.csv")
     result = run("rate", "same.csv", *options)
-    assert result.exit_code == 1 and "same.csv is the input" in result.stderr
+    assert (
+        result.exit_code == 1
+        and "--out would write over same.csv, which DATA reads" in result.stderr
+    )
     assert Path("same.csv").read_text() == texts.read_text()
 
 

@@ -71,7 +71,8 @@ def test_a_calibration_needs_no_rules(run: Run) -> None:
 def test_it_never_writes_over_what_it_reads_nor_into_no_folder(run: Run) -> None:
     run("calibrate", *BUNDLED, "-o", "c.json")
     before = Path("c.json").read_bytes()
-    assert "is the input" in run("report", "c.json", "-o", "c.json").stderr
+    said = "Error: --out would write over c.json, which SOURCE reads; write to another file.\n"
+    assert run("report", "c.json", "-o", "c.json").stderr == said
     assert Path("c.json").read_bytes() == before
     assert "there is no folder" in run("report", "c.json", "-o", "no/r.html").stderr
 
@@ -80,12 +81,14 @@ def test_neither_rules_nor_figures_overwrite_what_is_read(run: Run) -> None:
     Path("rules.toml").write_bytes(examples.rules_path().read_bytes())
     rules = Path("rules.toml").read_bytes()
     refused = run("report", BUNDLED[0], "--rules", "rules.toml", "-o", "rules.toml")
-    assert "is the input" in refused.stderr
+    assert "--out would write over rules.toml, which --rules reads" in refused.stderr
     assert Path("rules.toml").read_bytes() == rules
     table = "response_id," + ",".join(examples.rules().ids) + "\n" + "r," + ",".join(["5"] * 12)
     Path("shares.csv").write_text(table)
     given = ("shares.csv", "--rules", "rules.toml", "--figures", ".", "-o", "r.html")
-    assert "shares.csv is the input" in run("report", *given).stderr
+    assert (
+        "--figures would write over shares.csv, which SOURCE reads" in run("report", *given).stderr
+    )
     assert Path("shares.csv").read_text() == table
     assert not Path("r.html").exists()
 
@@ -94,7 +97,7 @@ def test_the_page_is_none_of_the_figures(run: Run) -> None:
     Path("f").mkdir()
     result = run("report", *BUNDLED, "--figures", "f", "-o", "f/../f/shares.svg")
     assert (result.exit_code, list(Path("f").iterdir())) == (1, [])
-    assert "is one of the files of --figures" in result.stderr
+    assert "--figures and --out would both write" in result.stderr
 
 
 def test_figures_that_cannot_be_written_leave_no_page(run: Run) -> None:

@@ -57,7 +57,10 @@ def test_who_is_no_judge_cannot_choose(rater: tuple[str, ...], run: Run) -> None
 def test_the_rules_are_not_written_over(run: Run, folder: Path) -> None:
     before = (folder / "rules.toml").read_bytes()
     line = ("rules", "select", "rules.toml", "-k", "1", "--ratings", "ratings.csv")
-    assert "rules.toml is the input" in run(*line, "-o", "rules.toml").stderr
+    assert (
+        "--out would write over rules.toml, which NAME reads"
+        in run(*line, "-o", "rules.toml").stderr
+    )
     assert (folder / "rules.toml").read_bytes() == before
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
@@ -40,12 +41,15 @@ def test_info_says_who_rated_what(store: Path, run: Run) -> None:
     assert shown["raters"][0]["prompt_tokens"] == 109
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_an_export_holds_every_answer(suffix: str, store: Path, run: Run) -> None:
     result = run("store", "export", "s.sqlite", "-o", f"a{suffix}")
     assert (result.exit_code, result.stdout) == (0, f"a{suffix}: 2 answers\n")
-    with Path(f"a{suffix}").open(newline="") as file:
-        rows = list(csv.DictReader(file) if suffix == ".csv" else map(json.loads, file))
+    if suffix == ".parquet":
+        rows = pq.read_table("a.parquet").to_pylist()
+    else:
+        with Path(f"a{suffix}").open(newline="") as file:
+            rows = list(csv.DictReader(file) if suffix == ".csv" else map(json.loads, file))
     harm, privacy = rows
     assert (harm["rule"], float(harm["value"]), harm["reason"]) == (
         *("Does no harm.", 4.5),
@@ -55,9 +59,16 @@ def test_an_export_holds_every_answer(suffix: str, store: Path, run: Run) -> Non
 
 
 def test_an_export_of_another_kind_is_refused(store: Path, run: Run) -> None:
-    result = run("store", "export", "s.sqlite", "-o", "a.parquet")
+    result = run("store", "export", "s.sqlite", "-o", "a.xlsx")
     assert result.exit_code == 1
-    assert "an export is a .csv or a .jsonl file" in result.stderr
+    assert "a.xlsx: a table's name ends in .parquet, .csv, .jsonl" in result.stderr
+
+
+def test_an_export_of_an_empty_store_has_its_columns(run: Run) -> None:
+    with Store("empty.sqlite") as store:
+        store.info()
+    assert run("store", "export", "empty.sqlite", "-o", "a.csv").stdout == "a.csv: 0 answers\n"
+    assert Path("a.csv").read_text().startswith("conversation,rater,rule,scale,sample,value,")
 
 
 def test_gc_counts_before_it_removes(store: Path, run: Run) -> None:

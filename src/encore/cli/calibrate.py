@@ -8,23 +8,17 @@ import click
 
 from encore.calibration import Calibration, diagnose
 from encore.calibration import calibrate as calibrate_ratings
-from encore.cli.options import (
-    counted,
-    existing,
-    json_option,
-    note,
-    output,
-    print_json,
-    refuse_overwrite,
-    rules_option,
-    working,
-)
+from encore.cli.options import counted, json_option, output, rules_option
+from encore.cli.paths import Reads
+from encore.cli.screen import note, print_json, say, working
+from encore.cli.verb import format_option, verb
 from encore.rules import Rulebook
 
 
-@click.command()
-@click.argument("ratings", type=existing(), nargs=-1, required=True)
+@verb()
+@click.argument("ratings", type=Reads(streams=True), nargs=-1, required=True)
 @rules_option()
+@format_option
 @output("The calibration.json to write.")
 @json_option()
 def calibrate(ratings: tuple[Path, ...], rules_source: str, out: Path, as_json: bool) -> None:
@@ -34,7 +28,6 @@ def calibrate(ratings: tuple[Path, ...], rules_source: str, out: Path, as_json: 
     Example:
       encore calibrate ratings.parquet --rules rules.toml -o calibration.json
     """
-    refuse_overwrite(out, *ratings)
     rules = Rulebook.load(rules_source)
     with working("calibrating"):
         first, *others = (calibrate_ratings(path, rules) for path in ratings)
@@ -43,8 +36,8 @@ def calibrate(ratings: tuple[Path, ...], rules_source: str, out: Path, as_json: 
     _report(calibration, out, as_json)
 
 
-@click.command()
-@click.argument("calibrations", type=existing(), nargs=-1, required=True)
+@verb()
+@click.argument("calibrations", type=Reads(), nargs=-1, required=True)
 @output("The calibration.json to write.")
 @json_option()
 def merge(calibrations: tuple[Path, ...], out: Path, as_json: bool) -> None:
@@ -75,7 +68,7 @@ def _report(calibration: Calibration, out: Path, as_json: bool) -> None:
         )
     responses = counted(calibration.n_responses, "response")
     prompts = counted(calibration.n_prompts, "prompt")
-    click.echo(f"{out}: {responses} to {prompts} under {counted(len(calibration.rules), 'rule')}")
+    say(f"{out}: {responses} to {prompts} under {counted(len(calibration.rules), 'rule')}")
 
 
 def _notes(calibration: Calibration) -> None:

@@ -12,19 +12,30 @@ import click
 from encore import examples
 from encore.calibration import diagnose
 from encore.cli.compare import print_comparison
-from encore.cli.options import console, json_option, note, print_json, working
+from encore.cli.options import json_option
+from encore.cli.paths import WritesFolder
+from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import calibration_table
-from encore.errors import MissingExtraError
+from encore.cli.verb import verb
+from encore.errors import InputError, MissingExtraError
 from encore.evaluation import Comparison
+from encore.files import atomic_write, file_digest, read_document, write_document
 from encore.reporting import report
 from encore.rewards import Reward, score_file
 
+_FILES = (
+    *("ratings.parquet", "rules.toml", "calibration.json"),
+    *("weights.json", "rewards.parquet", "report.html"),
+)
+# What the demo wrote, so that it never writes over anything else.
+_MADE, _KIND = ".encore-demo.json", "encore.demo"
 
-@click.command()
+
+@verb()
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("encore-demo"),
+    type=WritesFolder(_FILES),
+    default="encore-demo",
     show_default=True,
     help="Folder to write to.",
 )
@@ -39,11 +50,11 @@ def demo(out: Path, as_json: bool) -> None:
       encore demo --out encore-demo
     """
     out.mkdir(parents=True, exist_ok=True)
-    ratings, rules = out / "ratings.parquet", out / "rules.toml"
-    shutil.copyfile(examples.ratings_path(), ratings)
-    shutil.copyfile(examples.rules_path(), rules)
-    files = [out / name for name in ("calibration.json", "weights.json", "rewards.parquet")]
-    page = out / "report.html"
+    _check_ours(out)
+    ratings, rules, *files = (out / name for name in _FILES)
+    page = files.pop()
+    _copy(examples.ratings_path(), ratings)
+    _copy(examples.rules_path(), rules)
     with working("calibrating, comparing and drawing"):
         made = report(ratings, examples.rules())
         calibration, linear = made.content.calibration, made.content.weights
@@ -57,8 +68,39 @@ def demo(out: Path, as_json: bool) -> None:
             files.append(page)
         except MissingExtraError as error:
             note(f"Note: there is no report.html: {error}")
+    written = [ratings, rules, *files]
+    digests = {path.name: file_digest(path) for path in written}
+    write_document(out / _MADE, _KIND, 1, {"sha256": digests})
     if as_json:
         return print_json({"comparison": comparison.to_dict(), "weights": linear.to_dict()})
-    console().print(calibration_table(calibration, diagnose(calibration), linear))
+    show(calibration_table(calibration, diagnose(calibration), linear))
     print_comparison(comparison)
-    click.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in (ratings, rules, *files)))
+    say("", "Written:", *(f"  {path}" for path in written))
+
+
+def _check_ours(out: Path) -> None:
+    """Refuse a folder in which a file of these names is not one that the demo wrote.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    made = out / _MADE
+    known = read_document(made, _KIND, 1).get("sha256") if made.exists() else {}
+    shipped = {
+        "ratings.parquet": file_digest(examples.ratings_path()),
+        "rules.toml": file_digest(examples.rules_path()),
+    }
+    for path in (out / name for name in _FILES):
+        ours = (dict(known or {}).get(path.name), shipped.get(path.name))
+        if path.exists() and file_digest(path) not in ours:
+            raise InputError(
+                f"{path}: the demo did not write it, or it was changed since; name another folder "
+                f"with --out."
+            )
+
+
+def _copy(source: Path, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        shutil.copyfile(source, temporary)

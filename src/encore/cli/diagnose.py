@@ -8,24 +8,20 @@ import click
 
 from encore.calibration import Calibration, calibrate, premise
 from encore.calibration import diagnose as diagnose_calibration
-from encore.cli.options import (
-    console,
-    counted,
-    existing,
-    json_option,
-    print_json,
-    rules_option,
-    working,
-)
+from encore.cli.options import counted, json_option, rules_option
+from encore.cli.paths import Reads
+from encore.cli.screen import print_json, say, show, working
 from encore.cli.tables import calibration_table
+from encore.cli.verb import format_option, verb
 from encore.errors import InputError
 from encore.rules import Rulebook
 from encore.weights import Auto
 
 
-@click.command()
-@click.argument("source", type=existing())
+@verb()
+@click.argument("source", type=Reads(streams=True))
 @rules_option(required=False)
+@format_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 if anything is found.")
 @json_option()
 @click.pass_context
@@ -46,11 +42,11 @@ def diagnose(
     if as_json:
         print_json({**diagnosis.to_dict(), "premise": found.to_dict(), "supported": chosen})
     else:
-        console().print(calibration_table(calibration, diagnosis))
+        show(calibration_table(calibration, diagnosis))
         for finding in diagnosis.findings:
-            click.echo(f"{finding.kind}: {finding.message}")
-        click.echo(counted(len(diagnosis), "finding"))
-        click.echo(f"{found.sentence}\n{chosen[0].upper()}{chosen[1:]}.")
+            say(f"{finding.kind}: {finding.message}")
+        say(counted(len(diagnosis), "finding"))
+        say(found.sentence, f"{chosen[0].upper()}{chosen[1:]}.")
     ctx.exit(1 if strict and len(diagnosis) else 0)
 
 

@@ -7,26 +7,20 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import (
-    console,
-    counted,
-    existing,
-    json_option,
-    note,
-    note_uneven,
-    print_json,
-    seed_option,
-    working,
-)
+from encore.cli.options import counted, json_option, note_uneven, seed_option
+from encore.cli.paths import Reads
+from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import evaluation_table
+from encore.cli.verb import format_option, verb
 from encore.evaluation import FEW_PROMPTS
 from encore.evaluation import evaluate as evaluate_reward
 from encore.rewards import Reward
 
 
-@click.command()
-@click.argument("pairs", type=existing())
-@click.option("--weights", type=existing(), required=True, help="A weights.json or reward.json.")
+@verb()
+@click.argument("pairs", type=Reads(streams=True))
+@click.option("--weights", type=Reads(), required=True, help="A weights.json or reward.json.")
+@format_option
 @seed_option()
 @json_option()
 def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
@@ -46,7 +40,7 @@ def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
         note(f"Note: fewer than {FEW_PROMPTS} prompts, so intervals too narrow: {', '.join(few)}.")
     if as_json:
         return print_json(evaluation.to_dict())
-    console().print(evaluation_table(evaluation))
+    show(evaluation_table(evaluation))
     defined = not math.isnan(evaluation.separation)
     separation = f"{evaluation.separation:.2f} standard deviations" if defined else "-"
-    click.echo(f"separation {separation}")
+    say(f"separation {separation}")

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import (
-    counted,
-    existing,
-    json_option,
-    note,
-    on_device,
-    print_json,
-    working,
-)
+from encore.cli.options import counted, json_option, on_device
+from encore.cli.paths import Reads, ReadsNamed, WritesFolder
+from encore.cli.screen import note, print_json, say, working
+from encore.cli.verb import format_option, verb
 from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
 from encore.raters.texts import first_conversations
@@ -24,17 +19,23 @@ from encore.weights import Weights
 _EXACT = 1e-5
 
 
-@click.command()
-@click.argument("model")
-@click.option("--weights", "weights_path", type=existing(), required=True, help="weights.json.")
+@verb()
+@click.argument("model", type=ReadsNamed(folders=True))
+@click.option("--weights", "weights_path", type=Reads(), required=True, help="weights.json.")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=WritesFolder(),
     required=True,
     help="The folder to write.",
 )
-@click.option("--check", "texts", help="Score these texts both ways, and say how they differ.")
+@click.option(
+    "--check",
+    "texts",
+    type=ReadsNamed(folders=True, streams=True),
+    help="Score these texts both ways, and say how they differ.",
+)
+@format_option
 @click.option(
     "--limit",
     type=click.IntRange(2),
@@ -80,7 +81,7 @@ def fold(
     if as_json:
         print_json({**told, "check": None if found is None else asdict(found)})
     else:
-        click.echo(f"{out}: {counted(len(weights.rules), 'head')} folded into one")
+        say(f"{out}: {counted(len(weights.rules), 'head')} folded into one")
         if found is not None:
             _print_check(found)
     if found is not None and not (
@@ -94,13 +95,13 @@ def fold(
 
 
 def _print_check(found: FoldCheck) -> None:
-    click.echo(
+    say(
         f"{counted(found.n_responses, 'response')} scored both ways: largest difference "
         f"{found.largest_difference:.1e} of the largest reward, "
         f"{found.rank_agreement:.2%} of pairs in the same order."
     )
     if found.clipped_share:
-        click.echo(
+        say(
             f"{found.clipped_share:.2%} of the heads' values lie beyond their scales. Composing "
             f"clips them and a folded head cannot: {found.clipped_rank_agreement:.2%} of pairs are "
             f"in the order of the composed rewards."

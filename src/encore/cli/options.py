@@ -1,64 +1,42 @@
-"""Arguments, options and output that verbs share."""
+"""Arguments and options that verbs share."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
-from encore.errors import InputError
-from encore.files import without_nan
+from encore.cli.paths import STORE, ReadsNamed, Updates, Writes
+from encore.cli.screen import note
 
 F = TypeVar("F", bound=Callable[..., Any])
-# Room for every column where the output is no terminal and so has no width of its own.
-_PIPED_WIDTH = 120
 
 
-def existing() -> click.Path:
-    """A file that must exist."""
-    return click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def output(help_text: str) -> Callable[[F], F]:
+def output(help_text: str, *, required: bool = True, table: bool = False) -> Callable[[F], F]:
     """``-o``: the file to write."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    return click.option("-o", "--out", type=path, required=True, help=help_text)
-
-
-def refuse_overwrite(out: Path, *inputs: Path) -> None:
-    """Refuse to write over what is read: the data would be lost.
-
-    Raises
-    ------
-    InputError
-        If *out* is one of the *inputs*.
-    """
-    if out.exists() and any(out.samefile(path) for path in inputs):
-        raise InputError(f"{out} is the input; write to another file.")
-
-
-def refuse_no_folder(out: Path) -> None:
-    """Refuse a file in no folder before the work, not after it.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder.
-    """
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
+    kind = Writes(table=table)
+    return click.option("-o", "--out", type=kind, required=required, help=help_text)
 
 
 def rules_option(*, required: bool = True) -> Callable[[F], F]:
     """``--rules``: a file, or the name of a catalogue."""
     help_text = "rules.toml, or the name of a catalogue (see `encore rules list`)."
-    return click.option("--rules", "rules_source", required=required, help=help_text)
+    return click.option(
+        "--rules", "rules_source", type=ReadsNamed(), required=required, help=help_text
+    )
+
+
+def store_option(help_text: str) -> Callable[[F], F]:
+    """``--store``: where a rater's answers are kept."""
+    return click.option(
+        "--store",
+        "store_path",
+        type=Updates(*STORE),
+        default="encore-store.sqlite",
+        show_default=True,
+        help=help_text,
+    )
 
 
 def seed_option(help_text: str = "For the intervals.") -> Callable[[F], F]:
@@ -91,11 +69,6 @@ def on_device(verb: F) -> F:
     return verb
 
 
-def console() -> Console:
-    """Where results go: standard output."""
-    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-
-
 def counted(number: int, noun: str) -> str:
     """A number with its noun.
 
@@ -107,11 +80,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def note(message: str) -> None:
-    """Say something beside the result, on standard error."""
-    click.echo(message, err=True)
-
-
 def note_uneven(n_uneven: int) -> None:
     """Say that pairs do not compare like with like, if some do not."""
     if n_uneven:
@@ -119,15 +87,3 @@ def note_uneven(n_uneven: int) -> None:
             f"Note: the two sides of {counted(n_uneven, 'pair')} are rated under different rules; "
             f"leaving a rule out shifts a reward."
         )
-
-
-@contextmanager
-def working(what: str) -> Iterator[None]:
-    """A spinner on standard error, where that is a terminal."""
-    with Console(stderr=True).status(what):
-        yield
-
-
-def print_json(value: Any) -> None:
-    """Print plain data as JSON; what is undefined (NaN) becomes null."""
-    click.echo(json.dumps(without_nan(value), indent=1, ensure_ascii=False, allow_nan=False))

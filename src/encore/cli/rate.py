@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
-from encore.cli.options import (
-    console,
-    counted,
-    json_option,
-    note,
-    print_json,
-    refuse_no_folder,
-    rules_option,
-)
+from encore.cli.options import counted, json_option, output, rules_option, store_option
+from encore.cli.paths import ReadsNamed
 from encore.cli.raters import Chosen, rater_options
+from encore.cli.screen import note, print_json, progress, say, show
 from encore.cli.tables import coverage_table
+from encore.cli.verb import format_option, stream_format, verb
 from encore.errors import InputError, StoppedError
 from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, plan
 from encore.rules import Rulebook
@@ -33,21 +23,13 @@ from encore.rules import Rulebook
 _Price = tuple[float, float]
 
 
-@click.command()
-@click.argument("data")
+@verb()
+@click.argument("data", type=ReadsNamed(folders=True, streams=True))
 @rules_option(required=False)
 @rater_options()
-@click.option(
-    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
-)
-@click.option(
-    "--store",
-    "store_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("encore-store.sqlite"),
-    show_default=True,
-    help="Where every answer is kept; a run goes on from what is there.",
-)
+@output("The .parquet, .csv or .jsonl file to write.", required=False, table=True)
+@format_option
+@store_option("Where every answer is kept; another run starts from what is there.")
 @click.option(
     "--price",
     type=click.FloatRange(0),
@@ -90,10 +72,6 @@ def rate(
     """
     if out is None and not dry_run:
         raise click.UsageError("Missing option '-o' / '--out'; or only plan with '--dry-run'.")
-    if out is not None:
-        refuse_no_folder(out)
-    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
-        raise InputError(f"{out} is the input; write to another file.")
     rules, texts = rules_of(rules_source, chosen), Texts(data, split, limit)
     # A plan leaves no file behind.
     with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
@@ -102,7 +80,7 @@ def rate(
             return _print_plan(plan(job, chosen.options), price, as_json=as_json)
         rate_job(job, price, partial_out=out if partial else None)
         rated = job.rated()
-        rated.save(out)
+        rated.save(out, format=stream_format(out))
         _print_rated(job, rated, out, price=price, as_json=as_json)
 
 
@@ -127,49 +105,33 @@ def rate_job(job: Job, price: _Price | None = None, partial_out: Path | None = N
         _run(job, price)
     except (StoppedError, KeyboardInterrupt) as reason:
         if partial_out is not None:
-            job.rated().save(partial_out)
+            job.rated().save(partial_out, format=stream_format(partial_out))
         _give_up(job, reason, partial_out)
 
 
 def _run(job: Job, price: _Price | None) -> None:
     if job.n_stored:
         note(f"{job.n_stored} of {job.n_wanted} answers are in {job.store.path} already.")
-    with _bar(job, price) as update:
-        job.run(update)
+    n_left = job.n_wanted - job.n_stored
+    with progress("rating") as (update, note_above):
+        job.on_note = note_above
+        job.run(lambda now: update(now.n_done, _told(now, price), total=n_left))
 
 
-@contextmanager
-def _bar(job: Job, price: _Price | None) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        job.on_note = note
-        yield lambda now: None
-        return
-    columns = (
-        *(TextColumn("rating"), BarColumn(), MofNCompleteColumn()),
-        *(TextColumn("{task.fields[told]}"), TimeRemainingColumn()),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=job.n_wanted - job.n_stored, told="")
-        job.on_note = bar.console.print
-
-        def update(now: Progress) -> None:
-            told = f"{now.n_done / max(now.seconds, 1e-9):.1f}/s"
-            if now.n_unrated:
-                told += f", {now.n_unrated / now.n_done:.1%} unrated"
-            if price is not None:
-                told += f", ${now.usage.cost(price):.2f}"
-            bar.update(task, completed=now.n_done, told=told)
-
-        yield update
+def _told(now: Progress, price: _Price | None) -> str:
+    """Speed, failures and cost so far."""
+    told = f"{now.n_done / max(now.seconds, 1e-9):.1f}/s"
+    if now.n_unrated:
+        told += f", {now.n_unrated / now.n_done:.1%} unrated"
+    return told if price is None else f"{told}, ${now.usage.cost(price):.2f}"
 
 
 def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
     """Say how to go on; what is rated is in the store."""
     stored, command = job.count_stored(), shlex.join(["encore", *sys.argv[1:]])
     kept = f"{stored} of {job.n_wanted} answers are in {job.store.path}"
-    kept += f", and {written} holds them.\n" if written else "; no file was written.\n"
-    note(f"{kept}Go on with the same command:\n  {command}")
+    kept += f", and {written} holds them." if written else "; no file was written."
+    note(kept, "Go on with the same command:", f"  {command}")
     if isinstance(reason, KeyboardInterrupt):
         raise click.exceptions.Exit(130)
     raise reason
@@ -179,17 +141,17 @@ def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
     cost = None if price is None else planned.usage.cost(price)
     if as_json:
         return print_json({**asdict(planned), "cost_usd": cost})
-    click.echo(
+    say(
         f"{counted(planned.n_responses, 'response')}, {planned.n_distinct} of them distinct: "
         f"{counted(planned.n_answers, 'answer')}, {planned.n_stored} of them stored."
     )
-    click.echo(
+    say(
         f"Left to ask: {counted(planned.n_requests, 'request')}, about {planned.prompt_tokens:,} "
         f"tokens in ({planned.shared_tokens:,} of them repeat a prefix that a cache can serve) and "
         f"{planned.completion_tokens:,} out."
     )
     if cost is not None:
-        click.echo(f"About ${cost:,.2f}, at most, with nothing cached.")
+        say(f"About ${cost:,.2f}, at most, with nothing cached.")
 
 
 def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_json: bool) -> None:
@@ -207,7 +169,7 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
                 "notes": job.notes,
             }
         )
-    console().print(coverage_table(rated.coverage))
+    show(coverage_table(rated.coverage))
     if rated.n_cut:
         cut = counted(rated.n_cut, "response")
         note(f"Note: {cut} judged with the middle of an overlong text left out.")
@@ -215,8 +177,8 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     done = f"{counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}"
     if isinstance(job.rater, Heads):
-        return click.echo(f"{out}: {done}; {usage.prompt_tokens:,} tokens read")
-    click.echo(
+        return say(f"{out}: {done}; {usage.prompt_tokens:,} tokens read")
+    say(
         f"{out}: {done}; {counted(usage.n_requests, 'request')}, {usage.prompt_tokens:,} tokens in "
         f"({share:.0%} cached), {usage.completion_tokens:,} out{spent}"
     )

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from encore.cli.options import on_device
+from encore.cli.paths import ReadsRater
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
@@ -23,16 +24,14 @@ FENCE_KEY = "ENCORE_FENCE_KEY"
 
 _JUDGE = (
     click.option(
-        "--read",
-        "reading",
+        "--reading",
         type=click.Choice(["auto", "probabilities", "text"]),
         default="auto",
         show_default=True,
         help="What ratings are read from; auto: token probabilities where the endpoint gives them.",
     ),
     click.option(
-        "--samples",
-        "n_samples",
+        "--n-samples",
         type=click.IntRange(1),
         default=1,
         show_default=True,
@@ -111,7 +110,11 @@ class Chosen:
 def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a verb the options, and what they choose as ``chosen``; None without ``--rater``."""
     rater = click.option(
-        "--rater", "spec", required=required, help=f"Who rates: {', '.join(_RATERS)}."
+        "--rater",
+        "spec",
+        type=ReadsRater(),
+        required=required,
+        help=f"Who rates: {', '.join(_RATERS)}.",
     )
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,19 +7,10 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import (
-    existing,
-    json_option,
-    note,
-    output,
-    print_json,
-    refuse_no_folder,
-    refuse_overwrite,
-    rules_option,
-    seed_option,
-    working,
-)
-from encore.errors import InputError
+from encore.cli.options import json_option, output, rules_option, seed_option
+from encore.cli.paths import Reads, WritesFolder
+from encore.cli.screen import note, print_json, say, working
+from encore.cli.verb import format_option, verb
 from encore.extras import require
 from encore.reporting import Report
 from encore.reporting import report as make_report
@@ -28,15 +19,15 @@ from encore.rules import Rulebook
 from encore.weights import Weights
 
 
-@click.command()
-@click.argument("source", type=existing())
+@verb()
+@click.argument("source", type=Reads(streams=True))
 @rules_option(required=False)
 @click.option(
-    "--weights", type=existing(), help="A weights.json to look at.  [default: scheme linear]"
+    "--weights", type=Reads(), help="A weights.json to look at.  [default: scheme linear]"
 )
 @click.option(
     "--calibration-set",
-    type=existing(),
+    type=Reads(streams=True),
     help="Ratings, or a calibration.json, to calibrate on instead.",
 )
 @click.option(
@@ -46,9 +37,10 @@ from encore.weights import Weights
 )
 @click.option(
     "--figures",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=WritesFolder(FILES),
     help="Folder to also write every figure to, as PNG, SVG and CSV.",
 )
+@format_option
 @output("The HTML page to write.")
 @seed_option("For the intervals and the samples.")
 @json_option()
@@ -74,19 +66,9 @@ def report(
       encore report pairs.parquet --rules rules.toml --weights weights.json --figures figures \\
         -o report.html
     """
-    given = (source, weights, calibration_set, Path(rules_source or ""))
-    read = [path for path in given if path is not None and path.is_file()]
-    refuse_overwrite(out, *read)
-    refuse_no_folder(out)
     for name in ("jinja2", "matplotlib"):  # before the work, not after it
         require(name, extra="report", feature="A report")
     if figures is not None:
-        for name in FILES:
-            refuse_overwrite(figures / name, *read)
-            if (figures / name).resolve() == out.resolve():
-                raise InputError(
-                    f"{out} is one of the files of --figures; write the page elsewhere."
-                )
         figures.mkdir(parents=True, exist_ok=True)
     options = {
         "--rules": rules_source,
@@ -110,9 +92,9 @@ def report(
     content = made.content
     for text in content.notes:
         note(f"Note: {text}")
-    click.echo(f"{content.evidence}\n{out}")
+    say(content.evidence, out)
     if figures is not None:
-        click.echo(f"{figures}: {len(drawn)} files")
+        say(f"{figures}: {len(drawn)} files")
 
 
 def _command(source: Path, options: dict[str, object], *, include_text: bool) -> str:

@@ -7,18 +7,12 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import (
-    console,
-    counted,
-    json_option,
-    note,
-    on_device,
-    output,
-    print_json,
-    refuse_overwrite,
-    working,
-)
+from encore.cli.options import counted, json_option, on_device, output
+from encore.cli.paths import ReadsNamed
+from encore.cli.screen import note, print_json, say, show, working
+from encore.cli.select import select
 from encore.cli.tables import rules_table
+from encore.cli.verb import Verb, format_option
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models, ranged
 from encore.raters.texts import first_conversations
@@ -30,7 +24,7 @@ def rules() -> None:
     """List, show and check rules."""
 
 
-@rules.command("list")
+@rules.command("list", cls=Verb)
 @json_option()
 def list_rules(as_json: bool) -> None:
     """List the catalogues that ship with ENCORE.
@@ -47,14 +41,14 @@ def list_rules(as_json: bool) -> None:
         return print_json(listed)
     width = max(map(len, listed))
     for name, rulebook in catalogues().items():
-        click.echo(f"{name:{width}}  {len(rulebook)} rules in {len(rulebook.groups)} groups")
+        say(f"{name:{width}}  {len(rulebook)} rules in {len(rulebook.groups)} groups")
 
 
-@rules.command()
-@click.argument("name")
+@rules.command("show", cls=Verb)
+@click.argument("name", type=ReadsNamed())
 @click.option("--group", help="Only the rules of this group.")
 @json_option()
-def show(name: str, group: str | None, as_json: bool) -> None:
+def show_rules(name: str, group: str | None, as_json: bool) -> None:
     """Show the rules of NAME, a catalogue or a rules.toml.
 
     \b
@@ -71,11 +65,11 @@ def show(name: str, group: str | None, as_json: bool) -> None:
         title = f"{name}, group {group}"
     if as_json:
         return print_json({"digest": rulebook.digest, "rules": rulebook.to_dicts()})
-    console().print(rules_table(f"{title}: {counted(len(rulebook), 'rule')}", rulebook))
+    show(rules_table(f"{title}: {counted(len(rulebook), 'rule')}", rulebook))
 
 
-@rules.command()
-@click.argument("name")
+@rules.command(cls=Verb)
+@click.argument("name", type=ReadsNamed())
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
 @json_option()
 def check(name: str, strict: bool, as_json: bool) -> None:
@@ -94,16 +88,22 @@ def check(name: str, strict: bool, as_json: bool) -> None:
         shown = {"n_rules": len(rulebook), "digest": rulebook.digest}
         print_json({**shown, "findings": [asdict(finding) for finding in findings]})
     else:
-        click.echo(f"{name}: {len(rulebook)} rules, digest {rulebook.digest[:12]}")
+        say(f"{name}: {len(rulebook)} rules, digest {rulebook.digest[:12]}")
         for finding in findings:
-            click.echo(f"  {finding.rule}: {finding.kind}: {finding.message}")
+            say(f"  {finding.rule}: {finding.kind}: {finding.message}")
     if strict and findings:
         raise click.exceptions.Exit(1)
 
 
-@rules.command()
-@click.argument("model")
-@click.option("--on", "data", help="Texts to measure ranges on, as `encore rate` takes them.")
+@rules.command(cls=Verb)
+@click.argument("model", type=ReadsNamed(folders=True, several=True))
+@click.option(
+    "--on",
+    "data",
+    type=ReadsNamed(folders=True, streams=True),
+    help="Texts to measure ranges on, as `encore rate` takes them.",
+)
+@format_option
 @click.option(
     "--limit",
     type=click.IntRange(10),
@@ -135,7 +135,6 @@ def heads(
       encore rules heads encore:mini -o rules.toml
       encore rules heads reward-model --on pairs.jsonl -o rules.toml
     """
-    refuse_overwrite(out, *(Path(path) for path in (data,) if path and Path(path).exists()))
     running = open_models(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
@@ -149,4 +148,7 @@ def heads(
     found.save(out, f"The rules of {model}.")
     if as_json:
         return print_json({"out": str(out), "rules": found.to_dicts()})
-    click.echo(f"{out}: {counted(len(found), 'rule')}")
+    say(f"{out}: {counted(len(found), 'rule')}")
+
+
+rules.add_command(select)

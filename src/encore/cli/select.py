@@ -10,32 +10,31 @@ from pathlib import Path
 import click
 
 from encore.calibration import Calibration, Selection, calibrate, select_rules
-from encore.cli.options import (
-    console,
-    counted,
-    existing,
-    json_option,
-    note,
-    output,
-    print_json,
-    refuse_overwrite,
-)
+from encore.cli.options import counted, json_option, output
+from encore.cli.paths import Reads, ReadsNamed
 from encore.cli.raters import Chosen, rater_options
+from encore.cli.screen import note, print_json, say, show
 from encore.cli.tables import picks_table, votes_table
+from encore.cli.verb import format_option, verb
 from encore.errors import InputError
 from encore.raters import ChosenRules, Judge, LocalJudge, Texts, choose_rules
 from encore.rules import Rulebook
 
 
-@click.command()
-@click.argument("name")
+@verb()
+@click.argument("name", type=ReadsNamed())
 @click.option("-k", "k", type=click.IntRange(1), required=True, help="How many rules.")
 @click.option(
     "--ratings",
-    type=existing(),
+    type=Reads(streams=True),
     help="Choose by these: a ratings file, or a calibration.json, under the rules of NAME.",
 )
-@click.option("--data", help="Or let the judge --rater choose, on texts as `encore rate` takes.")
+@click.option(
+    "--data",
+    type=ReadsNamed(folders=True, streams=True),
+    help="Or let the judge --rater choose, on texts as `encore rate` takes.",
+)
+@format_option
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -70,7 +69,6 @@ def select(
     """
     if (ratings is None) == (data is None):
         raise click.UsageError("Give either '--ratings' or '--data' with '--rater'.")
-    refuse_overwrite(out, *(path for path in (Path(name), ratings) if path and path.exists()))
     catalogue = Rulebook.load(name)
     if ratings is not None:
         selection = select_rules(_calibration(ratings, catalogue), k)
@@ -103,10 +101,10 @@ def _choose_by_judge(
 def _print_selection(selection: Selection, k: int, out: Path, *, as_json: bool) -> None:
     if as_json:
         return print_json({"out": str(out), "picks": [asdict(pick) for pick in selection.picks]})
-    console().print(picks_table(selection.picks))
+    show(picks_table(selection.picks))
     if len(selection.picks) < k:
         note(f"Note: only {len(selection.picks)} rules tell something that the others do not.")
-    click.echo(f"{out}: {counted(len(selection.rules), 'rule')}")
+    say(f"{out}: {counted(len(selection.rules), 'rule')}")
 
 
 def _print_chosen_rules(chosen: ChosenRules, out: Path, *, as_json: bool) -> None:
@@ -114,6 +112,6 @@ def _print_chosen_rules(chosen: ChosenRules, out: Path, *, as_json: bool) -> Non
         told = {"n_asked": chosen.n_asked, "n_valid": chosen.n_valid}
         votes = [asdict(vote) for vote in chosen.votes]
         return print_json({"out": str(out), **told, "votes": votes, "rules": chosen.rules.ids})
-    console().print(votes_table(chosen))
+    show(votes_table(chosen))
     note(f"{chosen.n_valid} of {chosen.n_asked} answers named rules.")
-    click.echo(f"{out}: {counted(len(chosen.rules), 'rule')}")
+    say(f"{out}: {counted(len(chosen.rules), 'rule')}")

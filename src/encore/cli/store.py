@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from encore.cli.options import counted, existing, json_option, output, print_json, refuse_overwrite
+from encore.cli.options import counted, json_option, output
+from encore.cli.paths import STORE, ReadsNamed, Updates
+from encore.cli.screen import print_json, say
+from encore.cli.verb import Verb, format_option, stream_format
 from encore.errors import InputError
-from encore.files import atomic_write
 from encore.raters import Store
+from encore.ratings.write import open_table
 from encore.rules import Rulebook
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _DAY = 86_400.0
+_AT_ONCE = 10_000
+_STORE = Updates(*STORE, exists=True)  # SQLite writes beside a file that it only reads
 
 
 @click.group()
@@ -24,8 +33,8 @@ def store() -> None:
     """Look into a store of ratings, export it, clean it."""
 
 
-@store.command()
-@click.argument("file", type=existing())
+@store.command(cls=Verb)
+@click.argument("file", type=_STORE)
 @json_option()
 def info(file: Path, as_json: bool) -> None:
     """Say what the store FILE holds, rater by rater.
@@ -38,12 +47,12 @@ def info(file: Path, as_json: bool) -> None:
         held = opened.info()
     if as_json:
         return print_json(asdict(held))
-    click.echo(f"{file}: {held.n_bytes:,} bytes, {counted(len(held.raters), 'rater')}")
+    say(f"{file}: {held.n_bytes:,} bytes, {counted(len(held.raters), 'rater')}")
     for entry in held.raters:
         who = entry["rater"]
         name = who.get("model") or who.get("file") or who.get("kind")
         last = datetime.fromtimestamp(entry["last"], UTC)
-        click.echo(
+        say(
             f"  {who.get('kind')} {name}: {counted(entry['n_answers'], 'answer')} about "
             f"{counted(entry['n_conversations'], 'response')} under "
             f"{counted(entry['n_rules'], 'rule')}, {entry['n_unrated']} unrated, "
@@ -51,9 +60,10 @@ def info(file: Path, as_json: bool) -> None:
         )
 
 
-@store.command()
-@click.argument("file", type=existing())
-@output("The .csv or .jsonl file to write.")
+@store.command(cls=Verb)
+@click.argument("file", type=_STORE)
+@output("The .parquet, .csv or .jsonl file to write.", table=True)
+@format_option
 @json_option()
 def export(file: Path, out: Path, as_json: bool) -> None:
     """Write every answer in the store FILE with its rater, rule and reason.
@@ -62,33 +72,37 @@ def export(file: Path, out: Path, as_json: bool) -> None:
     Example:
       encore store export encore-store.sqlite -o answers.csv
     """
-    refuse_overwrite(out, file)
-    if out.suffix not in (".csv", ".jsonl"):
-        raise InputError(f"{out}: an export is a .csv or a .jsonl file.")
     n_rows = 0
-    with (
-        Store(file) as opened,
-        atomic_write(out) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = None
-        for row in opened.rows():
-            n_rows += 1
-            if out.suffix == ".jsonl":
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-                continue
-            if writer is None:
-                writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
+    with Store(file) as opened, open_table(out, format=stream_format(out)) as write:
+        for table in _tables(opened):
+            write(table)
+            n_rows += table.num_rows
     if as_json:
         return print_json({"out": str(out), "n_answers": n_rows})
-    click.echo(f"{out}: {counted(n_rows, 'answer')}")
+    say(f"{out}: {counted(n_rows, 'answer')}")
 
 
-@store.command()
-@click.argument("file", type=existing())
-@click.option("--rules", "rules_source", help="Remove answers under every rule but these.")
+def _tables(store: Store) -> Iterator[pa.Table]:
+    """All answers; the first table is empty, so that an empty store has columns too."""
+    import pyarrow as pa
+
+    texts = ("conversation", "rater", "rule", "scale", "reason", "probabilities", "reply")
+    numbers = ("value", "spread", "made")
+    names = (*texts[:4], "sample", *numbers[:2], *texts[4:])
+    counts = ("n_requests", "prompt_tokens", "cached_tokens", "completion_tokens", "n_cut")
+    kinds = {**dict.fromkeys(texts, pa.string()), **dict.fromkeys(numbers, pa.float64())}
+    schema = pa.schema([(n, kinds.get(n, pa.int64())) for n in (*names, *counts, "made")])
+    yield schema.empty_table()
+    rows = store.rows()
+    while part := list(islice(rows, _AT_ONCE)):
+        yield pa.Table.from_pylist(part, schema)
+
+
+@store.command(cls=Verb)
+@click.argument("file", type=_STORE)
+@click.option(
+    "--rules", "rules_source", type=ReadsNamed(), help="Remove answers under every rule but these."
+)
 @click.option(
     "--older-than", type=click.FloatRange(0), metavar="DAYS", help="Remove older answers."
 )
@@ -121,4 +135,4 @@ def gc(
         )
     if as_json:
         return print_json({"n_answers": removed, "dry_run": dry_run})
-    click.echo(f"{file}: {counted(removed, 'answer')} {'to remove' if dry_run else 'removed'}")
+    say(f"{file}: {counted(removed, 'answer')} {'to remove' if dry_run else 'removed'}")

@@ -5,43 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from encore.calibration import Calibration, Diagnosis, Pick
 from encore.cli.options import counted
+from encore.cli.screen import Grid, new_table
 from encore.evaluation import Comparison, Evaluation, SubsetTable
-from encore.formatting import UNDEFINED, interval, number, percent, sparkline
+from encore.formatting import UNDEFINED, interval, number, percent, sparkline, visible
 from encore.raters import ChosenRules, Coverage
 from encore.rules import Rulebook
 from encore.weights import Weights
 
 
-def new_table(title: str, *columns: str) -> Table:
-    """A table whose first column names what the row is about; numbers are on the right.
-
-    All fit a terminal of 80 columns; on a narrower one names fold, numbers never do.
-    """
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    # A title may be wider than its table, and must not be broken for that.
-    table.title = Text(title, style="italic", no_wrap=True, overflow="ignore", justify="left")
-    for position, name in enumerate(columns):
-        left = position == 0 or name in ("ratings", "flags")
-        folds = position == 0 or name == "flags"
-        table.add_column(
-            name, justify="left" if left else "right", overflow="fold", no_wrap=not folds
-        )
-    return table
-
-
 def rules_table(title: str, rules: Rulebook) -> Table:
     """Rules with their scales and texts."""
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
+    table = Grid(title=visible(title, lines=False), title_justify="left", box=SIMPLE_HEAD)
     for name in ("rule", "scale (worst to best)", "text"):
         table.add_column(name)
     for rule in rules:
-        table.add_row(escape(rule.id), escape(str(rule.scale)), escape(rule.text))
+        table.add_row(rule.id, str(rule.scale), rule.text)
     return table
 
 
@@ -53,7 +35,7 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
         reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
         spread = number(rule.mean_spread)
         share = percent(rule.n_rated / rule.n_responses)
-        table.add_row(escape(rule.rule), str(rule.n_responses), share, spread, reasons)
+        table.add_row(rule.rule, str(rule.n_responses), share, spread, reasons)
     return table
 
 
@@ -67,7 +49,7 @@ def picks_table(picks: Sequence[Pick]) -> Table:
             else (pick.nearest, f"{pick.correlation:.2f}")
         )
         shares = (percent(pick.explained), percent(pick.resolved_share))
-        table.add_row(escape(pick.rule), *shares, escape(near[0]), near[1])
+        table.add_row(pick.rule, *shares, near[0], near[1])
     return table
 
 
@@ -76,7 +58,7 @@ def votes_table(election: ChosenRules) -> Table:
     table = new_table("votes", "rule", "votes", "chosen")
     for vote in election.votes:
         chosen = "yes" if vote.rule in election.rules.ids else ""
-        table.add_row(escape(vote.rule), str(vote.n_votes), chosen)
+        table.add_row(vote.rule, str(vote.n_votes), chosen)
     return table
 
 
@@ -104,7 +86,7 @@ def calibration_table(
             percent(float(v[i])) for v in (calibration.coverage, calibration.resolved_share)
         ]
         flags = " ".join(diagnosis.flags(rule.id))
-        table.add_row(escape(rule.id), sparkline(counts), *numbers, flags)
+        table.add_row(rule.id, sparkline(counts), *numbers, flags)
     return table
 
 
@@ -113,7 +95,7 @@ def weights_table(weights: Weights) -> Table:
     table = new_table(f"weights: {weights.scheme}", "rule", "weight", "share %")
     rows = zip(weights.rules.ids, weights.values, weights.shares, strict=True)
     for rule_id, value, share in rows:
-        table.add_row(escape(rule_id), f"{value:#.4g}", percent(share))
+        table.add_row(rule_id, f"{value:#.4g}", percent(share))
     return table
 
 
@@ -121,24 +103,24 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Accuracy of one reward, per subset."""
     table = new_table(evaluation.title, *evaluation.columns)
     for subset, *cells in evaluation.table:
-        table.add_row(escape(subset), *cells)
+        table.add_row(subset, *cells)
     return table
 
 
 def plain_table(table: SubsetTable) -> Table:
     """A comparison by subset; its caption is printed apart. What is published says so by name."""
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shown = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for position, name in enumerate(table.columns[:-1]):
         # Names of subsets are wider than their numbers: broken after hyphens, they need not be.
         shown.add_column(
-            escape(name.replace("-", "-\n").replace(", ", ",\n")),
+            visible(name, lines=False).replace("-", "-\n").replace(", ", ",\n"),
             justify="right" if position else "left",
             no_wrap=position > 0,
             min_width=None if position else 32,
         )
     for method, *cells, source in table.rows:
         name = method if source == "here" else f"{source}: {method}"
-        shown.add_row(escape(name), *map(escape, cells))
+        shown.add_row(name, *cells)
     return shown
 
 
@@ -174,5 +156,5 @@ def accuracy_by_rule_table(comparison: Comparison) -> Table:
     for rule in comparison.rules:
         conventions = ("strict", "half", "resolved", "right")
         cells = [percent(rule.accuracy[name].value) for name in conventions]
-        table.add_row(escape(rule.rule), f"{rule.entropy:.3f}", *cells, percent(rule.tie_rate))
+        table.add_row(rule.rule, f"{rule.entropy:.3f}", *cells, percent(rule.tie_rate))
     return table

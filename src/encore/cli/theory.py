@@ -7,8 +7,9 @@ import math
 import click
 from rich.table import Table
 
-from encore.cli.options import console, json_option, print_json, working
-from encore.cli.tables import new_table
+from encore.cli.options import json_option
+from encore.cli.screen import new_table, print_json, say, show, working
+from encore.cli.verb import verb
 from encore.formatting import percent
 from encore.theory import STAND_INS, Setting, Study, saturation_grid, study_stand_ins
 
@@ -26,7 +27,7 @@ _LEGEND = """\
 """
 
 
-@click.command()
+@verb()
 @click.option("--detail", is_flag=True, help="Also print every rule of every setting.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="For the simulated pairs."
@@ -50,14 +51,13 @@ def theory(detail: bool, seed: int, as_json: bool) -> None:
         study = study_stand_ins(saturation_grid(), rng=seed)
     if as_json:
         return print_json(study.to_dict())
-    screen = console()
     if detail:
         for setting in study.settings:
-            screen.print(_rules_table(setting))
-    screen.print(_correlations_table(study))
-    screen.print(_accuracy_table(study))
-    click.echo(_LEGEND)
-    screen.print(f"[bold]{study.sentence}[/bold]", soft_wrap=True)
+            show(_rules_table(setting))
+    show(_correlations_table(study))
+    show(_accuracy_table(study))
+    say(*_LEGEND.split("\n"))
+    show(study.sentence, style="bold")
 
 
 def _scale(setting: Setting) -> str:

@@ -10,39 +10,39 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
 
-from encore.cli.options import (
-    console,
-    counted,
-    existing,
-    json_option,
-    note,
-    on_device,
-    print_json,
-    rules_option,
-)
+from encore.cli.options import counted, json_option, on_device, rules_option
+from encore.cli.paths import Reads, ReadsNamed, Updates, Writes, WritesFolder
+from encore.cli.screen import new_table, note, print_json, progress, say, show
+from encore.cli.verb import format_option, verb
 from encore.heads.training.save import TrainedHeads
 from encore.heads.training.train import TrainedGate
 from encore.raters import train as train_heads
 from encore.raters.train import METHODS, POOLINGS
 
 
-@click.command()
-@click.argument("ratings", type=existing())
-@click.option("--backbone", required=True, help="A model: a folder, of the hub, minilm.")
+@verb()
+@click.argument("ratings", type=Reads(streams=True))
+@click.option(
+    "--backbone",
+    type=ReadsNamed(folders=True),
+    required=True,
+    help="A model: a folder, of the hub, minilm.",
+)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=WritesFolder(),
     required=True,
     help="The folder to write; for a gate, the file.",
 )
 @rules_option(required=False)
-@click.option("--texts", help="The texts of RATINGS, if they are not in it, found by their ids.")
+@click.option(
+    "--texts",
+    type=ReadsNamed(folders=True, streams=True),
+    help="The texts of RATINGS, if they are not in it, found by their ids.",
+)
+@format_option
 @click.option(
     "--method",
     type=click.Choice(list(METHODS)),
@@ -63,12 +63,12 @@ from encore.raters.train import METHODS, POOLINGS
     show_default=True,
     help="What heads read: what the architecture gives them, or the mean over tokens (BERT).",
 )
-@click.option("--states", type=click.Path(path_type=Path), help="Keep the states in this file.")
+@click.option("--states", type=Updates(".json"), help="Keep the states in this file.")
 @click.option(
     "--held-out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Writes(table=True),
     help="Of bradley-terry and gating: also write the pairs' rewards by heads or gates that did "
-    "not see their prompt, for `encore compare`.",
+    "not see their prompt, for `encore compare --rewards`.",
 )
 @click.option("--n-epochs", type=float, default=1.0, show_default=True)
 @click.option("--learning-rate", type=float, default=2e-5, show_default=True)
@@ -105,12 +105,8 @@ def train(
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    columns = (*(TextColumn("states"), BarColumn(), MofNCompleteColumn()), TimeRemainingColumn())
-    with Bar(
-        *columns, console=Console(stderr=True), disable=not Console(stderr=True).is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda n_done, n_total: bar.update(task, completed=n_done, total=n_total)
+    with progress("states") as (update, _):
+        yield lambda n_done, n_total: update(n_done, total=n_total)
 
 
 def _print_trained(trained: TrainedHeads, out: Path, *, as_json: bool) -> None:
@@ -118,24 +114,22 @@ def _print_trained(trained: TrainedHeads, out: Path, *, as_json: bool) -> None:
         quality = [asdict(found) for found in trained.quality]
         told = {"method": trained.method, "validated": trained.validated, "n_cut": trained.n_cut}
         return print_json({"out": str(out), **told, "quality": quality})
-    table = Table(title=f"{trained.validated}", box=None)
-    for name in ("rule", "targets", "penalty", "R²", "AUC"):
-        table.add_column(name, justify="left" if name == "rule" else "right")
+    table = new_table(trained.validated, "rule", "targets", "penalty", "R²", "AUC")
     for found in trained.quality:
         penalty = "" if found.alpha is None else f"{found.alpha:.3g}"
         r2 = "" if np.isnan(found.r2) else f"{found.r2:.3f}"
         table.add_row(found.rule, str(found.n_targets), penalty, r2, f"{found.auc:.3f}")
-    console().print(table)
+    show(table)
     if trained.n_cut:
         note(f"Note: {counted(trained.n_cut, 'text')} cut in the middle.")
-    click.echo(f"{out}: {counted(len(trained.rules), 'head')}, see its README.md")
+    say(f"{out}: {counted(len(trained.rules), 'head')}, see its README.md")
 
 
 def _print_gate(trained: TrainedGate, out: Path, *, as_json: bool) -> None:
     if as_json:
         told = {"accuracy": trained.accuracy, "uniform_accuracy": trained.uniform_accuracy}
         return print_json({"out": str(out), "n_pairs": trained.n_pairs, **told})
-    click.echo(
+    say(
         f"{out}: a gate; strict accuracy on {counted(trained.n_pairs, 'pair')} by gates that did "
         f"not see their prompts: {trained.accuracy:.1%}; by uniform weights: "
         f"{trained.uniform_accuracy:.1%}"

@@ -9,16 +9,11 @@ import click
 
 from encore.calibration import Calibration
 from encore.calibration.entropy import ESTIMATORS
-from encore.cli.options import (
-    console,
-    existing,
-    json_option,
-    note,
-    output,
-    print_json,
-    refuse_overwrite,
-)
+from encore.cli.options import json_option, output
+from encore.cli.paths import Reads, ReadsNamed
+from encore.cli.screen import note, print_json, say, show
 from encore.cli.tables import weights_table
+from encore.cli.verb import format_option, verb
 from encore.errors import InputError
 from encore.evaluation import choose
 from encore.ratings import as_pairs
@@ -27,9 +22,9 @@ from encore.weights import LEARNED, SCHEMES, Weights, load_hand_weights, make_sc
 _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by hand."
 
 
-@click.command()
-@click.argument("calibration", type=existing())
-@click.option("--scheme", default="linear", show_default=True, help=_SCHEME_HELP)
+@verb()
+@click.argument("calibration", type=Reads())
+@click.option("--scheme", type=ReadsNamed(), default="linear", show_default=True, help=_SCHEME_HELP)
 @click.option("--strength", type=float, help="Of linear: 0 is uniform, 1 the source.  [default: 1]")
 @click.option("--temperature", type=float, help="Of softmax, in nats.  [default: 2]")
 @click.option("--estimator", type=click.Choice(ESTIMATORS), help="Of linear and softmax.")
@@ -37,32 +32,42 @@ _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by
 @click.option("--seed", type=click.IntRange(0), help="Of random.")
 @click.option("--ridge", type=float, help="Of bradley_terry: the penalty.  [default: 1]")
 @click.option(
-    "--pairs", type=existing(), help="Of bradley_terry and auto: labelled pairs to learn from."
+    "--pairs",
+    type=Reads(streams=True),
+    help="Of bradley_terry and auto: labelled pairs to learn from.",
 )
-@output("The weights.json to write.")
+@format_option
+@output("The weights.json to write; without it they are only printed.", required=False)
 @json_option()
 def weigh(
-    calibration: Path, scheme: str, pairs: Path | None, out: Path, as_json: bool, **options: Any
+    calibration: Path,
+    scheme: str,
+    pairs: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Weigh the rules of CALIBRATION.
 
     \b
     Examples:
+      encore weigh calibration.json
       encore weigh calibration.json -o weights.json
       encore weigh calibration.json --scheme softmax --temperature 1 -o weights.json
       encore weigh calibration.json --scheme bradley_terry --pairs pairs.parquet -o weights.json
       encore weigh calibration.json --scheme auto --pairs pairs.parquet -o weights.json
     """
-    refuse_overwrite(out, calibration)
     given = {name: value for name, value in options.items() if value is not None}
     weights = _weights(Calibration.load(calibration), scheme, pairs, given)
-    weights.save(out)
+    if out is not None:
+        weights.save(out)
     for message in weights.notes:
         note(f"Note: {message}.")
     if as_json:
         return print_json(weights.to_dict())
-    console().print(weights_table(weights))
-    click.echo(out)
+    show(weights_table(weights))
+    if out is not None:
+        say(out)
 
 
 def _weights(

@@ -15,7 +15,12 @@ from encore.evaluation.cross_validate import choose
 from encore.evaluation.entropy_accuracy import EntropyCorrelation, EntropyCorrelations, RuleAccuracy
 from encore.evaluation.evaluate import Evaluation, evaluate
 from encore.evaluation.intervals import FEW_PROMPTS, Interval
-from encore.evaluation.rewardbench.datasets import BENCHMARKS, Benchmark, write_texts
+from encore.evaluation.rewardbench.datasets import (
+    BENCHMARKS,
+    Benchmark,
+    benchmark_pairs,
+    write_texts,
+)
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, best_of_n, safety_score
 from encore.evaluation.row import Row
 from encore.evaluation.subset_table import SubsetTable
@@ -38,6 +43,7 @@ __all__ = [
     "RuleAccuracy",
     "SubsetTable",
     "accuracy",
+    "benchmark_pairs",
     "best_of_n",
     "choose",
     "compare",

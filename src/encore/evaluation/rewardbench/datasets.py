@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from encore.evaluation.rewardbench.scores import (
     section_score,
 )
 from encore.files import StrPath, file_digest, refuse_overwrite
-from encore.ratings import Ids
+from encore.ratings import Ids, PreferencePairs
 from encore.ratings.origin import SIDES
 from encore.ratings.write import open_table, table_format
 
@@ -142,7 +142,37 @@ BENCHMARKS: dict[str, Benchmark] = {
 """The safety benchmarks by name."""
 
 
-def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> dict[str, int]:
+def benchmark_pairs(pairs: PreferencePairs, benchmark: Benchmark) -> PreferencePairs:
+    """The pairs of a benchmark's subsets alone.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+
+    Examples
+    --------
+    >>> from encore import examples
+    >>> from encore.ratings import as_pairs
+    >>> pairs = as_pairs(examples.ratings_path(), examples.rules())
+    >>> pairs.n_pairs, benchmark_pairs(pairs, BENCHMARKS["rewardbench-safety"]).n_pairs
+    (458, 228)
+    """
+    names = [str(pairs.subsets.names[code]) for code in pairs.subsets.codes]
+    kept = np.array([name in benchmark.counts for name in names])
+    if not kept.any():
+        raise InputError(
+            f"{pairs.ratings.origin.source}: no pair is of the subsets {list(benchmark.counts)}. "
+            f"Is there a column 'subset'?"
+        )
+    # The names of what is left alone: every name is a column of the table.
+    ours = Ids.of([name for name, keep in zip(names, kept, strict=True) if keep])
+    return replace(pairs.take(kept), subsets=ours)
+
+
+def write_texts(
+    benchmark: Benchmark, source: StrPath | None, out: StrPath, *, format: str | None = None
+) -> dict[str, int]:
     r"""Write a benchmark's texts as a table in the pairs layout, to be rated.
 
     The texts stay under their own licences, and some of them are unsafe to read.
@@ -157,6 +187,8 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
     out : path-like
         The ``.parquet``, ``.csv`` or ``.jsonl`` file to write. Parquet says which benchmark and
         which source it was made from.
+    format : {"parquet", "csv", "jsonl"}, optional
+        Of a stream; see :func:`encore.ratings.write.table_format`.
 
     Returns
     -------
@@ -184,7 +216,7 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
     {'donotanswer': 1}
     """
     refuse_overwrite(out, source)
-    table_format(out)
+    table_format(out, format)
     texts = _source(benchmark, source)
     table = _table(benchmark, texts)
     counts = benchmark.counts_in(*(Ids.of(table[c].to_pylist()) for c in ("subset", "prompt_id")))
@@ -201,7 +233,7 @@ def write_texts(benchmark: Benchmark, source: StrPath | None, out: StrPath) -> d
             {"benchmark": benchmark.name, **texts.provenance()}, sort_keys=True
         ),
     }
-    with open_table(out, metadata=metadata) as write:
+    with open_table(out, format=format, metadata=metadata) as write:
         write(table)
     return counts
 
