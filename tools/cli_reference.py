@@ -35,7 +35,9 @@ def contexts(
     )
     yield context
     if isinstance(command, click.Group):
-        for child in (command.get_command(context, name) for name in command.list_commands(context)):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from contexts(child, context)
 
 

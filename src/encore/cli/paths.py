@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,15 +209,44 @@ def check_paths(ctx: click.Context, said: str | None) -> None:
         If it would; or if there is no folder to write into, or the ending of a table is unknown.
     """
     used = list(_used(ctx))
-    for param, kind, value in used:
-        for out in kind.writes(value):
-            _refuse(out, param, [other for other in used if other[0] is not param])
+    if clashes := list(_clashes(used)):
+        is_new, param, path, other = min(clashes, key=itemgetter(0))  # what is read comes first
+        if is_new:
+            raise InputError(
+                f"{told(param)} and {told(other)} would both write {path}; give each a file of its "
+                f"own."
+            )
+        way = "into" if path.is_dir() else "over"
+        raise InputError(
+            f"{told(param)} would write {way} {path}, which {told(other)} reads; write to another "
+            f"file."
+        )
     for _, kind, value in used:
         if isinstance(kind, Writes):
             kind.check(value, said)
 
 
-def _used(ctx: click.Context) -> Iterator[tuple[click.Parameter, PathType, Any]]:
+_Use = tuple[click.Parameter, PathType, Any]
+
+
+def _clashes(used: list[_Use]) -> Iterator[tuple[bool, click.Parameter, Path, click.Parameter]]:
+    """Whether a file is only written, who writes it, the file, and who else reads or writes it."""
+    for param, kind, value in used:
+        for out in kind.writes(value):
+            for other, other_kind, other_value in used:
+                if other is param:
+                    continue
+                if found := _overlapping(out, other_kind.reads(other_value)):
+                    yield False, param, found, other
+                if found := _overlapping(out, other_kind.writes(other_value)):
+                    yield True, param, found, other
+
+
+def _overlapping(out: Path, paths: list[Path]) -> Path | None:
+    return next((path for path in paths if overlap(out, path)), None)
+
+
+def _used(ctx: click.Context) -> Iterator[_Use]:
     """Every path that the parameters name, and the defaults of those that are not given."""
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")
@@ -224,25 +254,6 @@ def _used(ctx: click.Context) -> Iterator[tuple[click.Parameter, PathType, Any]]
             several = param.multiple or param.nargs != 1
             for one in value if several else [value]:
                 yield param, param.type, one
-
-
-def _refuse(
-    out: Path, param: click.Parameter, others: Iterable[tuple[click.Parameter, PathType, Any]]
-) -> None:
-    for other, kind, value in others:
-        for path in kind.reads(value):
-            if overlap(out, path):
-                way = "into" if path.is_dir() else "over"
-                raise InputError(
-                    f"{told(param)} would write {way} {path}, which {told(other)} reads; "
-                    f"write to another file."
-                )
-        for path in kind.writes(value):
-            if overlap(out, path):
-                raise InputError(
-                    f"{told(param)} and {told(other)} would both write {path}; "
-                    f"give each a file of its own."
-                )
 
 
 def told(param: click.Parameter) -> str:
