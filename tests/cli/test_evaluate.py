@@ -45,6 +45,15 @@ def test_accuracy_is_said_by_subset_under_every_convention(run: Run) -> None:
     assert last == f"separation {separation:.2f} standard deviations"
 
 
+def test_pairs_without_subsets_are_said_once(run: Run, folder: Path) -> None:
+    text = (folder / "pairs.csv").read_text()
+    (folder / "pairs.csv").write_text(text.replace("subset", "section"))
+    result = run("evaluate", "pairs.csv", "--weights", "weights.json")
+    first = [line.split()[0] for line in result.stdout.splitlines() if line.split()]
+    assert first.count("all") == 1
+    assert "too narrow: all." in result.stderr
+
+
 def test_json_holds_the_same_numbers(run: Run) -> None:
     found = evaluated(run)
     overall = found["overall"]

@@ -137,6 +137,35 @@ def test_the_same_ratings_in_json_lines_get_the_same_rewards(run: Run, folder: P
     assert written(scored(run, "ratings.jsonl")) == written(scored(run))
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_the_ending_says_the_format_and_compare_reads_it_back(ending: str, run: Run) -> None:
+    line = ["score", "pairs.csv", "--weights", "weights.json", "-o", f"out.{ending}"]
+    assert run(*line).stdout == f"out.{ending}: 8 rewards in 4 rows\n"
+    given = ("--rules", "rules.toml", "--rewards", f"mine=out.{ending}", "--json")
+    rows = json.loads(run("compare", "pairs.csv", *given).stdout)["rows"]
+    (mine,) = [row for row in rows if row["scheme"] == "mine"]
+    # 1 over 1/4 and 13/16 over 1/4 won, 1/2 tied, 7/16 under 13/16 lost.
+    assert mine["accuracy"]["half"]["value"] == 5 / 8
+
+
+def test_columns_are_kept_on_request(run: Run, folder: Path) -> None:
+    (folder / "ratings.csv").write_text("prompt,response,harm,privacy\nHi,'=Hello,5,5\n")
+    line = ["score", "ratings.csv", "--weights", "weights.json", "--keep", "prompt,response"]
+    assert run(*line, "-o", "out.csv").exit_code == 0
+    assert Path("out.csv").read_text() == "prompt,response,reward\nHi,'=Hello,1.0\n"
+    assert refused(run(*line[:-1], "nonsense", "-o", "out.csv")).startswith(
+        "Error: ratings.csv: no column 'nonsense' to keep; found ['prompt', 'response',"
+    )
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.json"])
+def test_an_unknown_ending_is_refused_before_the_work(name: str, run: Run, folder: Path) -> None:
+    (folder / "ratings.csv").write_text("this is not what it should be")
+    assert refused(run("score", "ratings.csv", "--weights", "weights.json", "-o", name)) == (
+        f"Error: {name}: a table's name ends in .parquet, .csv, .jsonl, .ndjson; name it so.\n"
+    )
+
+
 # --- refusals -------------------------------------------------------------------------------
 
 

@@ -67,6 +67,17 @@ def test_the_default_is_linear_and_the_table_shows_weight_and_share(run: Run) ->
     assert ["harm", "0.5693", "46.7"] in rows and ["privacy", "0.6506", "53.3"] in rows
 
 
+def test_without_a_file_the_weights_are_printed_and_nothing_is_written(
+    run: Run, folder: Path
+) -> None:
+    before = sorted(folder.iterdir())
+    result = run("weigh", "calibration.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sorted(folder.iterdir()) == before
+    assert result.stdout + "out.json\n" == run("weigh", "calibration.json", "-o", "out.json").stdout
+    assert json.loads(run("weigh", "calibration.json", "--json").stdout)["scheme"] == "linear"
+
+
 def test_softmax_takes_a_temperature(run: Run) -> None:
     weights = weighed(run, "--scheme", "softmax", "--temperature", "0.5")
     # exp(-ln 2 / 0.5) = 1/4

@@ -253,3 +253,11 @@ def test_a_rule_is_found_by_its_id() -> None:
     assert two()["cost"].text == "Costs little."
     with pytest.raises(UnknownNameError, match="called 'costs'"):
         two()["costs"]
+
+
+def test_a_rules_file_that_is_not_there_is_said_not_to_be(tmp_path: Path) -> None:
+    rest = "nor is there a catalogue of that name. Catalogues: helpfulness, safety, safety-12."
+    for path, said in ((tmp_path / "rules.toml", "no such file"), (tmp_path, "a folder")):
+        with pytest.raises(InputError) as caught:
+            Rulebook.load(path)
+        assert str(caught.value) == f"{path}: {said}; {rest}"

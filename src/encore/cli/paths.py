@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -262,11 +261,5 @@ def told(param: click.Parameter) -> str:
 
 
 def _standard(path: Path, device: str) -> Path:
-    """The file that a standard stream is, where the shell made it one; ``-`` otherwise."""
-    if os.fspath(path) != STANDARD_STREAM:
-        return path
-    try:
-        is_file = stat.S_ISREG(os.stat(device).st_mode)
-    except OSError:
-        return path
-    return Path(device) if is_file else path
+    """The file or pipe that the shell gave for ``-``."""
+    return Path(device) if os.fspath(path) == STANDARD_STREAM else path

@@ -128,7 +128,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """Accuracy of every scheme, and its difference to uniform."""
     table = new_table(comparison.title, *comparison.columns)
     for scheme, *cells in comparison.table:
-        table.add_row(escape(scheme), *cells)
+        table.add_row(scheme, *cells)
     return table
 
 

@@ -80,10 +80,17 @@ class Rulebook:
         ------
         DocumentError
             If the file is not TOML or a rule in it is unusable.
-        UnknownNameError
+        InputError
             If *source* is neither a file nor a catalogue.
         """
-        path = Path(source) if Path(source).is_file() else catalogue_path(str(source))
+        path = Path(source)
+        if not path.is_file() and str(source) not in _shipped() and (path.suffix or path.is_dir()):
+            found = "a folder" if path.is_dir() else "no such file"
+            raise InputError(
+                f"{source}: {found}; nor is there a catalogue of that name. Catalogues: "
+                f"{', '.join(_shipped())}."
+            )
+        path = path if path.is_file() else catalogue_path(str(source))
         return cls.parse(path.read_bytes(), str(source))
 
     @classmethod
