@@ -39,7 +39,7 @@ def tool(name: str) -> ModuleType:
 
 
 def verbs() -> dict[str, click.Command]:
-    found = {}
+    found: dict[str, click.Command] = {}
     context = click.Context(cli)
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)

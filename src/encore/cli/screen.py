@@ -72,7 +72,7 @@ def print_json(value: Any) -> None:
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """A spinner on standard error, where that is a terminal."""
-    with screen(err=True).status(Text(visible(what))):
+    with screen(err=True).status(Text(visible(what, lines=False))):
         yield
 
 
