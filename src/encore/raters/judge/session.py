@@ -175,12 +175,12 @@ class Session:
             self.endpoint.stop(
                 EndpointError(
                     f"{self.endpoint.base_url} gives no token probabilities. Read ratings from "
-                    f"its words (--read text), with --samples for a spread."
+                    f"its words (--reading text), with --n-samples for a spread."
                 )
             )
         meaning = {
             "no logprobs": "it gives no token probabilities, so ratings are read from its words "
-            "and have no spread; --samples gives one",
+            "and have no spread; --n-samples gives one",
             "no seed": "it takes no seed, so another run may rate otherwise",
             "no temperature": "it sets the temperature itself, so another run may rate otherwise",
             "no response_format": "it takes no JSON schema, so more answers may be malformed",
