@@ -44,7 +44,7 @@ def test_healthy_ratings_have_no_findings(run: Run) -> None:
     assert result.stdout.splitlines()[-3:] == ["0 findings", UNKNOWN, CHOSEN]
     rows = [line.split() for line in result.stdout.splitlines()]
     # 40 of each level: H = ln 5 = 1.609; no prompts, so nothing is known of resolved pairs.
-    assert ["harm", "█████", "1.609", "1.000", "100.0", "-"] in rows
+    assert ["harm", "█████", "1.609", "1.000", "100.0", "–"] in rows
 
 
 @pytest.mark.usefixtures("faulty")
@@ -57,7 +57,7 @@ def test_a_finding_is_flagged_and_said(run: Run) -> None:
     )
     assert result.stdout.splitlines()[-4:] == [said, "1 finding", UNKNOWN, CHOSEN]
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["privacy", "····█", "0.000", "0.000", "100.0", "-", "constant"] in rows
+    assert ["privacy", "····█", "0.000", "0.000", "100.0", "–", "constant"] in rows
 
 
 @pytest.mark.usefixtures("faulty")

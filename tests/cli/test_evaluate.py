@@ -94,7 +94,7 @@ def test_one_pair_is_enough_and_what_it_cannot_say_is_a_dash(run: Run, folder: P
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
     # One tie: nothing is resolved.
-    assert ["all", "1", "0.0", "50.0", "50.0…50.0", "-", "100.0"] in rows
+    assert ["all", "1", "0.0", "50.0", "50.0–50.0", "–", "100.0"] in rows
     assert evaluated(run)["overall"]["accuracy"]["resolved"]["value"] is None
 
 
@@ -103,6 +103,29 @@ def test_what_is_not_defined_is_not_printed_as_nan(run: Run, folder: Path) -> No
     path.write_text("\n".join(path.read_text().splitlines()[:2]))
     result = run("evaluate", "pairs.csv", "--weights", "weights.json")
     assert result.exit_code == 0 and "nan" not in result.stdout
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_what_score_writes_is_evaluated_as_the_weights_are(ending: str, run: Run) -> None:
+    name = f"rewards.{ending}"
+    assert run("score", "pairs.csv", "--weights", "weights.json", "-o", name).exit_code == 0
+    result = run("evaluate", name, "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout) == evaluated(run)
+
+
+def test_repeats_of_a_pair_are_not_counted_twice(run: Run) -> None:
+    Weights.by_hand(examples.rules(), dict.fromkeys(examples.rules().ids, 1)).save("weights.json")
+    run("score", examples.ratings_path(), "--weights", "weights.json", "-o", "rewards.csv")
+    # 240 of the 458 pairs were rated twice: 698 rows.
+    assert len(Path("rewards.csv").read_text().splitlines()) == 699
+    found = json.loads(run("evaluate", "rewards.csv", "--json").stdout)
+    assert (found["overall"]["n_pairs"], found["n_prompts"]) == (458, 455)
+
+
+def test_pairs_with_ratings_alone_need_weights(run: Run) -> None:
+    assert refused(run("evaluate", "pairs.csv")).startswith(
+        "Error: pairs.csv: not rewards of pairs: no column 'chosen.reward', 'rejected.reward'"
+    )
 
 
 # --- refusals -------------------------------------------------------------------------------

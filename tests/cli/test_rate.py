@@ -31,7 +31,7 @@ def test_recorded_ratings_are_written_with_their_coverage(texts: Path, run: Run)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line.split() for line in result.stdout.splitlines()]
     # Four of six responses are recorded: 66.7 %.
-    assert ["harm", "6", "66.7", "-", "2", "not", "recorded"] in lines
+    assert ["harm", "6", "66.7", "–", "2", "not", "recorded"] in lines
     assert result.stdout.splitlines()[-1] == (
         "out.parquet: 6 responses under 2 rules; 0 requests, 0 tokens in (0% cached), 0 out"
     )

@@ -55,7 +55,7 @@ def test_text_files_are_read_too(name: str, tmp_path: Path, pairs: PreferencePai
     ("text", "said"),
     [
         ("id,chosen.reward\nx,1\n", "no column 'rejected.reward'"),
-        ("id,chosen.reward,rejected.reward\nx,1,0\nx,1,0\n", "row 2: pair 'x' stands twice"),
+        ("id,chosen.reward,rejected.reward\nx,1,0\nx,1,0\n", "row 2: duplicate pair 'x'"),
         (
             "id,chosen.reward,rejected.reward\nx,good,0\n",
             "row 1, .*'good' is not a number",

@@ -26,10 +26,10 @@ from encore.ratings import PreferencePairs, as_pairs
 from encore.rewards import load_rewards
 from encore.rules import Rulebook
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def comparing_options(command: F) -> F:
+def comparing_options(command: _F) -> _F:
     """How pairs are compared (:func:`compared`) and how that is shown (:func:`print_compared`)."""
     options = (
         click.option(

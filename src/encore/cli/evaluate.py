@@ -19,19 +19,25 @@ from encore.rewards import Reward
 
 @verb()
 @click.argument("pairs", type=Reads(streams=True))
-@click.option("--weights", type=Reads(), required=True, help="A weights.json or reward.json.")
+@click.option(
+    "--weights",
+    type=Reads(),
+    help="A weights.json or reward.json.  [default: PAIRS hold rewards, as `encore score` writes]",
+)
 @format_option
 @seed_option()
 @json_option()
-def evaluate(pairs: Path, weights: Path, seed: int, as_json: bool) -> None:
+def evaluate(pairs: Path, weights: Path | None, seed: int, as_json: bool) -> None:
     """Say how often one reward ranks labelled PAIRS as people do.
 
     \b
     Example:
       encore evaluate pairs.parquet --weights weights.json
+      encore evaluate rewards.parquet
     """
     with working("evaluating"):
-        evaluation = evaluate_reward(pairs, Reward.load(weights), rng=seed)
+        reward = None if weights is None else Reward.load(weights)
+        evaluation = evaluate_reward(pairs, reward, rng=seed)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out: a reward is unknown.")
     note_uneven(evaluation.n_uneven)

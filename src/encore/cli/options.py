@@ -10,16 +10,16 @@ import click
 from encore.cli.paths import STORE, ReadsNamed, Updates, Writes
 from encore.cli.screen import note
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def output(help_text: str, *, required: bool = True, table: bool = False) -> Callable[[F], F]:
+def output(help_text: str, *, required: bool = True, table: bool = False) -> Callable[[_F], _F]:
     """``-o``: the file to write."""
     kind = Writes(table=table)
     return click.option("-o", "--out", type=kind, required=required, help=help_text)
 
 
-def rules_option(*, required: bool = True) -> Callable[[F], F]:
+def rules_option(*, required: bool = True) -> Callable[[_F], _F]:
     """``--rules``: a file, or the name of a catalogue."""
     help_text = "rules.toml, or the name of a catalogue (see `encore rules list`)."
     return click.option(
@@ -27,7 +27,7 @@ def rules_option(*, required: bool = True) -> Callable[[F], F]:
     )
 
 
-def store_option(help_text: str) -> Callable[[F], F]:
+def store_option(help_text: str) -> Callable[[_F], _F]:
     """``--store``: where a rater's answers are kept."""
     return click.option(
         "--store",
@@ -39,17 +39,17 @@ def store_option(help_text: str) -> Callable[[F], F]:
     )
 
 
-def seed_option(help_text: str = "For the intervals.") -> Callable[[F], F]:
+def seed_option(help_text: str = "For the intervals.") -> Callable[[_F], _F]:
     """``--seed``."""
     return click.option("--seed", type=click.IntRange(0), default=0, help=help_text)
 
 
-def json_option() -> Callable[[F], F]:
+def json_option() -> Callable[[_F], _F]:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def on_device(verb: F) -> F:
+def on_device(verb: _F) -> _F:
     """Where and how a model with heads runs: ``--device``, ``--dtype``, ``--batch-tokens``."""
     options = (
         click.option("--device", help="For heads, as PyTorch names it.  [default: a GPU, if any]"),

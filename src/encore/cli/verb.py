@@ -20,7 +20,7 @@ from encore.errors import InputError
 from encore.files import STANDARD_STREAM, is_stream
 from encore.ratings.write import FORMATS
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 _FORMAT, _SPOOLED, _DATA_ON_STDOUT = ("encore.format", "encore.spooled", "encore.data_on_stdout")
 _HEAD_BYTES = 1 << 16
 
@@ -53,7 +53,7 @@ verb = functools.partial(click.command, cls=Verb)
 """Makes a function a verb."""
 
 
-def format_option(command: F) -> F:
+def format_option(command: _F) -> _F:
     """``--format`` of what is read from a pipe or written to one; see :func:`said_format`."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

@@ -179,7 +179,7 @@ def _rows(
     adjusted = holm(np.append(np.nan, p_values[1:]))
     names = [str(name) for name in pairs.subsets.names]
     n_prompts = len(np.unique(pairs.prompts.codes))
-    prompts_of = [n_prompts_in(pairs, k) for k in range(len(names))]
+    prompts_of = [n_prompts_in(pairs.prompts, pairs.subsets, k) for k in range(len(names))]
     rows = []
     for i, (scheme, candidate) in enumerate(candidates.items()):
         total = columns[i].sum(axis=0)

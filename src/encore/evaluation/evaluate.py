@@ -20,8 +20,9 @@ from encore.evaluation.intervals import (
 )
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
 from encore.formatting import html_table, number, percent, percent_interval
-from encore.ratings import Ids, PreferencePairs, as_pairs
+from encore.ratings import Ids, as_pairs
 from encore.rewards import Reward
+from encore.rewards.files import read_rewards
 from encore.weights import Weights
 
 
@@ -124,7 +125,7 @@ def _accuracies(found: Mapping[str, Interval]) -> tuple[str, str, str, str]:
 
 
 def evaluate(
-    pairs: Any, reward: Reward | Weights, *, rng: np.random.Generator | int = 0
+    pairs: Any, reward: Reward | Weights | None = None, *, rng: np.random.Generator | int = 0
 ) -> Evaluation:
     """Evaluate one reward on labelled pairs.
 
@@ -133,8 +134,9 @@ def evaluate(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout.
-    reward : Reward or Weights
+        In the pairs layout; or, without *reward*, a file of rewards of pairs, such as
+        :func:`~encore.rewards.score_file` writes.
+    reward : Reward or Weights, optional
         What to evaluate.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
@@ -155,23 +157,30 @@ def evaluate(
     >>> round(found.overall.accuracy["half"].value, 4), round(found.overall.tie_rate, 4)
     (0.6667, 0.6667)
     """
-    reward = Reward(reward) if isinstance(reward, Weights) else reward
-    labelled = as_pairs(pairs, reward.weights.rules)
-    rewards = reward(labelled.ratings)
-    chosen, rejected = rewards[labelled.chosen], rewards[labelled.rejected]
+    n_uneven = 0
+    if reward is None:
+        found = read_rewards(pairs)
+        values, prompts, subsets = found.values, found.prompts, found.subsets
+    else:
+        reward = Reward(reward) if isinstance(reward, Weights) else reward
+        labelled = as_pairs(pairs, reward.weights.rules)
+        rewards = reward(labelled.ratings)
+        values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])
+        prompts, subsets, n_uneven = labelled.prompts, labelled.subsets, labelled.n_uneven
+    chosen, rejected = values.T
     verdicts = outcomes(chosen, rejected)
     if not verdicts.known.any():
         raise InputError("no pair has a known reward: too much of the weight is unrated.")
-    bootstrap = ClusterBootstrap(labelled.prompts, np.random.default_rng(rng))
-    rows = sums_by_subset(verdicts, labelled.subsets)
+    bootstrap = ClusterBootstrap(prompts, np.random.default_rng(rng))
+    rows = sums_by_subset(verdicts, subsets)
     resampled = bootstrap.sums(rows).reshape(bootstrap.n_resamples, -1, 3)
     total = rows.sum(axis=0).reshape(-1, 3)
-    names = [str(name) for name in labelled.subsets.names]
+    names = [str(name) for name in subsets.names]
     present = tuple(name for name in SAFETY_COUNTS if name in names)
     return Evaluation(
         overall=_pair_accuracy(total.sum(axis=0), resampled.sum(axis=1), bootstrap.n_prompts),
         subsets={
-            name: _pair_accuracy(total[i], resampled[:, i], n_prompts_in(labelled, i))
+            name: _pair_accuracy(total[i], resampled[:, i], n_prompts_in(prompts, subsets, i))
             for i, name in enumerate(names)
         },
         safety=safety_intervals(total, resampled, names) if present else None,
@@ -179,7 +188,7 @@ def evaluate(
         separation=separation(chosen, rejected),
         n_prompts=bootstrap.n_prompts,
         n_unknown=int((~verdicts.known).sum()),
-        n_uneven=labelled.n_uneven,
+        n_uneven=n_uneven,
     )
 
 
@@ -204,9 +213,9 @@ def safety_intervals(
     return intervals
 
 
-def n_prompts_in(pairs: PreferencePairs, subset: int) -> int:
+def n_prompts_in(prompts: Ids, subsets: Ids, subset: int) -> int:
     """Prompts with a pair in one subset."""
-    return len(np.unique(pairs.prompts.codes[pairs.subsets.codes == subset]))
+    return len(np.unique(prompts.codes[subsets.codes == subset]))
 
 
 def _pair_accuracy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from encore.errors import RatingsError
 from encore.files import StrPath
-from encore.ratings import PreferencePairs
+from encore.ratings import Ids, PreferencePairs
 from encore.ratings.origin import SIDES
 from encore.ratings.write import open_table
 
@@ -66,14 +67,10 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     InputError
         If the file's name ends in nothing that is read.
     RatingsError
-        If a column is absent, a reward is not a number, an id stands twice, or no id is a pair's.
+        If a column is absent, a reward is not a number, an id is duplicate, or no id is a pair's.
     """
-    table = _read(path)
-    numbers = np.column_stack([table[name].to_numpy() for name in _COLUMNS])
-    rows: dict[str, int] = {}
-    for row, name in enumerate(map(str, table["id"].to_pylist())):
-        if rows.setdefault(name, row) != row:
-            raise RatingsError(f"pair {name!r} stands twice.", source=str(path), row=row + 1)
+    found = read_rewards(path)
+    rows = {name: row for row, name in enumerate(found.ids)}
     places = np.array([rows.get(name, -1) for name in pairs.ids])
     if (places < 0).all():
         raise RatingsError(
@@ -81,11 +78,57 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
             f"{list(pairs.ids[:3])}.",
             source=str(path),
         )
-    return np.where(places[:, None] < 0, np.nan, numbers[places])
+    return np.where(places[:, None] < 0, np.nan, found.values[places])
+
+
+@dataclass(frozen=True, eq=False)
+class PairRewards:
+    """Rewards of pairs, as a file holds them.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        The pairs.
+    values : ndarray of float64, shape (n_pairs, 2)
+        Of the chosen and the rejected response; NaN where unknown.
+    prompts, subsets : Ids
+        The pairs' prompts (each its own where none is named) and subsets (``all``).
+    """
+
+    ids: Sequence[str]
+    values: NDArray[np.float64]
+    prompts: Ids
+    subsets: Ids
+
+
+def read_rewards(path: StrPath) -> PairRewards:
+    """Read rewards of pairs; of a pair that is there with repeats, the first.
+
+    Raises
+    ------
+    InputError
+        If the file's name ends in nothing that is read.
+    RatingsError
+        If a column is absent, a reward is not a number, or an id is duplicate.
+    """
+    table = _read(path)
+    first: dict[str, int] = {}
+    for row, name in enumerate(table["id"].to_pylist()):
+        if first.setdefault(str(name), row) != row and "repeat" not in table.column_names:
+            raise RatingsError(f"duplicate pair {name!r}.", source=str(path), row=row + 1)
+    table = table.take(list(first.values()))
+    ids = list(first)
+    names = table.column_names
+    return PairRewards(
+        ids,
+        np.column_stack([table[name].to_numpy() for name in _COLUMNS]),
+        Ids.of(table["prompt_id"].to_pylist() if "prompt_id" in names else ids),
+        Ids.of(table["subset"].to_pylist() if "subset" in names else ["all"] * len(ids)),
+    )
 
 
 def _read(path: StrPath) -> Any:
-    """The ids, as text, and the rewards."""
+    """What tells pairs apart, as text, and the rewards."""
     import pyarrow as pa
 
     from encore.ratings.files import table_batches
@@ -97,15 +140,18 @@ def _read(path: StrPath) -> Any:
                 f"{names[:20]}.",
                 source=str(path),
             )
-        return {"id": False, **dict.fromkeys(_COLUMNS, True)}
+        more = {"prompt_id": False, "subset": False, "repeat": True}
+        there = {name: kind for name, kind in more.items() if name in names}
+        return {"id": False, **there, **dict.fromkeys(_COLUMNS, True)}
 
     batches = list(table_batches(path, choose))
     if not sum(batch.num_rows for batch in batches):
         raise RatingsError("no rows; expected at least one pair.", source=str(path))
     table = pa.concat_tables(batches, promote_options="permissive")
+    numbers = (*_COLUMNS, "repeat")
     try:
         return pa.table(
-            {n: table[n].cast("float64" if n in _COLUMNS else "string") for n in table.column_names}
+            {n: table[n].cast("float64" if n in numbers else "string") for n in table.column_names}
         )
     except pa.ArrowException as error:
         raise RatingsError(f"a reward is not a number: {error}.", source=str(path)) from error
