@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from encore import as_pairs, as_ratings, calibrate
-from encore.errors import RatingsError, StoppedError
+from encore.errors import InputError, RatingsError, StoppedError
 from encore.raters import (
     Answer,
     Identity,
@@ -25,6 +25,7 @@ from encore.raters import (
     Ledger,
     Progress,
     Reason,
+    Recorded,
     Store,
     Texts,
     Usage,
@@ -103,6 +104,20 @@ def test_pairs_become_the_pairs_layout(data: Path) -> None:
     assert pairs.n_pairs == 3
     # Rows x and z share the prompt.
     assert pairs.prompts.codes.tolist() == [0, 1, 0]
+
+
+def test_what_was_read_is_never_written_over(data: Path, tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded.csv"
+    recorded.write_text("id,chosen.kind,chosen.true,rejected.kind,rejected.true\nx,1,1,1,1\n")
+    store = tmp_path / "store.sqlite"
+    rated = rate(data, RULES, Recorded(recorded), store=store)
+    before = [path.read_bytes() for path in (data, recorded, store)]
+    for path in (data, recorded, store):
+        with pytest.raises(InputError, match="is an input"):
+            rated.save(path)
+    assert [path.read_bytes() for path in (data, recorded, store)] == before
+    rated.save(tmp_path / "ratings.csv")
+    assert (tmp_path / "ratings.csv").read_text().startswith("id,prompt_id,chosen.kind,")
 
 
 def test_responses_become_the_responses_layout(tmp_path: Path) -> None:

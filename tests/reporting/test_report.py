@@ -21,6 +21,23 @@ def test_a_page_is_written_whole_or_not_at_all(made: Report, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
+def test_what_a_report_is_made_from_is_never_written_over(tmp_path: Path) -> None:
+    source, rules = tmp_path / "shares.csv", tmp_path / "rules.toml"
+    rated = pairs(5)
+    rated.rules.save(rules)
+    ids = rated.rules.ids
+    source.write_text(f"response_id,{','.join(ids)}\n" + f"r,{','.join('1' for _ in ids)}\n")
+    before = source.read_bytes(), rules.read_bytes()
+    made = report(source, rules)
+    for out in (source, rules):
+        with pytest.raises(InputError, match="is an input"):
+            made.save(out)
+    with pytest.raises(InputError, match="is an input"):
+        made.save_figures(tmp_path)
+    assert (source.read_bytes(), rules.read_bytes()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rules.toml", "shares.csv"]
+
+
 def test_in_a_notebook_the_page_stands_in_a_frame_of_its_own(made: Report) -> None:
     shown = made._repr_html_()
     inner, _, rest = shown.removeprefix('<iframe srcdoc="').partition('"')

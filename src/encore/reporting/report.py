@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from encore.arrays import Record
 from encore.errors import InputError
-from encore.files import StrPath, atomic_write
+from encore.files import StrPath, atomic_write, refuse_overwrite
 from encore.reporting.content import Content, make_content
 from encore.reporting.figure import Drawn
 from encore.reporting.figures import figures_of
@@ -32,10 +33,13 @@ class Report(Record):
         What it says.
     seed : int or None
         Of its intervals and samples; None if a generator was given.
+    read : tuple of path-like
+        The files that it was made from, which are never written over.
     """
 
     content: Content
     seed: int | None = 0
+    read: tuple[StrPath, ...] = ()
 
     def to_html(self, *, include_text: bool = False, command: str = "") -> str:
         """The page.
@@ -60,7 +64,14 @@ class Report(Record):
         return page_of(self.content, self._figures, provenance, texts)
 
     def save(self, path: StrPath, *, include_text: bool = False, command: str = "") -> None:
-        """Write the page, atomically; see :meth:`to_html`."""
+        """Write the page, atomically; see :meth:`to_html`.
+
+        Raises
+        ------
+        InputError
+            If the page would be written over what the report was made from.
+        """
+        refuse_overwrite(path, *self.read)
         html = self.to_html(include_text=include_text, command=command)
         with atomic_write(path) as temporary:
             temporary.write_text(html, encoding="utf-8")
@@ -72,6 +83,8 @@ class Report(Record):
         ------
         MissingExtraError
             If the extra ``report`` is not installed.
+        InputError
+            If one would be written over what the report was made from.
         """
         folder = Path(folder)
         files = {
@@ -79,6 +92,8 @@ class Report(Record):
             for figure in self._figures
             for form, data in figure.files.items()
         }
+        for name in files:
+            refuse_overwrite(folder / name, *self.read)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             with atomic_write(folder / name) as temporary:
@@ -163,4 +178,5 @@ def report(
     if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
     content = make_content(subject, weights, generator)
-    return Report(content, rng if isinstance(rng, int) else None)
+    read = tuple(p for p in (source, rules, calibration_set) if isinstance(p, str | os.PathLike))
+    return Report(content, rng if isinstance(rng, int) else None, read)

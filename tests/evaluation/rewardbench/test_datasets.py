@@ -163,6 +163,27 @@ def test_what_is_written_can_be_rated_and_counted(
     assert benchmark.counts_in(pairs.subsets, pairs.prompts) == counts
 
 
+def test_the_source_is_never_written_over(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [pair(1)])
+    before = source.read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for out in (source, tmp_path / "link.jsonl"):
+        with pytest.raises(InputError, match="is an input"):
+            write_texts(PAIRS, source, out)
+    with pytest.raises(InputError, match=r"ends in \.parquet, \.csv, \.jsonl"):
+        write_texts(PAIRS, source, tmp_path / "out.txt")
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_texts_are_the_same_in_every_format(ending: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{**pair(1), "prompt": "=1+1"}])
+    for form in ("parquet", ending):
+        write_texts(PAIRS, source, tmp_path / f"out.{form}")
+    rows = [list(Texts(tmp_path / f"out.{form}")) for form in ("parquet", ending)]
+    assert rows[0] == rows[1] and rows[0][0].items[0].messages[0][1] == "=1+1"
+
+
 def test_the_file_says_what_it_was_made_from_and_is_the_same_every_time(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [pair(1)])
     for name in ("a.parquet", "b.parquet"):
