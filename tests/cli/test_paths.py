@@ -201,6 +201,16 @@ def test_what_sqlite_keeps_beside_a_store_is_of_the_store(ending: str, run: Run)
     assert Path(f"store.sqlite{ending}").read_text() == "paid answers"
 
 
+def test_what_is_written_beside_a_file_is_guarded_too(run: Run) -> None:
+    Path("s.npy.json").write_text("ratings")
+    ratings, states = (
+        next(param for param in PATHS["train"] if told(param) == name)
+        for name in ("RATINGS", "--states")
+    )
+    given = {str(ratings.name): "s.npy.json", str(states.name): "s.npy"}
+    check_refused(run, line("train", given), ratings, states)
+
+
 def test_a_store_that_is_not_there_yet_is_no_output_either(run: Run) -> None:
     given = ("rate", "texts.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv")
     result = run(*given, "--store", "new.parquet", "-o", "./new.parquet")
