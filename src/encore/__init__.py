@@ -24,7 +24,7 @@ from encore.errors import (
     UnknownNameError,
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
-from encore.rewards import Reward, compose
+from encore.rewards import Reward, compose, score
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook
 from encore.weights import Weights
 
@@ -88,6 +88,7 @@ __all__ = [
     "rate",
     "rating_entropy",
     "report",
+    "score",
     "train",
     "weigh",
     "weights",

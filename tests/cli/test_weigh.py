@@ -171,14 +171,14 @@ def test_an_option_that_does_not_belong_is_refused_with_those_that_do(
 @pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "auto"])
 def test_pairs_do_not_belong_to_a_scheme_without_labels(scheme: str, run: Run) -> None:
     assert refused(run, "calibration.json", "--scheme", scheme, "--pairs", "pairs.csv") == (
-        f"Error: --pairs goes with bradley_terry, auto; {scheme!r} looks at no labels.\n"
+        f"Error: pairs go with bradley_terry, auto; {scheme!r} looks at no labels.\n"
     )
 
 
 @pytest.mark.parametrize("scheme", LEARNED)
 def test_a_learned_scheme_asks_for_pairs(scheme: str, run: Run) -> None:
     assert refused(run, "calibration.json", "--scheme", scheme) == (
-        f"Error: scheme {scheme!r} learns from labelled pairs: give --pairs PAIRS.\n"
+        f"Error: {scheme!r} learns from labelled pairs: give pairs.\n"
     )
 
 
@@ -367,10 +367,10 @@ def test_weights_by_hand_take_no_options_and_no_pairs(run: Run, folder: Path) ->
     by_hand(folder, {"harm": 3, "privacy": 1})
     hand = ("calibration.json", "--scheme", "hand.json")
     assert refused(run, *hand, "--strength", "2") == (
-        "Error: weights by hand take no options; got ['strength'].\n"
+        "Error: weights by hand take neither pairs nor options; got ['strength'].\n"
     )
     assert refused(run, *hand, "--pairs", "pairs.csv") == (
-        "Error: --pairs goes with bradley_terry, auto; 'hand.json' looks at no labels.\n"
+        "Error: weights by hand take neither pairs nor options; got ['pairs'].\n"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from encore import InputError, LevelScale, PreferencePairs, RatingsError, Reward, Rulebook, Weights
 from encore.ratings import as_pairs
-from encore.rewards import load_rewards, save_rewards, score_file
+from encore.rewards import load_rewards, save_rewards, score
 
 RULES = Rulebook.from_ids(["a"], LevelScale((1, 2, 3, 4, 5)))
 PAIRS = "id,chosen.a,rejected.a\nx,5,1\ny,3,4\nz,2,2\n"
@@ -37,7 +37,7 @@ def test_rewards_come_back_by_the_pairs_ids_in_the_pairs_order(
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
 def test_what_score_writes_is_read(ending: str, tmp_path: Path, pairs: PreferencePairs) -> None:
     out = tmp_path / f"out.{ending}"
-    score_file(tmp_path / "pairs.csv", Reward(Weights(RULES, np.ones(1))), out)
+    score(tmp_path / "pairs.csv", Reward(Weights(RULES, np.ones(1))), out)
     # Levels 1 to 5 are 0, 1/4, 1/2, 3/4, 1.
     found = load_rewards(out, pairs)
     np.testing.assert_array_equal(found, [[1, 0], [0.5, 0.75], [0.25, 0.25]])

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from encore import (
     compose,
     examples,
 )
-from encore.rewards import score_file
+from encore.rewards import score
 from encore.weights import Linear
 
 RULES = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
@@ -39,7 +40,7 @@ def test_responses_get_a_reward_beside_their_ids(tmp_path: Path) -> None:
         {"prompt_id": ["p", "p"], "response_id": ["x", "y"], "response": ["long", "text"],
          "model": ["m", "n"], "a": [1, None], "b": [0, None]},
     )  # fmt: skip
-    scored = score_file(ratings, REWARD, tmp_path / "out.parquet")
+    scored = score(ratings, REWARD, tmp_path / "out.parquet")
     assert (scored.n_rows, scored.n_rewards, scored.n_unknown) == (2, 2, 1)
     assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
         "prompt_id": ["p", "p"], "response_id": ["x", "y"], "model": ["m", "n"],
@@ -53,7 +54,7 @@ def test_pairs_get_two(tmp_path: Path) -> None:
         {"id": [1, 2], "subset": ["s", "s"], "chosen.a": [1, 1], "chosen.b": [1, 0],
          "rejected.a": [0, 0], "rejected.b": [0, 1]},
     )  # fmt: skip
-    scored = score_file(ratings, REWARD, tmp_path / "out.parquet")
+    scored = score(ratings, REWARD, tmp_path / "out.parquet")
     assert (scored.n_rows, scored.n_rewards, scored.n_unknown) == (2, 4, 0)
     assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
         "id": [1, 2], "subset": ["s", "s"],
@@ -67,7 +68,7 @@ def test_columns_are_kept_on_request_in_every_format(tmp_path: Path) -> None:
     kept = {}
     for ending in ("parquet", "csv", "jsonl"):
         keep = ["response", "note", "a", "response_id"]
-        score_file(ratings, REWARD, tmp_path / f"out.{ending}", keep=keep)
+        score(ratings, REWARD, tmp_path / f"out.{ending}", keep=keep)
         kept[ending] = (tmp_path / f"out.{ending}").read_text(errors="replace")
     # Texts stay texts, though they look like numbers; a rule's rating is one.
     assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
@@ -86,7 +87,7 @@ def test_messages_are_kept_as_they_are(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "Hi"}]
     row = {"response_id": "x", "prompt": messages, "a": 1, "b": 0}
     (tmp_path / "r.jsonl").write_text(json.dumps(row))
-    score_file(tmp_path / "r.jsonl", REWARD, tmp_path / "out.csv", keep=["prompt"])
+    score(tmp_path / "r.jsonl", REWARD, tmp_path / "out.csv", keep=["prompt"])
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert json.loads(rows[0]["prompt"]) == messages
 
@@ -98,7 +99,7 @@ def test_messages_are_kept_as_they_are(tmp_path: Path) -> None:
 def test_what_cannot_be_kept_is_refused(keep: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("response_id,a,b\nx,1,0\n")
     with pytest.raises(InputError, match=said):
-        score_file(tmp_path / "r.csv", REWARD, tmp_path / "out.csv", keep=[keep])
+        score(tmp_path / "r.csv", REWARD, tmp_path / "out.csv", keep=[keep])
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -106,14 +107,14 @@ def test_ratings_are_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("response_id,a,b\nx,1,0\n")
     (tmp_path / "link.csv").symlink_to("r.csv")
     with pytest.raises(InputError, match="is an input"):
-        score_file(tmp_path / "r.csv", REWARD, tmp_path / "link.csv")
+        score(tmp_path / "r.csv", REWARD, tmp_path / "link.csv")
     assert (tmp_path / "r.csv").read_text() == "response_id,a,b\nx,1,0\n"
 
 
 def test_a_file_scores_as_compose_does(tmp_path: Path) -> None:
     rules = examples.rules()
     weights = Linear()(calibrate(examples.ratings_path(), rules))
-    score_file(examples.ratings_path(), Reward(weights), tmp_path / "out.parquet")
+    score(examples.ratings_path(), Reward(weights), tmp_path / "out.parquet")
     table = pq.read_table(examples.ratings_path())
     for side in ("chosen", "rejected"):
         columns = {name: table[f"{side}.{name}"] for name in rules.ids}
@@ -128,7 +129,7 @@ def test_a_file_that_breaks_half_way_writes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     out.write_text("old")
     with pytest.raises(RatingsError, match="row 70000, column 'b'"):
-        score_file(ratings, REWARD, out)
+        score(ratings, REWARD, out)
     assert out.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.parquet", "r.parquet"]
 
@@ -137,5 +138,44 @@ def test_no_rows_are_refused(tmp_path: Path) -> None:
     table = pa.table({"a": pa.array([], pa.int8()), "b": pa.array([], pa.int8())})
     pq.write_table(table, tmp_path / "r.parquet")
     with pytest.raises(RatingsError, match="no rows"):
-        score_file(tmp_path / "r.parquet", REWARD, tmp_path / "out.parquet")
+        score(tmp_path / "r.parquet", REWARD, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_frame_comes_back_as_a_frame_of_its_library(
+    tmp_path: Path, peer: Callable[[str], ModuleType]
+) -> None:
+    pandas, polars = peer("pandas"), peer("polars")
+    columns = {"prompt_id": ["p", "p"], "response_id": ["x", "y"], "a": [1, 0], "b": [1, 1]}
+    rules = Rulebook.from_ids(["a", "b"], [0, 1])
+    weights = Weights(rules, np.array([3.0, 1.0]))  # rewards 1 and 1/4
+    for frame in (pandas.DataFrame(columns), polars.DataFrame(columns)):
+        scored = score(frame, weights)
+        assert type(scored) is type(frame)
+        assert list(scored.columns) == ["prompt_id", "response_id", "reward"]
+        assert scored["reward"].to_list() == [1.0, 0.25]
+    assert score(columns, weights)["reward"].to_pylist() == [1.0, 0.25]  # a mapping: Arrow
+    assert score([[1, 1], [0, 1]], weights).tolist() == [1.0, 0.25]
+    assert score(columns, weights, keep=["a"]).column_names[-2:] == ["a", "reward"]
+    assert score(columns, weights, tmp_path / "out.csv").n_rewards == 2
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == "p,x,1.0"
+
+
+def test_a_reward_is_weights_or_a_file_too(tmp_path: Path) -> None:
+    nan = float("nan")
+    weights = Weights(Rulebook.from_ids(["a", "b"], [0, 1]), np.array([3.0, 1.0]))
+    weights.save(tmp_path / "weights.json")
+    for reward in (weights, Reward(weights), tmp_path / "weights.json"):
+        assert np.isnan(score([[1, nan]], reward)[0])
+        assert score([[1, nan]], reward, max_missing=0.25).tolist() == [1.0]
+
+
+def test_an_array_has_no_columns_to_write_or_keep(tmp_path: Path) -> None:
+    weights = Weights(Rulebook.from_ids(["a"], [0, 1]), np.array([1.0]))
+    with pytest.raises(InputError, match="list has no columns to write or keep"):
+        score([[1]], weights, tmp_path / "out.csv")
+    with pytest.raises(RatingsError, match="no column"):
+        score({"a": [1]}, weights, keep=["prompt"])
+    with pytest.raises(RatingsError, match="no rows"):
+        score({"a": np.empty(0)}, weights)
+    assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ from encore.errors import InputError, MissingExtraError
 from encore.evaluation import Comparison
 from encore.files import atomic_write, file_digest, read_document, write_document
 from encore.reporting import report
-from encore.rewards import Reward, score_file
+from encore.rewards import score
 
 _FILES = (
     *("ratings.parquet", "rules.toml", "calibration.json"),
@@ -61,7 +61,7 @@ def demo(out: Path, as_json: bool) -> None:
         comparison = cast("Comparison", made.content.comparison)  # its pairs do compare
         calibration.save(files[0])
         linear.save(files[1])
-        score_file(ratings, Reward(linear), files[2])
+        score(ratings, linear, files[2])
         try:
             words = ("encore", "report", ratings, "--rules", rules, "-o", page)
             made.save(page, command=shlex.join(map(str, words)))

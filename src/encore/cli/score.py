@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,7 +11,8 @@ from encore.cli.options import counted, json_option, output
 from encore.cli.paths import Reads
 from encore.cli.screen import note, print_json, say, working
 from encore.cli.verb import format_option, stream_format, verb
-from encore.rewards import MAX_MISSING, Reward, score_file
+from encore.rewards import MAX_MISSING
+from encore.rewards import score as score_ratings
 
 
 @verb()
@@ -46,10 +47,9 @@ def score(
     """
     kept = [name for name in (keep or "").split(",") if name]
     with working("scoring"):
-        reward = Reward.load(weights)
-        if max_missing is not None:
-            reward = replace(reward, max_missing=max_missing)
-        scored = score_file(ratings, reward, out, keep=kept, format=stream_format(out))
+        scored = score_ratings(
+            ratings, weights, out, keep=kept, max_missing=max_missing, format=stream_format(out)
+        )
     if scored.n_unknown:
         unknown = counted(scored.n_unknown, "reward")
         note(f"Note: {unknown} unknown (null in the file): too much is unrated.")

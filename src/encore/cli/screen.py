@@ -45,8 +45,9 @@ def screen(*, err: bool = False) -> Screen:
 
 
 def show(what: RenderableType, style: str | None = None) -> None:
-    """Print a table, or a sentence of whatever length, as a result."""
-    screen().print(what, style=style, soft_wrap=isinstance(what, str))
+    """Print a table with a blank line after it, or a sentence of any length, as a result."""
+    is_text = isinstance(what, str)
+    screen().print(what, style=style, soft_wrap=is_text, end="\n" if is_text else "\n\n")
 
 
 def say(*lines: object) -> None:

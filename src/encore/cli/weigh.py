@@ -7,17 +7,14 @@ from typing import Any
 
 import click
 
-from encore.calibration import Calibration
 from encore.calibration.entropy import ESTIMATORS
 from encore.cli.options import json_option, output
 from encore.cli.paths import Reads, ReadsNamed
 from encore.cli.screen import note, print_json, say, show
 from encore.cli.tables import weights_table
 from encore.cli.verb import format_option, verb
-from encore.errors import InputError
-from encore.evaluation import choose
-from encore.ratings import as_pairs
-from encore.weights import LEARNED, SCHEMES, Weights, load_hand_weights, make_scheme
+from encore.evaluation import weigh as weigh_rules
+from encore.weights import LEARNED, SCHEMES
 
 _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by hand."
 
@@ -58,7 +55,7 @@ def weigh(
       encore weigh calibration.json --scheme auto --pairs pairs.parquet -o weights.json
     """
     given = {name: value for name, value in options.items() if value is not None}
-    weights = _weights(Calibration.load(calibration), scheme, pairs, given)
+    weights = weigh_rules(calibration, scheme, pairs=pairs, **given)
     if out is not None:
         weights.save(out)
     for message in weights.notes:
@@ -68,27 +65,3 @@ def weigh(
     show(weights_table(weights))
     if out is not None:
         say(out)
-
-
-def _weights(
-    calibration: Calibration, scheme: str, pairs: Path | None, options: dict[str, Any]
-) -> Weights:
-    """Weights by a label-free scheme, by a learned one, or by hand."""
-    if pairs is not None and scheme == "auto":
-        make_scheme(scheme, options)  # refuses options that it does not have
-        return choose(pairs, calibration)
-    if pairs is not None and scheme not in LEARNED:
-        names = ", ".join([*LEARNED, "auto"])
-        raise InputError(f"--pairs goes with {names}; {scheme!r} looks at no labels.")
-    if scheme not in {**SCHEMES, **LEARNED} and (Path(scheme).is_file() or ".json" in scheme):
-        if options:
-            raise InputError(f"weights by hand take no options; got {sorted(options)}.")
-        return load_hand_weights(scheme, calibration.rules)
-    made: Any = make_scheme(scheme, options)
-    if scheme in SCHEMES:
-        weights: Weights = made(calibration)
-    elif pairs is None:
-        raise InputError(f"scheme {scheme!r} learns from labelled pairs: give --pairs PAIRS.")
-    else:
-        weights = made(as_pairs(pairs, calibration.rules))
-    return weights

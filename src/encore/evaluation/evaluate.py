@@ -135,7 +135,7 @@ def evaluate(
     ----------
     pairs : PreferencePairs, frame or path
         In the pairs layout; or, without *reward*, a file of rewards of pairs, such as
-        :func:`~encore.rewards.score_file` writes.
+        :func:`~encore.score` writes.
     reward : Reward or Weights, optional
         What to evaluate.
     rng : numpy.random.Generator or int, default 0

@@ -97,8 +97,9 @@ def _is_by_hand(scheme: Scheme) -> bool:
 
 
 def _by_hand(scheme: Any, calibration: Calibration, pairs: Any, options: Any) -> Weights:
-    if pairs is not None or options:
-        raise InputError("weights by hand take neither pairs nor options.")
+    given = [*(["pairs"] if pairs is not None else []), *options]
+    if given:
+        raise InputError(f"weights by hand take neither pairs nor options; got {given}.")
     if isinstance(scheme, Mapping):
         return Weights.by_hand(calibration.rules, scheme)
     return load_hand_weights(scheme, calibration.rules)

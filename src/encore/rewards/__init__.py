@@ -3,7 +3,7 @@
 from encore.rewards.compose import MAX_MISSING, compose
 from encore.rewards.files import load_rewards, save_rewards
 from encore.rewards.reward import Reward
-from encore.rewards.score import Scored, score_file
+from encore.rewards.score import Scored, score
 
 __all__ = [
     "MAX_MISSING",
@@ -12,5 +12,5 @@ __all__ = [
     "compose",
     "load_rewards",
     "save_rewards",
-    "score_file",
+    "score",
 ]

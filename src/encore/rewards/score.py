@@ -1,19 +1,22 @@
-"""Rewards for a whole file, streamed."""
+"""Rewards for a whole file, streamed, or for a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath, digest, refuse_overwrite
+from encore.ratings import PreferencePairs, RatingsTable
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.write import open_table
 from encore.rewards.files import METADATA
 from encore.rewards.reward import Reward
+from encore.weights import Weights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +28,7 @@ _REWARDS = ("reward", *(f"{side}.reward" for side in SIDES))
 
 @dataclass(frozen=True)
 class Scored:
-    """What :func:`score_file` wrote.
+    """What :func:`score` wrote.
 
     Parameters
     ----------
@@ -42,68 +45,168 @@ class Scored:
     n_unknown: int
 
 
-def score_file(
-    ratings: StrPath,
-    reward: Reward,
+@overload
+def score(
+    ratings: Any,
+    reward: Reward | Weights | StrPath,
     out: StrPath,
     *,
     keep: Sequence[str] = (),
+    max_missing: float | None = None,
     format: str | None = None,
-) -> Scored:
-    """Write the reward of every response of a ratings file, in bounded memory, atomically.
+) -> Scored: ...
 
-    The result holds the id columns of the input plus ``reward``, or ``chosen.reward`` and
-    ``rejected.reward`` for pairs.
+
+@overload
+def score(
+    ratings: Any,
+    reward: Reward | Weights | StrPath,
+    out: None = None,
+    *,
+    keep: Sequence[str] = (),
+    max_missing: float | None = None,
+    format: str | None = None,
+) -> Any: ...
+
+
+def score(
+    ratings: Any,
+    reward: Reward | Weights | StrPath,
+    out: StrPath | None = None,
+    *,
+    keep: Sequence[str] = (),
+    max_missing: float | None = None,
+    format: str | None = None,
+) -> Any:
+    """Give the reward of every response in a file or a frame.
+
+    The result holds the id columns of the ratings plus ``reward``, or ``chosen.reward`` and
+    ``rejected.reward`` for pairs. A file that is written to a file is streamed in bounded memory,
+    and what is written appears whole or not at all.
 
     Parameters
     ----------
-    ratings : path-like
-        A ratings file of either layout.
-    reward : Reward
-        What to score with.
-    out : path-like
+    ratings : path, frame or array
+        Ratings in either layout.
+    reward : Reward, Weights or path
+        What to score with, such as a ``weights.json``.
+    out : path-like, optional
         The ``.parquet``, ``.csv`` or ``.jsonl`` file to write.
     keep : sequence of str
-        More columns of the input to keep, such as ``prompt`` and ``response``.
+        More columns of the ratings to keep, such as ``prompt`` and ``response``.
+    max_missing : float, optional
+        Instead of the reward's own; see :func:`encore.compose`.
     format : {"parquet", "csv", "jsonl"}, optional
         Of a stream; see :func:`encore.ratings.write.table_format`.
+
+    Returns
+    -------
+    Scored, frame or ndarray
+        What was written, with *out*. Otherwise the rewards: a pandas or polars frame for such a
+        frame, an array for an array or a `RatingsTable`, and an Arrow table for all else.
 
     Raises
     ------
     InputError
-        If *out* is *ratings*, or its ending is unknown.
+        If *out* is *ratings*, or its ending is unknown; or if an array is to be written, which has
+        no ids.
     MismatchError
         If the ratings were made with other rules.
     RatingsError
-        If the file has no rows, lacks a column to keep, or breaks the ratings table's contract;
+        If there are no rows, a column to keep is absent, or the ratings table's contract is broken;
         nothing is written then.
 
     Examples
     --------
     >>> import tempfile
-    >>> from encore import examples, weights, calibrate
-    >>> calibration = calibrate(examples.ratings_path(), examples.rules())
-    >>> out = tempfile.mkdtemp() + "/rewards.parquet"
-    >>> score_file(examples.ratings_path(), Reward(weights.Linear()(calibration)), out)
+    >>> from encore import calibrate, examples, weigh
+    >>> weights = weigh(calibrate(examples.ratings_path(), examples.rules()))
+    >>> score(examples.ratings_path(), weights, tempfile.mkdtemp() + "/rewards.parquet")
     Scored(n_rows=698, n_rewards=1396, n_unknown=0)
+    >>> score(examples.ratings_path(), weights).column_names
+    ['id', 'prompt_id', 'subset', 'repeat', 'chosen.reward', 'rejected.reward']
     """
-    from encore.ratings.files import arrow_batches
-
-    refuse_overwrite(out, ratings)
+    reward = _reward(reward, max_missing)
     if made := [name for name in keep if name in _REWARDS]:
         raise InputError(f"the columns {made} are made here, so they cannot be kept; rename them.")
-    rules, also = reward.weights.rules, ("subset", "model")
+    if isinstance(ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
+        if out is not None or keep:
+            raise InputError(
+                f"{type(ratings).__name__} has no columns to write or keep; give a frame or a file."
+            )
+        return reward(ratings)
+    if out is not None:
+        return _write(ratings, reward, out, keep=keep, format=format)
+    import pyarrow as pa
+
+    scored = [table for table, _ in _batches(ratings, reward, keep)]
+    if not any(map(len, scored)):
+        raise _no_rows(ratings)
+    return _like(ratings, pa.concat_tables(scored, promote_options="permissive"))
+
+
+def _reward(reward: Reward | Weights | StrPath, max_missing: float | None) -> Reward:
+    if isinstance(reward, Weights):
+        reward = Reward(reward)
+    elif not isinstance(reward, Reward):
+        reward = Reward.load(reward)
+    return reward if max_missing is None else replace(reward, max_missing=max_missing)
+
+
+def _write(
+    ratings: Any, reward: Reward, out: StrPath, *, keep: Sequence[str], format: str | None
+) -> Scored:
+    if _is_path(ratings):
+        refuse_overwrite(out, ratings)
     n_rows = n_rewards = n_unknown = 0
     metadata = {**METADATA, "encore.weights_digest": digest(reward.weights.to_dict())}
     with open_table(out, format=format, metadata=metadata) as write:
-        for batch in arrow_batches(ratings, rules, also=also, keep=tuple(keep)):
-            scored, unknown = _score(batch, reward, Origin(str(ratings), n_rows + 1), keep)
+        for scored, unknown in _batches(ratings, reward, keep):
             write(scored)
             n_rows, n_unknown = n_rows + len(scored), n_unknown + unknown
             n_rewards += len(scored) * (1 + ("chosen.reward" in scored.column_names))
         if not n_rows:
-            raise RatingsError("no rows; expected at least one response.", source=str(ratings))
+            raise _no_rows(ratings)
     return Scored(n_rows, n_rewards, n_unknown)
+
+
+def _batches(ratings: Any, reward: Reward, keep: Sequence[str]) -> Iterable[tuple[pa.Table, int]]:
+    """The ids of each batch with rewards, and how many rewards are unknown."""
+    from encore.ratings.arrow import to_arrow
+    from encore.ratings.files import arrow_batches
+
+    rules, n_rows = reward.weights.rules, 0
+    if _is_path(ratings):
+        source = str(ratings)
+        batches = arrow_batches(ratings, rules, also=("subset", "model"), keep=tuple(keep))
+    else:
+        source, batches = "ratings", iter([to_arrow(ratings, "ratings")])
+    for batch in batches:
+        if absent := [name for name in keep if name not in batch.column_names]:
+            raise RatingsError(f"no column {absent} to keep.", source=source)
+        yield _score(batch, reward, Origin(source, n_rows + 1), keep)
+        n_rows += len(batch)
+
+
+def _is_path(ratings: Any) -> bool:
+    return isinstance(ratings, str | os.PathLike)
+
+
+def _no_rows(ratings: Any) -> RatingsError:
+    source = str(ratings) if _is_path(ratings) else "ratings"
+    return RatingsError("no rows; expected at least one response.", source=source)
+
+
+def _like(ratings: Any, scored: pa.Table) -> Any:
+    """The rewards as a frame of the library that the ratings came from."""
+    library = type(ratings).__module__.partition(".")[0]
+    if library == "pandas":
+        return scored.to_pandas()
+    if library == "polars":
+        import polars
+
+        return polars.from_arrow(scored)
+    return scored
 
 
 def _score(
