@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encore import PreferencePairs, RatingsTable, Weights, as_pairs, as_ratings, calibrate
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook, catalogues, scale_of
 
@@ -261,3 +262,20 @@ def test_a_rules_file_that_is_not_there_is_said_not_to_be(tmp_path: Path) -> Non
         with pytest.raises(InputError) as caught:
             Rulebook.load(path)
         assert str(caught.value) == f"{path}: {said}; {rest}"
+
+
+def test_wherever_rules_are_taken_a_list_of_ids_does() -> None:
+    ids, scale = ["a", "b"], [0, 1]
+    rules = Rulebook.from_ids(ids, scale)
+    columns = {f"{side}.{rule}": [1] for side in ("chosen", "rejected") for rule in ids}
+    taken = [
+        RatingsTable(ids, [[1, 0]], scale=scale).rules,
+        as_ratings([[1, 0]], ids, scale=scale).rules,
+        as_pairs({"id": ["x"], **columns}, ids, scale=scale).rules,
+        PreferencePairs.from_arrays([[1, 0]], [[0, 0]], ids, scale=scale).rules,
+        calibrate([[1, 0]], ids, scale=scale).rules,
+        calibrate([[1, 0]], dict.fromkeys(ids, scale)).rules,
+        Weights(dict.fromkeys(ids, scale), [1, 2]).rules,  # type: ignore[arg-type]
+    ]
+    assert taken == [rules] * len(taken)
+    assert Weights("safety-12", np.ones(12)).rules == Rulebook.load("safety-12")  # type: ignore[arg-type]

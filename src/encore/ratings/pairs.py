@@ -14,7 +14,7 @@ from encore.errors import RatingsError
 from encore.formatting import listed
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.table import Ids, RatingsTable, ratings_block
-from encore.rules import Rulebook
+from encore.rules import Rulebook, Rules, as_rulebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,20 +79,23 @@ class PreferencePairs(Record):
         cls,
         chosen: ArrayLike,
         rejected: ArrayLike,
-        rules: Rulebook,
+        rules: Rules,
         *,
+        scale: Any = None,
         prompts: Sequence[Any] | None = None,
         subsets: Sequence[Any] | None = None,
     ) -> PreferencePairs:
         """Pairs from two arrays of shape (n_pairs, n_rules), row by row.
 
-        Pairs that share a prompt should say so in *prompts*: intervals resample prompts.
+        Pairs that share a prompt should say so in *prompts*: intervals resample prompts. Rules
+        and their scale are given as to :func:`encore.as_pairs`.
 
         Raises
         ------
         RatingsError
             If the arrays differ in shape, hold no pair, or break the ratings table's contract.
         """
+        rules = as_rulebook(rules, scale)
         sides = [
             ratings_block(values, rules, Origin(side))
             for side, values in zip(SIDES, (chosen, rejected), strict=True)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from encore.arrays import Record, cached_array, read_only
 from encore.formatting import listed
 from encore.ratings.origin import Origin
-from encore.rules import Rulebook
+from encore.rules import Rulebook, Rules, as_rulebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,8 +67,8 @@ class RatingsTable(Record):
 
     Parameters
     ----------
-    rules : Rulebook
-        The rules, one per column.
+    rules : Rulebook, path, catalogue's name, or list of ids
+        The rules, one per column; see :func:`encore.rules.as_rulebook`.
     values : array_like of float, shape (n_rows, n_rules)
         Ratings on the rules' own scales; NaN where unrated. A value that lies between two levels
         needs a *spread*: only a rater that gives a distribution can mean it.
@@ -79,6 +79,8 @@ class RatingsTable(Record):
     repeats : array_like of int, shape (n_rows,), optional
         0 for a rating, 1, 2, … for the same response rated again. Repeats estimate the spread and
         are not counted elsewhere.
+    scale : LevelScale, RangeScale or list of levels, optional
+        Of a list of ids.
     spread : array_like of float, shape (n_rows, n_rules), optional
         Entropy (nats) of the rater's own distribution for each rating; NaN where it gave none.
     origin : Origin
@@ -109,18 +111,19 @@ class RatingsTable(Record):
 
     def __init__(
         self,
-        rules: Rulebook,
+        rules: Rules,
         values: ArrayLike,
         prompts: Ids | Sequence[Any] | NDArray[Any] | None = None,
         responses: Ids | Sequence[Any] | NDArray[Any] | None = None,
         repeats: ArrayLike | None = None,
         *,
+        scale: Any = None,
         spread: ArrayLike | None = None,
         origin: Origin | None = None,
     ) -> None:
-        self._set("rules", rules)
+        self._set("rules", as_rulebook(rules, scale))
         self._set("origin", Origin() if origin is None else origin)
-        self._set("values", ratings_block(values, rules, self.origin))
+        self._set("values", ratings_block(values, self.rules, self.origin))
         self._set("prompts", self._ids("prompts", prompts))
         self._set("responses", self._ids("responses", responses))
         self._set("repeats", None if repeats is None else self._whole(repeats))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.files import StrPath
 from encore.ratings import Ids, PreferencePairs
@@ -81,8 +82,8 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     return np.where(places[:, None] < 0, np.nan, found.values[places])
 
 
-@dataclass(frozen=True, eq=False)
-class PairRewards:
+@dataclass(frozen=True, eq=False, repr=False)
+class PairRewards(Record):
     """Rewards of pairs, as a file holds them.
 
     Parameters

@@ -15,7 +15,7 @@ from encore.arrays import Record, cached_array
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document, refuse_twin_keys, write_document
 from encore.formatting import html_table, listed, percent
-from encore.rules import Rulebook
+from encore.rules import Rulebook, as_rulebook
 
 KIND = "encore.weights"
 VERSION = 1
@@ -30,7 +30,7 @@ class Weights(Record):
 
     Parameters
     ----------
-    rules : Rulebook
+    rules : Rulebook, path, catalogue's name, or mapping of ids to scales
         The rules, with their scales.
     values : array_like of float, shape (n_rules,)
         Raw weights as the scheme defines them: finite, not negative, not all zero.
@@ -65,6 +65,7 @@ class Weights(Record):
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", as_rulebook(self.rules))
         values = np.array(self.values, dtype=np.float64)  # a copy: the caller's may change
         if values.shape != (len(self.rules),):
             raise InputError(f"weights of shape {values.shape} for {len(self.rules)} rules.")
