@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import inspect
 import pkgutil
 
 import pytest
@@ -33,8 +35,40 @@ def test_the_library_is_as_short_as_the_mathematics() -> None:
     assert encore.compose(ratings, w).tolist() == [1.0, 1.0]
 
 
-def test_functions_and_folders_of_one_name_are_both_reachable() -> None:
-    from encore.calibration.entropy import rating_entropy
+VERBS = (
+    *("calibrate", "compare", "compose", "diagnose", "evaluate", "fold", "merge"),
+    *("rate", "report", "score", "train", "weigh"),
+)
 
-    assert callable(encore.calibrate)
-    assert rating_entropy is encore.rating_entropy
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_is_a_function_with_options_by_keyword(name: str) -> None:
+    verb = getattr(encore, name)
+    assert inspect.isfunction(verb) and name in encore.__all__
+    kinds = [parameter.kind for parameter in inspect.signature(verb).parameters.values()]
+    assert sum(kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds) <= 3
+    # What is looked up as a package of that name is not there: no name is both.
+    assert importlib.util.find_spec(f"encore.{name}") is None
+
+
+def test_a_package_is_what_its_name_imports() -> None:
+    import encore.calibration as calibration
+    import encore.evaluation as evaluation
+
+    assert inspect.ismodule(calibration) and inspect.ismodule(evaluation)
+    for name in ("evaluation", "heads", "raters", "reporting", "theory"):
+        assert inspect.ismodule(getattr(encore, name))
+    with pytest.raises(AttributeError, match="no attribute 'calibrates'"):
+        _ = encore.calibrates
+
+
+def test_an_option_that_does_not_exist_is_never_swallowed() -> None:
+    taking_any = [
+        name
+        for name in VERBS
+        if inspect.Parameter.VAR_KEYWORD
+        in {p.kind for p in inspect.signature(getattr(encore, name)).parameters.values()}
+    ]
+    assert taking_any == ["weigh"]  # whose options are those of the scheme
+    with pytest.raises(encore.InputError, match=r"has no option \['devise'\]"):
+        encore.weigh(encore.calibrate([[1], [0]], ["a"], scale=[0, 1]), devise="cuda")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -25,6 +27,12 @@ def flags(*columns: NDArray[np.float64], scale: object = FIVE) -> list[set[str]]
     rules = Rulebook.from_ids([f"r{i}" for i in range(len(columns))], scale)  # type: ignore[arg-type]
     found = diagnose(calibrate(np.column_stack(columns), rules, prompts=PROMPTS))
     return [set(found.flags(rule_id)) for rule_id in rules.ids]
+
+
+def test_a_calibration_may_be_a_file(tmp_path: Path) -> None:
+    calibration = calibrate([[1]] * 100, ["stuck"], scale=[0, 1])
+    calibration.save(tmp_path / "calibration.json")
+    assert diagnose(tmp_path / "calibration.json") == diagnose(calibration)
 
 
 def test_rules_that_do_their_work_are_not_flagged() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,3 +69,10 @@ def test_pairs_that_do_not_compare_like_with_like_are_counted() -> None:
     )
     assert (found.n_uneven, found.n_unknown) == (1, 0)
     assert found.overall.accuracy["strict"].value == 1 / 2
+
+
+def test_a_reward_may_be_a_file(tmp_path: Path) -> None:
+    REWARD.save(tmp_path / "weights.json")
+    Reward(REWARD, max_missing=0.5).save(tmp_path / "reward.json")
+    for name in ("weights.json", "reward.json"):
+        assert evaluate(pairs(), tmp_path / name) == evaluate(pairs(), REWARD)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from encore.arrays import Record
 from encore.calibration.calibration import ZERO_VARIANCE, Calibration
 from encore.calibration.factor import is_determined
+from encore.files import StrPath
 from encore.formatting import html_table, listed
 
 # Each threshold is the issue that a user would act on, not a matter of taste alone.
@@ -94,18 +95,18 @@ class Diagnosis(Record):
         return {"findings": [asdict(found) for found in self.findings]}
 
 
-def diagnose(calibration: Calibration) -> Diagnosis:
+def diagnose(calibration: Calibration | StrPath) -> Diagnosis:
     """Look for rules whose weight would mislead.
 
     Parameters
     ----------
-    calibration : Calibration
+    calibration : Calibration or path
         Of any rater; no labels are needed.
 
     Returns
     -------
     Diagnosis
-        Kinds of finding: see ``KINDS`` of :mod:`encore.calibrate`. What the ratings cannot show
+        Kinds of finding: see ``KINDS`` of :mod:`encore.calibration`. What the ratings cannot show
         (silence without prompts, emptiness without a spread) is not reported.
 
     Examples
@@ -116,6 +117,8 @@ def diagnose(calibration: Calibration) -> Diagnosis:
     >>> found.flags("polite"), found.flags("stuck")
     ((), ('constant',))
     """
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration.load(calibration)
     ids, twins = calibration.rules.ids, [""] * len(calibration.rules)
     entropy = calibration.entropy()
     one_level = entropy == 0

@@ -19,9 +19,10 @@ from encore.evaluation.intervals import (
     percentile_interval,
 )
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
+from encore.files import StrPath
 from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, as_pairs
-from encore.rewards import Reward
+from encore.rewards import Reward, as_reward
 from encore.rewards.files import read_rewards
 from encore.weights import Weights
 
@@ -125,7 +126,10 @@ def _accuracies(found: Mapping[str, Interval]) -> tuple[str, str, str, str]:
 
 
 def evaluate(
-    pairs: Any, reward: Reward | Weights | None = None, *, rng: np.random.Generator | int = 0
+    pairs: Any,
+    reward: Reward | Weights | StrPath | None = None,
+    *,
+    rng: np.random.Generator | int = 0,
 ) -> Evaluation:
     """Evaluate one reward on labelled pairs.
 
@@ -136,8 +140,8 @@ def evaluate(
     pairs : PreferencePairs, frame or path
         In the pairs layout; or, without *reward*, a file of rewards of pairs, such as
         :func:`~encore.score` writes.
-    reward : Reward or Weights, optional
-        What to evaluate.
+    reward : Reward, Weights or path, optional
+        What to evaluate, such as a ``weights.json``.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -162,7 +166,7 @@ def evaluate(
         found = read_rewards(pairs)
         values, prompts, subsets = found.values, found.prompts, found.subsets
     else:
-        reward = Reward(reward) if isinstance(reward, Weights) else reward
+        reward = as_reward(reward)
         labelled = as_pairs(pairs, reward.weights.rules)
         rewards = reward(labelled.ratings)
         values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])

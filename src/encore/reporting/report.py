@@ -127,7 +127,7 @@ def report(
     *,
     scale: Any = None,
     calibration_set: Any = None,
-    weights: Weights | None = None,
+    weights: Weights | StrPath | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Report:
     """Make a report of rated pairs, rated responses, or a calibration.
@@ -147,7 +147,7 @@ def report(
         Of a list of ids.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the ratings themselves.
-    weights : Weights, optional
+    weights : Weights or path, optional
         Of the reward to look at; by default those of ``linear``.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
@@ -177,6 +177,8 @@ def report(
     subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0])
     if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
+    if weights is not None and not isinstance(weights, Weights):
+        weights = Weights.load(weights)
     content = make_content(subject, weights, generator)
     read = tuple(p for p in (source, rules, calibration_set) if isinstance(p, str | os.PathLike))
     return Report(content, rng if isinstance(rng, int) else None, read)

@@ -83,3 +83,16 @@ class Reward(Record):
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise DocumentError(f"{path}: a broken reward ({error!r}). Make it again.") from error
+
+
+def as_reward(reward: Reward | Weights | StrPath) -> Reward:
+    """A reward from itself, from weights, or from a file of either.
+
+    Raises
+    ------
+    DocumentError
+        As :meth:`Reward.load`.
+    """
+    if isinstance(reward, Weights):
+        return Reward(reward)
+    return reward if isinstance(reward, Reward) else Reward.load(reward)

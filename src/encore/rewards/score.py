@@ -15,7 +15,7 @@ from encore.ratings import PreferencePairs, RatingsTable
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.write import open_table
 from encore.rewards.files import METADATA
-from encore.rewards.reward import Reward
+from encore.rewards.reward import Reward, as_reward
 from encore.weights import Weights
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ def score(
     >>> score(examples.ratings_path(), weights).column_names
     ['id', 'prompt_id', 'subset', 'repeat', 'chosen.reward', 'rejected.reward']
     """
-    reward = _reward(reward, max_missing)
+    reward = as_reward(reward)
+    if max_missing is not None:
+        reward = replace(reward, max_missing=max_missing)
     if made := [name for name in keep if name in _REWARDS]:
         raise InputError(f"the columns {made} are made here, so they cannot be kept; rename them.")
     if isinstance(ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
@@ -143,14 +145,6 @@ def score(
     if not any(map(len, scored)):
         raise _no_rows(ratings)
     return _like(ratings, pa.concat_tables(scored, promote_options="permissive"))
-
-
-def _reward(reward: Reward | Weights | StrPath, max_missing: float | None) -> Reward:
-    if isinstance(reward, Weights):
-        reward = Reward(reward)
-    elif not isinstance(reward, Reward):
-        reward = Reward.load(reward)
-    return reward if max_missing is None else replace(reward, max_missing=max_missing)
 
 
 def _write(
