@@ -46,8 +46,10 @@ def screen(*, err: bool = False) -> Screen:
 
 def show(what: RenderableType, style: str | None = None) -> None:
     """Print a table with a blank line after it, or a sentence of any length, as a result."""
-    is_text = isinstance(what, str)
-    screen().print(what, style=style, soft_wrap=is_text, end="\n" if is_text else "\n\n")
+    console, is_text = screen(), isinstance(what, str)
+    console.print(what, style=style, soft_wrap=is_text)
+    if not is_text:
+        console.print()
 
 
 def say(*lines: object) -> None:
