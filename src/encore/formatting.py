@@ -1,6 +1,6 @@
 """Every number, interval and table that people read, in one style.
 
-A range of numbers is joined by a dash, of signed numbers by "to"; what is undefined is a dash.
+The ends of a range are joined by a dash, or by "to" if they are signed; a dash alone is undefined.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def number(value: float, form: str = ".3f", undefined: str = UNDEFINED) -> str:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A share in percent, without the sign.
+    """A share in percent, without the percent sign.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def correlation(found: Estimate) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names with commas between them; of very many the first, and how many there are.
+    """Names separated by commas; if there are many, the first few and how many there are.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """One bar a level, worst first, as high as its share of the largest; a dot for none.
+    """One bar per level, worst first, relative to the largest; a dot for none.
 
     Examples
     --------
@@ -140,20 +140,20 @@ def html_table(
     *,
     text: Sequence[str] = (),
 ) -> str:
-    """A table as HTML, everything in it escaped; the first column names what a row is about.
+    """A table as HTML, with everything escaped; the first column names what a row is about.
 
     Parameters
     ----------
     caption : str
-        What it is a table of.
+        What the table shows.
     columns : sequence of str
-        Heads.
+        Column headings.
     rows : iterable of sequence of str
-        Cells; beyond 200 rows only their number is told.
+        Cells; beyond 200 rows, only how many more there are is shown.
     said : str
-        A paragraph below it.
+        A paragraph below the table.
     text : sequence of str
-        The columns that start at the left beside the first: those of text, and of bars.
+        The columns aligned left besides the first: those of text, and of bars.
 
     Examples
     --------

@@ -30,7 +30,7 @@ def test_the_demo_ends_well_and_has_nothing_to_note(shown: tuple[Path, Result]) 
     assert shown[1].exit_code == 0
     if os.environ.get("ENCORE_BARE"):
         assert shown[1].stderr.startswith("Note: there is no report.html: A report needs ")
-        assert "pip install 'encore-reward[report]'" in shown[1].stderr
+        assert "pip install '.[report]'" in shown[1].stderr
     else:
         assert shown[1].stderr == ""
 

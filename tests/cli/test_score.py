@@ -221,8 +221,8 @@ def test_ratings_made_with_other_rules_are_refused(run: Run) -> None:
     Weights.by_hand(others, dict.fromkeys(others.ids, 1)).save("w.json")
     result = run("score", examples.ratings_path(), "--weights", "w.json", "-o", "out.parquet")
     said = refused(result)
-    assert "was made with other rules (digest " in said
-    assert said.endswith("Give the rules, or weights of the rules, it was made with.\n")
+    assert "was made with rules (digest " in said
+    assert said.endswith("Give the rules that it was made with, or weights for them.\n")
 
 
 def test_weights_of_rules_that_were_not_rated_are_refused(run: Run) -> None:

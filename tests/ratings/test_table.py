@@ -218,7 +218,7 @@ def test_one_repeat_of_one_response_may_stand_once() -> None:
 
 def test_repeats_without_response_ids_are_refused() -> None:
     message = refused([[5, 5], [4, 4]], repeats=[0, 1]).message
-    assert message.startswith("repeats need response ids ('response_id', or 'id' of pairs)")
+    assert message.startswith("repeats need response ids ('response_id', or 'id' for pairs)")
 
 
 def test_repeats_that_are_all_zero_need_no_response_ids() -> None:

@@ -157,7 +157,7 @@ def test_any_rulebook_is_read_back_as_it_was(
 
 def test_a_text_that_no_file_can_hold_is_refused_and_leaves_none(tmp_path: Path) -> None:
     rules = Rulebook((Rule("a", "half \ud83d of a character", LevelScale((0, 1))),))
-    with pytest.raises(InputError, match="a rule's text is no Unicode text"):
+    with pytest.raises(InputError, match="a rule's text is not valid Unicode"):
         rules.save(tmp_path / "rules.toml")
     assert list(tmp_path.iterdir()) == []
 

@@ -81,25 +81,25 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[tuple[Callable[..., None], Callable[[str], None]]]:
-    """A bar on standard error: how to tell it what is done, and how to say something above it."""
+    """A bar on standard error: how to tell it what is done, and how to say something above it.
+
+    Where standard error is not a terminal, there is no bar.
+    """
+    console = screen(err=True)
+    if not console.is_terminal:
+        yield lambda n_done, told="", *, total: None, note
+        return
     columns = (
         *(TextColumn(visible(what, lines=False), markup=False), BarColumn(), MofNCompleteColumn()),
         *(TextColumn("{task.fields[told]}", markup=False), TimeRemainingColumn()),
     )
-    console = screen(err=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=None, told="")
 
         def update(n_done: int, told: str = "", *, total: int) -> None:
             bar.update(task, completed=n_done, total=total, told=visible(told, lines=False))
 
-        def note_above(text: str) -> None:
-            if console.is_terminal:
-                console.print(visible(text, lines=False))
-            else:
-                note(text)
-
-        yield update, note_above
+        yield update, lambda text: console.print(visible(text, lines=False))
 
 
 class Grid(Table):

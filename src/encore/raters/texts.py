@@ -283,7 +283,7 @@ def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield row
         except (ValueError, RecursionError) as error:
             raise RatingsError(
-                f"not a JSON object: {error}. Write one object a line.",
+                f"not a JSON object: {error}. Write one object per line.",
                 source=str(path),
                 row=number + isinstance(error, UnicodeDecodeError),
             ) from error

@@ -1,4 +1,4 @@
-"""The source's two schemes: weights that fall as rating entropy rises."""
+"""The two schemes of the paper and its summary page: weights that fall as rating entropy rises."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Linear:
     Parameters
     ----------
     strength : float, default 1
-        0 is uniform, 1 the source; higher sharpens.
+        0 is uniform, 1 the summary page's form; higher sharpens.
     estimator : {"plugin", "miller_madow"}
-        Of the entropy; the source's is the plug-in. Miller-Madow matters when calibration sets
+        Of the entropy; the paper's is the plug-in. Miller-Madow matters when calibration sets
         are small or rules differ in coverage.
 
     References
@@ -63,16 +63,16 @@ class Softmax:
 
     .. math:: w_k = \exp(-H_k / \tau)
 
-    Favours the same rules as ``linear``, more gently: at the source's temperature of 2 the
+    Favours the same rules as ``linear``, more gently: at the paper's temperature of 2 the
     weights of five-level rules lie between 0.45 and 1. Entropy is not normalised, as in the
-    source, so a rule with more levels can scatter more and is weighed down more.
+    paper, so a rule with more levels can scatter more and is weighed down more.
 
     Parameters
     ----------
     temperature : float, default 2
         In nats; higher is closer to uniform.
     estimator : {"plugin", "miller_madow"}
-        Of the entropy; the source's is the plug-in.
+        Of the entropy; the paper's is the plug-in.
 
     References
     ----------

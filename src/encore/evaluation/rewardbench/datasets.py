@@ -201,7 +201,7 @@ def write_texts(
         If the source cannot be read, is the benchmark's own and not whole, or is *out*; or if
         the ending of *out* is unknown.
     RatingsError
-        If a column is missing, a cell is not what it should be, an id stands twice, or no row
+        If a column is missing, a cell has the wrong type, an id is duplicated, or no row
         is of the benchmark's subsets.
     MissingExtraError
         If the hub is to be read without the extra.
@@ -271,7 +271,7 @@ def _table(benchmark: Benchmark, texts: Texts) -> pa.Table:
         found = row.pair(subset) if benchmark.n_responses == 2 else row.best_of(benchmark, subset)
         own = found[0]["id"]
         if first.setdefault(own, number) != number:
-            raise row.error(f"the id {row.id()!r} stands in row {first[own]} too.", "id")
+            raise row.error(f"the id {row.id()!r} is also in row {first[own]}.", "id")
         pairs += found
     if not pairs:
         raise RatingsError(
@@ -285,7 +285,7 @@ def _table(benchmark: Benchmark, texts: Texts) -> pa.Table:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the source, and where it stands, for errors."""
+    """One row of the source, and its place, for errors."""
 
     source: str
     number: int
@@ -340,7 +340,7 @@ class _Row:
                 pass
         if not isinstance(value, list):
             raise self.error(
-                f"{value!r:.60} is no list of texts; in CSV it must be written as JSON.", column
+                f"{value!r:.60} is not a list of texts; in CSV it must be written as JSON.", column
             )
         if len(value) != n_texts:
             raise self.error(f"{len(value)} texts; expected {n_texts}.", column)
@@ -348,11 +348,11 @@ class _Row:
 
     def _as_text(self, value: Any, column: str) -> str:
         if not isinstance(value, str):
-            raise self.error(f"{value!r:.60} is no text.", column)
+            raise self.error(f"{value!r:.60} is not text.", column)
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self.error(f"no Unicode text: {error.reason}.", column) from error
+            raise self.error(f"not Unicode text: {error.reason}.", column) from error
         return value
 
     def _cell(self, column: str) -> Any:
