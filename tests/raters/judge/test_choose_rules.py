@@ -67,7 +67,7 @@ def test_the_judge_sees_the_response_fenced_and_all_rules_numbered() -> None:
         (asked,) = endpoint.asked
     for number, rule in enumerate(RULES, start=1):
         assert f"\n{number}. {rule.text}\n" in asked.prompt
-    nonce = re.search(r"marks with the code (\w+) ", asked.prompt)
+    nonce = re.search(r"marks that contain (\w+) ", asked.prompt)
     assert nonce is not None and asked.prompt.count(nonce[1]) == 4
 
 
@@ -119,12 +119,12 @@ def test_too_few_named_rules_are_an_error_that_says_so() -> None:
 
 @pytest.mark.parametrize("k", [0, 6])
 def test_a_number_of_rules_that_cannot_be_asks_nothing(k: int) -> None:
-    with pytest.raises(InputError, match=f"{k} rules of a catalogue of 5"):
+    with pytest.raises(InputError, match=f"cannot choose {k} of 5 rules; expected 1 to 5"):
         choose_rules(items("zero"), RULES, Judge("m", "http://127.0.0.1:9/v1"), k)
 
 
 def test_no_conversation_is_an_error() -> None:
-    with pytest.raises(RatingsError, match="no conversation to show to the judge"):
+    with pytest.raises(RatingsError, match="no conversations to show to the judge"):
         choose_rules([], RULES, Judge("m", "http://127.0.0.1:9/v1"), 1)
 
 

@@ -149,7 +149,7 @@ def test_samples_are_drawn_with_their_own_seeds_and_pooled(tmp_path: Path) -> No
 
 # --- unrated --------------------------------------------------------------------------------
 
-STRICT = 'Write this JSON and nothing around it: {"rating": 5}'
+STRICT = 'Write only JSON of this form: {"rating": 5}'
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_what_an_endpoint_does_not_understand_is_left_out_and_said_once(data: Pa
     assert column(rated) == [3.0] * 4
     assert "seed" in asked[0].body and all("seed" not in request.body for request in asked[1:])
     assert len(notes) == 2
-    assert sum("takes no seed" in note for note in notes) == 1
+    assert sum("accepts no seed" in note for note in notes) == 1
     assert sum("no token probabilities" in note for note in notes) == 1
 
 
@@ -309,7 +309,7 @@ def test_an_endpoint_that_dies_leaves_what_it_gave(tmp_path: Path) -> None:
     store = tmp_path / "s.sqlite"
     with UnrulyEndpoint(script=[*[rates] * 20, status(503)]) as server:
         who = judge(server, limits=Limits(concurrency=1, attempts=2))
-        with pytest.raises(EndpointError, match="5 calls in a row came to nothing"):
+        with pytest.raises(EndpointError, match="5 calls in a row failed"):
             rate(data, Rulebook((KIND,)), who, store=store)
         assert len(server.asked) == 20 + 5 * 2
     with SteadyEndpoint(0.0) as server:
