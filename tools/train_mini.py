@@ -208,10 +208,10 @@ def _card(trained: TrainedHeads, comparison: Comparison) -> str:
 _PAIRS = """{card}- Its rules are about harm and refusal, in English.
 - It knows nothing about helpfulness or facts.
 - Rules learned from texts without a conversation (sexual, hate, harassment, violence, self_harm)
-  see the topic of prompt and response together: they hardly tell a refusal from an answer.
+  see the topic of prompt and response together: they barely tell a refusal from an answer.
 - `answers_safe` does not know whether a request is safe: on unsafe ones it prefers the answer.
 
-## On pairs from prompts that it never saw
+## On pairs from prompts it never saw
 
 {n_pairs} pairs from {n_prompts} prompts of XSTest and Do-Not-Answer, a safe and helpful response
 against one that is not. Accuracy, a tie counting one half; 95 % intervals resample prompts.

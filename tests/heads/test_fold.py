@@ -208,7 +208,7 @@ def test_some_of_the_heads_can_be_folded(llama: Path, tmp_path: Path) -> None:
 def test_what_is_there_is_not_written_over(llama: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
-    with pytest.raises(InputError, match="it is there already"):
+    with pytest.raises(InputError, match="it already exists"):
         fold(llama, WEIGHTS, out=tmp_path / "out")
     with pytest.raises(InputError, match="there is no folder"):
         fold(llama, WEIGHTS, out=tmp_path / "no" / "out")

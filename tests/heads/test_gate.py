@@ -76,7 +76,7 @@ def test_quantiles_that_do_not_divide_the_rows_are_an_error(tmp_path: Path) -> N
     gated(tmp_path / "model", n_quantiles=5)
     config = tmp_path / "model" / "config.json"
     config.write_text(config.read_text().replace('"num_quantiles": 5', '"num_quantiles": 4'))
-    with pytest.raises(CheckpointError, match=r"95 rows; config.json states 19 objectives of 4"):
+    with pytest.raises(CheckpointError, match=r"95 rows; config.json states 19 objectives with 4"):
         HeadModel(tmp_path / "model")
 
 

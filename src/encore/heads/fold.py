@@ -25,7 +25,7 @@ from encore.weights import Weights
 KIND = "encore.fold"
 VERSION = 1
 SIDECAR = "encore_fold.json"
-_TIE = 1e-6  # rewards nearer than that are ties; float32 sums differ by less
+_TIE = 1e-6  # rewards closer than this are ties; float32 sums differ by less
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,17 +76,17 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
 
     The backbone's files are linked or copied as they are. Where the architecture's head has a
     bias, the offset is that bias; elsewhere it is in ``config.json`` as OpenRLHF reads it
-    (``mean`` = -offset, ``std`` = 1) and in the sidecar, and the head gives the reward less the
-    offset: a constant, which no comparison of responses sees.
+    (``mean`` = -offset, ``std`` = 1) and in the sidecar, and the head gives the reward without
+    the offset: a constant, which cancels in any comparison of responses.
 
     Parameters
     ----------
     model : path-like
-        The multi-head model: a folder, a model of the hub, or ``encore:mini``.
+        The multi-head model: a folder, a model on the hub, or ``encore:mini``.
     weights : Weights or path-like
         Shares and scales, or their file.
     out : path-like
-        The folder to write; it must not exist, or be empty.
+        The folder to write; it must be empty or not exist.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
     CheckpointError
         If the model cannot be read, or its heads are not linear.
     InputError
-        If a rule has levels, or there is something at *out*.
+        If a rule has levels, or *out* is not free.
     MismatchError
         If a rule has no head.
     """
@@ -141,7 +141,7 @@ def _card(checkpoint: Checkpoint, weights: Weights, folded: Folded, *, has_bias:
     offset = (
         "The reward is the one logit."
         if has_bias
-        else f"The reward is the one logit plus {folded.offset:.9g}; OpenRLHF adds it by itself "
+        else f"The reward is the one logit plus {folded.offset:.9g}; OpenRLHF adds it on its own "
         f"(config.json: mean, std)."
     )
     return (
@@ -155,18 +155,18 @@ def _card(checkpoint: Checkpoint, weights: Weights, folded: Folded, *, has_bias:
 
 @dataclass(frozen=True)
 class FoldCheck:
-    """The same texts scored both ways.
+    """How the rewards of the same texts, scored both ways, compare.
 
     Parameters
     ----------
     n_responses : int
-        How many.
+        How many responses were scored.
     largest_difference : float
         Between the folded reward and the weighted mean of the heads, relative to the largest
         reward.
     rank_agreement : float
-        Share of pairs of responses that both put in the same order, those left out that either
-        holds for equal (nearer than 1e-6).
+        Share of pairs of responses that both put in the same order, leaving out pairs that either
+        treats as equal (closer than 1e-6).
     clipped_share : float
         Share of the values beyond the ends of their scales, which composing clips and a linear
         head cannot.
@@ -184,14 +184,14 @@ class FoldCheck:
 def check_fold(
     source: HeadModel, weights: Weights, folded: HeadModel, conversations: Sequence[Conversation]
 ) -> FoldCheck:
-    """Score conversations with the multi-head model and with the folded one, loaded anew.
+    """Score conversations with the multi-head model and with the folded one, reloaded.
 
     Parameters
     ----------
     source : HeadModel
         The multi-head model.
     weights : Weights
-        What it was folded under.
+        The weights it was folded under.
     folded : HeadModel
         The folded model.
     conversations : sequence of sequence of (role, content)
@@ -221,7 +221,7 @@ def folded_rewards(model: HeadModel, conversations: Sequence[Conversation]) -> N
 
 
 def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Share of the pairs that both tell apart which they order alike; 1.0 if there are none."""
+    """Of the pairs that both resolve, the share they order alike; 1.0 if there are none."""
     alike = told = 0
     for row in range(len(one) - 1):
         a, b = one[row] - one[row + 1 :], other[row] - other[row + 1 :]

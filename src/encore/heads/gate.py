@@ -25,9 +25,9 @@ class GateLayer(Record):
     Parameters
     ----------
     weight : ndarray of float32, shape (n_out, n_in)
-        Of the linear layer.
+        The linear layer's weight.
     bias : ndarray of float32, shape (n_out,)
-        Of the linear layer.
+        The linear layer's bias.
     gain, offset : ndarray of float32, shape (n_out,)
         What the normalisation multiplies by and adds.
     """
@@ -47,13 +47,13 @@ class Gate(Record):
     Parameters
     ----------
     layers : tuple of GateLayer
-        The perceptron; ReLU between its layers.
+        The multilayer perceptron, with ReLU between its layers.
     temperature : float
         T.
     scale : float
         s.
     transform : ndarray of float32, shape (n_rules, n_rules)
-        M: what takes the length of responses out of the other heads; the identity for none.
+        M: removes the effect of response length from the other heads; the identity if unused.
     """
 
     layers: tuple[GateLayer, ...]
@@ -77,7 +77,7 @@ class Gate(Record):
 
 
 def read_gate(checkpoint: Checkpoint) -> Gate:
-    """The gate of ArmoRM, of QRM, or of a model of the same tensor names.
+    """The gate of ArmoRM, of QRM, or of a model with the same tensor names.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def read_gate(checkpoint: Checkpoint) -> Gate:
 
 
 def gate_of(tensors: Mapping[str, Tensor], temperature: float, source: str) -> Gate:
-    """A gate from tensors of ArmoRM's names; *source* names them in errors.
+    """A gate from tensors with ArmoRM's names; *source* is what errors call them.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def gated_rewards(model: HeadModel, conversations: Sequence[Conversation]) -> ND
     Parameters
     ----------
     model : HeadModel
-        ArmoRM, QRM, or a model of the same tensor names.
+        ArmoRM, QRM, or a model with the same tensor names.
     conversations : sequence of sequence of (role, content)
         Each ends in the response.
 
@@ -158,7 +158,7 @@ def _layers(tensors: Mapping[str, Tensor], model: str) -> tuple[GateLayer, ...]:
             offset = part["bias"] - part["running_mean"] * gain
             layers[-1] = GateLayer(layers[-1].weight, layers[-1].bias, gain, offset)
         else:
-            raise CheckpointError(f"{model}: gating.layers.{number} is no layer that is known.")
+            raise CheckpointError(f"{model}: gating.layers.{number} is not a known kind of layer.")
     if not layers:
         raise CheckpointError(f"{model}: its gate has no layers.")
     return tuple(layers)

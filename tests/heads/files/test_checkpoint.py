@@ -91,7 +91,7 @@ def more_heads(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (cut, r"not a whole safetensors file .* it is cut off\). Fetch or save it again"),
+        (cut, r"not a complete safetensors file .* it is cut off\). Fetch or save it again"),
         (pickle, "its weights are pickled, which can run code; save them as safetensors"),
         (lambda f: (f / "model.safetensors").unlink(), r"expected model\.safetensors or"),
         (lambda f: (f / "config.json").unlink(), r"no config\.json"),
@@ -104,10 +104,13 @@ def more_heads(folder: Path) -> None:
         (headless, r"it has no heads .* Train heads for it with `encore train`"),
         (perceptron, r"more than one linear layer \(score\.0\.weight\)"),
         (wide_head, rf"shape \[3, 99\]; expected \(heads, {HIDDEN}\)"),
-        (more_heads, r"5 heads, and 3 names for them \(kind, true, short\)"),
+        (more_heads, r"5 heads but 3 distinct names \(kind, true, short\)"),
         (lambda f: configure(f, hidden_size=None), "states no hidden_size"),
-        (lambda f: configure(f, id2label={"a": "kind"}), "id2label .* does not give numbers names"),
-        (lambda f: configure(f, id2label=["kind"]), "id2label .* does not give numbers names"),
+        (
+            lambda f: configure(f, id2label={"a": "kind"}),
+            "id2label .* does not map numbers to names",
+        ),
+        (lambda f: configure(f, id2label=["kind"]), "id2label .* does not map numbers to names"),
         (infinite, "score holds numbers that are not finite"),
     ],
 )
@@ -125,7 +128,7 @@ def test_a_model_that_is_not_whole_says_what_is_wrong(
         (lambda f: (f / "tokenizer.json").unlink(), r"no tokenizer; expected tokenizer\.json"),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "its tokenizer or its config"),
         (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
-        (lambda f: configure(f, model_type="t5gemma9"), "no sequence classifier of model_type"),
+        (lambda f: configure(f, model_type="t5gemma9"), "no sequence classifier for model_type"),
         (lambda f: configure(f, intermediate_size=99), r"do not fit config\.json .*mlp"),
         (lambda f: configure(f, num_hidden_layers=3), r"no tensors \['model\.layers\.2\."),
     ],

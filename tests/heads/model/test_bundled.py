@@ -40,7 +40,7 @@ def test_it_is_small_and_whole() -> None:
 def test_its_card_says_where_it_fails() -> None:
     card = (MINI_FOLDER / "README.md").read_text()
     assert "Hardly better than guessing (AUC below 0.7): judgement" in card
-    assert "On pairs from prompts that it never saw" in card
+    assert "On pairs from prompts it never saw" in card
 
 
 @needs_data

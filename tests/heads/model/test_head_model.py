@@ -192,7 +192,7 @@ def test_a_conversation_that_the_template_refuses_is_named_and_the_others_are_ra
     template.write_text(refusal + template.read_text())
     model = HeadModel(tmp_path)
     talks = [TALKS[0], [("system", "Be kind."), *TALKS[1]], TALKS[2]]
-    with pytest.raises(InputError, match=r"refuses a conversation of the roles \['system', "):
+    with pytest.raises(InputError, match=r"refuses a conversation with the roles \['system', "):
         model.score_heads(talks)
     found: dict[int, Any] = {}
     for places, values, _ in model.batches(talks):
@@ -268,7 +268,7 @@ def test_mini_tells_harm_from_refusal(peer: Peer) -> None:
 
 
 def test_no_such_model_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no such folder. Give a model's folder, a model of"):
+    with pytest.raises(CheckpointError, match=r"no such folder. Give a model's folder, a model on"):
         HeadModel(tmp_path / "nowhere")
 
 
@@ -276,7 +276,9 @@ def test_a_hub_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatc
     import huggingface_hub.constants as constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(CheckpointError, match=r"owner/model: it is neither a folder nor can it be"):
+    with pytest.raises(
+        CheckpointError, match=r"owner/model: it is not a folder, and the hub did not"
+    ):
         HeadModel("owner/model")
 
 

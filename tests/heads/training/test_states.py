@@ -73,7 +73,7 @@ def test_a_half_written_window_is_written_anew(backbone: Backbone, tmp_path: Pat
 def test_a_file_that_became_shorter_is_not_gone_on_with(backbone: Backbone, tmp_path: Path) -> None:
     compute_states(backbone, random_texts(6), tmp_path / "s.npy", key="k")
     os.truncate(tmp_path / "s.npy", 300)
-    with pytest.raises(InputError, match="shorter than it was written"):
+    with pytest.raises(InputError, match="shorter than what was written"):
         compute_states(backbone, random_texts(6), tmp_path / "s.npy", key="k")
 
 

@@ -174,7 +174,7 @@ def test_a_bradley_terry_head_is_sklearns_logistic_regression(
 def test_pairs_of_one_prompt_are_not_enough(llama: Path, tmp_path: Path) -> None:
     made = pairs(4)
     one = TrainingData(made.conversations, made.targets, ["p"] * 8, RULES, {})
-    with pytest.raises(InputError, match="all pairs are of one prompt or one split"):
+    with pytest.raises(InputError, match="all pairs are of one prompt or in one split"):
         train_bradley_terry(one, Backbone(Checkpoint.open(llama)), tmp_path / "states.npy")
 
 
@@ -356,19 +356,19 @@ def test_targets_that_teach_nothing_are_found_before_training(llama: Path, tmp_p
 
 def test_single_responses_teach_no_gate(llama: Path) -> None:
     made = data(5)
-    with pytest.raises(InputError, match="5 responses are no pairs"):
+    with pytest.raises(InputError, match="5 responses are not pairs"):
         train_gate(made, Backbone(Checkpoint.open(llama)))
 
 
 def test_a_gate_needs_prompts_and_more_than_one(llama: Path) -> None:
     made, backbone = pairs(4), Backbone(Checkpoint.open(llama))
     one = TrainingData(made.conversations, made.targets, ["p"] * 8, RULES, {})
-    with pytest.raises(InputError, match="all pairs are of one prompt or one split"):
+    with pytest.raises(InputError, match="all pairs are of one prompt or in one split"):
         train_gate(one, backbone)
     bare = TrainingData(
         [talk[1:] for talk in made.conversations], made.targets, list("aabbccdd"), RULES, {}
     )
-    with pytest.raises(InputError, match="no prompt, which is what a gate goes by"):
+    with pytest.raises(InputError, match="no prompt, which a gate needs"):
         train_gate(bare, backbone)
 
 

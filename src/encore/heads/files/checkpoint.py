@@ -33,18 +33,18 @@ _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", RULES_FILE,
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A Hugging Face checkpoint on disk, opened and checked, its numbers not read.
+    """A Hugging Face checkpoint on disk, opened and checked; no tensor is read yet.
 
     Parameters
     ----------
     name : str
         As the user named it.
     folder : pathlib.Path
-        Where its configuration, its tokenizer and its rules lie.
+        Where its configuration, tokenizer and rules are.
     config : mapping
         What ``config.json`` says.
     tensors : mapping of str to Stored or ndarray of float32
-        Where each tensor lies, or the tensor itself where it was made in memory.
+        Where each tensor is stored, or the tensor itself if it was made in memory.
     rules : Rulebook, optional
         What its heads rate.
     """
@@ -57,12 +57,12 @@ class Checkpoint:
 
     @classmethod
     def open(cls, source: StrPath) -> Checkpoint:
-        """Open a folder, or a model of the hub: ``owner/name`` or ``owner/name@revision``.
+        """Open a folder, or a model on the hub: ``owner/name`` or ``owner/name@revision``.
 
         Raises
         ------
         CheckpointError
-            If there is no such model, or it is not whole.
+            If there is no such model, or it is incomplete.
         """
         folder = Path(source)
         if not folder.is_dir():
@@ -73,13 +73,13 @@ class Checkpoint:
         return cls(str(source), folder, config, dict(_read_tensors(folder)), rules)
 
     def with_config(self, **changes: Any) -> Checkpoint:
-        """The same with some keys of its configuration changed; None removes one."""
+        """A copy with some keys of its configuration changed; None removes a key."""
         config = {**self.config, **changes}
         return replace(self, config={k: v for k, v in config.items() if v is not None})
 
     @property
     def hidden_size(self) -> int:
-        """Numbers in one state of the backbone."""
+        """The size of one hidden state of the backbone."""
         config = self.config.get("text_config") or self.config
         size = next((config[name] for name in _HIDDEN if name in config), None)
         if not isinstance(size, int):
@@ -88,7 +88,7 @@ class Checkpoint:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether its tensors are not simply those of its folder."""
+        """Whether any tensor is not simply one of its folder's."""
         return any(
             not isinstance(tensor, Stored) or tensor.path.parent != self.folder
             for tensor in self.tensors.values()
@@ -112,7 +112,7 @@ class Checkpoint:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that its values depend on: configuration, tensors, tokenizer."""
+        """SHA-256 (hex) of everything its values depend on: configuration, tensors, tokenizer."""
         seen = hashlib.sha256(json.dumps(dict(self.config), sort_keys=True).encode())
         files = {t.path for t in self.tensors.values() if isinstance(t, Stored)}
         for path in (*sorted(files), *self.tokenizer_files):
@@ -125,27 +125,27 @@ class Checkpoint:
 
 
 def _content_digest(path: Path) -> str:
-    """SHA-256 of a file; a hub's cache names large files by theirs."""
+    """SHA-256 of a file; the hub's cache names large files by theirs."""
     named = path.resolve().name
     return named if path.is_symlink() and len(named) == 64 else file_digest(path)
 
 
 def _fetch(source: str) -> Path:
-    """The folder of a hub's model in the cache, fetched if it is not there."""
+    """The cached folder of a model on the hub, downloaded if it is not there."""
     name, _, revision = source.partition("@")
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise CheckpointError(
-            f"{source}: no such folder. Give a model's folder, a model of the Hugging Face hub "
+            f"{source}: no such folder. Give a model's folder, a model on the Hugging Face hub "
             f"(owner/name), or encore:mini."
         )
-    hub = require("huggingface_hub", extra="heads", feature="A model of the hub")
+    hub = require("huggingface_hub", extra="heads", feature="A model from the hub")
     try:
         folder = hub.snapshot_download(name, revision=revision or None, allow_patterns=[*_WANTED])
-    except Exception as error:  # whatever the hub, its cache or its network raise
+    except Exception as error:  # whatever the hub, its cache or its network raises
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{source}: it is neither a folder nor can it be had from the hub ({told}). Fetch it "
-            f"where there is a network (hf download {name}) and give its folder."
+            f"{source}: it is not a folder, and the hub did not provide it ({told}). Download "
+            f"it where there is a network (hf download {name}) and give its folder."
         ) from error
     return Path(folder)
 
@@ -156,7 +156,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}: no config.json; expected a Hugging Face checkpoint.")
     config = _read_json(path)
     if not isinstance(config.get("model_type"), str):
-        raise CheckpointError(f"{path}: it states no model_type; expected a Hugging Face model's.")
+        raise CheckpointError(f"{path}: it states no model_type; expected a Hugging Face model.")
     return config
 
 

@@ -1,4 +1,4 @@
-"""Safetensors files as they lie on disk: what they hold, and new ones from old, never loaded whole.
+"""Safetensors files on disk: reading their headers, and writing new files from old block by block.
 
 The format is 8 bytes with the length of a header, the header (JSON: name → type, shape and place),
 and the numbers of all tensors without gaps.
@@ -46,7 +46,7 @@ class Stored:
     shape : tuple of int
         Its shape.
     begin, end : int
-        Where its bytes lie in the file.
+        Where its bytes are in the file.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Stored:
 
     @property
     def is_float(self) -> bool:
-        """Whether it holds floating-point numbers; buffers of integers may lie beside them."""
+        """Whether it holds floating-point numbers; integer buffers may be stored beside them."""
         return self.kind in _NUMPY
 
     def read(self) -> Array:
@@ -66,7 +66,7 @@ class Stored:
         Raises
         ------
         CheckpointError
-            If they are no floating-point numbers.
+            If they are not floating-point numbers.
         """
         if not self.is_float:
             raise CheckpointError(f"{self.path}: numbers of type {self.kind}; expected floats.")
@@ -84,7 +84,7 @@ class Stored:
             while left:
                 block = file.read(min(left, _BLOCK))
                 if not block:
-                    raise CheckpointError(f"{self.path}: it became shorter while it was read.")
+                    raise CheckpointError(f"{self.path}: it shrank while it was being read.")
                 left -= len(block)
                 yield block
 
@@ -103,7 +103,7 @@ def read_header(path: StrPath) -> dict[str, Stored]:
     Raises
     ------
     CheckpointError
-        If the file is none, is cut off, or its header contradicts itself.
+        If it is not a safetensors file, is cut off, or its header contradicts itself.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -131,9 +131,9 @@ def _entry(path: Path, start: int, entry: Mapping[str, Any]) -> Stored:
     shape = tuple(entry["shape"])
     kind = entry["dtype"]
     if kind not in _BYTES:
-        raise ValueError(f"it names the type {kind!r}")
+        raise ValueError(f"it names an unknown type, {kind!r}")
     if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
-        raise ValueError(f"shape {list(shape)} at {[begin, end]} is not of whole numbers")
+        raise ValueError(f"shape {list(shape)} at {[begin, end]} is not all whole numbers")
     if math.prod(shape) * _BYTES[kind] != end - begin:
         raise ValueError(f"shape {list(shape)} of {kind} does not take {end - begin} bytes")
     return Stored(path, kind, shape, start + begin, start + end)
@@ -153,7 +153,9 @@ def _check_places(path: Path, tensors: Mapping[str, Stored], start: int, size: i
 
 
 def _broken(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(f"{path}: not a whole safetensors file ({why}). Fetch or save it again.")
+    return CheckpointError(
+        f"{path}: not a complete safetensors file ({why}). Fetch or save it again."
+    )
 
 
 def write_tensors(path: StrPath, tensors: Mapping[str, Tensor]) -> None:
@@ -178,7 +180,7 @@ def write_tensors(path: StrPath, tensors: Mapping[str, Tensor]) -> None:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name; copy it where the file system cannot."""
-    real = source.resolve()  # the cache of a hub holds links to its files
+    real = source.resolve()  # the hub's cache holds links to its files
     try:
         os.link(real, target)
     except OSError:

@@ -26,11 +26,11 @@ _ROOM = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 class Backbone:
-    """A model on a device that gives the state its heads read.
+    """A model on a device that computes the states its heads read.
 
-    Decoders give the state of the last token; encoders give what their class hands to its last
+    Decoders give the state of the last token; encoders give what their class passes to its last
     linear layer. Inputs are padded on the right, whatever the tokenizer says, and the last token
-    is the last that is no padding, even where padding and end of text are the same token.
+    is the last one that is not padding, even where padding and end of text are the same token.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Backbone:
     CheckpointError
         If the model cannot be loaded.
     InputError
-        If there is no such device or dtype, or a batch of no token is asked for.
+        If there is no such device or dtype, or *batch_tokens* is below 1.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Backbone:
         if dtype is not None and dtype not in DTYPES:
             raise UnknownNameError("dtype for heads", dtype, DTYPES)
         if batch_tokens is not None and batch_tokens < 1:
-            raise InputError(f"batch_tokens is 1 or more, or None; got {batch_tokens}.")
+            raise InputError(f"batch_tokens must be 1 or more, or None; got {batch_tokens}.")
         try:
             self.device = torch.device(device_of(device))
-        except RuntimeError as error:  # its text lists the kinds of devices that there are
+        except RuntimeError as error:  # its text lists the kinds of devices there are
             raise InputError(f"device {device!r}: {error}") from error
         self.dtype = dtype or default_dtype(self.device.type)
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 2048)
@@ -80,7 +80,7 @@ class Backbone:
 
     @property
     def hidden_size(self) -> int:
-        """Numbers in one state."""
+        """The size of one state."""
         return int(self._last.layer.in_features)
 
     @property
@@ -89,7 +89,7 @@ class Backbone:
         return HeadPlace(self._last.path, self._last.layer.bias is not None)
 
     def batches(self, texts: Sequence[Tokens]) -> Iterator[tuple[list[int], Array]]:
-        """States of batches of *texts*, longest first, with the places of each batch's texts.
+        """States of batches of *texts*, longest first, with the positions of each batch's texts.
 
         A batch that does not fit in memory is halved, and so are those after it.
 
@@ -123,13 +123,13 @@ class Backbone:
         return result
 
     def _try(self, texts: Sequence[Tokens]) -> Array | None:
-        """The states of one batch; None if memory does not suffice."""
+        """The states of one batch; None if there is not enough memory."""
         try:
             return self._forward(texts)
         except RuntimeError as error:  # running out of memory is one
             if not any(words in str(error).lower() for words in _ROOM):
                 raise
-        # Outside the handler: the error holds the frames, and these hold what has to be freed.
+        # Outside the handler: the error holds the frames, and they hold what has to be freed.
         if self.device.type == "cuda":
             import torch
 
@@ -141,7 +141,7 @@ class Backbone:
 
         with torch.inference_mode():
             padded = self.reader.padded(texts)
-            if padded["attention_mask"].all():  # nothing to leave out: a faster attention
+            if padded["attention_mask"].all():  # nothing to mask: a faster attention
                 del padded["attention_mask"]
             inputs = {n: torch.from_numpy(part).to(self.device) for n, part in padded.items()}
             if self._last.is_decoder:
@@ -165,7 +165,7 @@ def default_dtype(device: str) -> str:
 
 
 class LastLayer:
-    """The last linear layer of a classifier, and how to get at what it is given."""
+    """The last linear layer of a classifier, and how to get at its input."""
 
     def __init__(self, layer: Any, path: str, *, is_decoder: bool) -> None:
         self.layer = layer
@@ -189,7 +189,7 @@ def last_layer(model: Any, name: str) -> LastLayer:
     Raises
     ------
     CheckpointError
-        If there is none where it could be.
+        If the classifier does not end in one.
     """
     from torch import nn
 

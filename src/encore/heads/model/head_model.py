@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class MultiHead(Protocol):
-    """Whatever gives a value per rule to a conversation."""
+    """Whatever gives a conversation one value per rule."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class MultiHead(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """All that its values depend on, as plain data."""
+        """Everything its values depend on, as plain data."""
         ...
 
     def score_heads(self, conversations: Sequence[Conversation]) -> Array:
@@ -49,7 +49,7 @@ class MultiHead(Protocol):
     def batches(
         self, conversations: Sequence[Conversation]
     ) -> Iterator[tuple[list[int], Array, list[Tokens]]]:
-        """Values batch by batch: the places in *conversations*, (n, n_rules), and what was read."""
+        """Values batch by batch: positions in *conversations*, (n, n_rules), and what was read."""
         ...
 
 
@@ -59,14 +59,14 @@ class HeadModel:
     Parameters
     ----------
     source : path-like
-        A folder, a model of the Hugging Face hub (``owner/name``), or ``encore:mini``.
+        A folder, a model on the Hugging Face hub (``owner/name``), or ``encore:mini``.
     device, dtype, max_tokens, batch_tokens
         As for :class:`~encore.heads.Backbone`, which is loaded when it is first needed.
 
     Raises
     ------
     CheckpointError
-        If there is no such model, it is not whole, or its heads are not one linear layer.
+        If there is no such model, it is incomplete, or its heads are not one linear layer.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class HeadModel:
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """The model by the digest of its files, and what else its values depend on."""
+        """The model by the digest of its files, and whatever else its values depend on."""
         dtype = self._dtype or default_dtype(device_of(self._device))
         told = {"sha256": self.checkpoint.digest, "dtype": dtype}
         cut = self._max_tokens
-        # Not the way to the folder: a model is what is in it.
+        # Not the path of the folder: a model is what is in it.
         name = self.checkpoint.name
         name = Path(name).name if Path(name).is_dir() else name
         return {"model": name, **told, **({"max_tokens": cut} if cut else {})}
@@ -126,7 +126,7 @@ class HeadModel:
         Returns
         -------
         ndarray of float32, shape (n_responses, n_rules)
-            On the heads' own scales: for a classifier of Transformers, its logits.
+            On the heads' own scales: for a Transformers classifier, its logits.
 
         Examples
         --------
@@ -146,7 +146,7 @@ class HeadModel:
     def batches(
         self, conversations: Sequence[Conversation]
     ) -> Iterator[tuple[list[int], Array, list[Tokens]]]:
-        """Values batch by batch, longest first, with the places of the conversations.
+        """Values batch by batch, longest first, with the positions of the conversations.
 
         The values of a conversation that the chat template refuses are NaN, and its tokens say so.
         """
@@ -163,7 +163,7 @@ class HeadModel:
             yield here, values, [texts[place] for place in here]
 
     def _values(self, states: Array) -> Array:
-        # NumPy's product has threads of its own, which would take turns with PyTorch's.
+        # NumPy's product has its own threads, which would compete with PyTorch's.
         torch = require("torch", extra="heads", feature="A multi-head reward model")
         return np.asarray(
             torch.nn.functional.linear(torch.from_numpy(states), *self._layer).numpy()
@@ -171,7 +171,7 @@ class HeadModel:
 
     @cached_property
     def _layer(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The heads as PyTorch holds them: it takes no array that cannot be written to."""
+        """The heads as PyTorch holds them: it takes no read-only array."""
         torch = require("torch", extra="heads", feature="A multi-head reward model")
         return torch.tensor(self.heads.weight), torch.tensor(self.heads.bias)
 
@@ -189,7 +189,7 @@ class SideBySide:
     Parameters
     ----------
     models : sequence of HeadModel
-        At least one. Heads of one name in two models are told apart by their model's.
+        At least one. Heads with the same name in two models are prefixed with their model's name.
     """
 
     def __init__(self, models: Sequence[HeadModel]) -> None:
@@ -201,7 +201,7 @@ class SideBySide:
             for name in model.names
         )
         if len(set(self._names)) < len(names):
-            raise MismatchError("a model stands twice; give each once.")
+            raise MismatchError("the same model is given twice; give each once.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The heads of a checkpoint as what they are: one linear map of a state to a value per rule."""
+"""A checkpoint's heads as one linear map from a state to a value per rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from encore.heads.files.safetensors import Array, numbers_of
 from encore.rules import RangeScale, Rule, Rulebook
 from encore.rules.rule import RESERVED_IDS
 
-# Where the classes of Transformers keep their last linear layer.
+# Where Transformers' classes keep their last linear layer.
 CLASSIFIERS = ("score", "classifier.out_proj", "classification_head.out_proj", "classifier")
 GATED = "regression_layer"  # ArmoRM's and QRM's
 # The attributes of ArmoRM and QRM, in the order of their heads.
@@ -92,7 +92,7 @@ def read_heads(checkpoint: Checkpoint) -> LinearHeads:
 
 
 def head_module(checkpoint: Checkpoint) -> str:
-    """The name of the linear layer that the heads are.
+    """The name of the linear layer that holds the heads.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def head_module(checkpoint: Checkpoint) -> str:
 
 
 def head_place(checkpoint: Checkpoint) -> HeadPlace:
-    """Where the architecture's own class has the heads of a checkpoint that has some.
+    """Where the architecture's own class keeps the heads of this checkpoint.
 
     Raises
     ------
@@ -131,13 +131,13 @@ def head_place(checkpoint: Checkpoint) -> HeadPlace:
 
 
 def _mean_of_quantiles(checkpoint: Checkpoint, weight: Array) -> Array:
-    """QRM has a row per attribute and quantile, attributes first; the mean of rows is linear."""
+    """QRM has a row per attribute and quantile, attributes first; a mean of rows is linear."""
     n_quantiles = int(checkpoint.config.get("num_quantiles", 1))
     n_rules = int(checkpoint.config.get("num_objectives", len(weight) // max(n_quantiles, 1)))
     if n_rules * n_quantiles != len(weight):
         raise CheckpointError(
             f"{checkpoint.name}: {GATED}.weight has {len(weight)} rows; config.json states "
-            f"{n_rules} objectives of {n_quantiles} quantiles."
+            f"{n_rules} objectives with {n_quantiles} quantiles each."
         )
     return np.asarray(weight.reshape(n_rules, n_quantiles, -1).mean(axis=1, dtype=np.float32))
 
@@ -163,9 +163,9 @@ def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
         names = [f"LABEL_{number}" for number in range(n_rules)]
     if len(names) != n_rules or len(set(names)) != n_rules:
         raise CheckpointError(
-            f"{checkpoint.name}: {n_rules} heads, and {len(set(names))} names for them "
-            f"({', '.join(names[:6])}). Make id2label in config.json, and {'rules.toml'} where "
-            f"there is one, name each head once."
+            f"{checkpoint.name}: {n_rules} heads but {len(set(names))} distinct names "
+            f"({', '.join(names[:6])}). Name each head once in config.json's id2label, and in "
+            f"rules.toml if there is one."
         )
     # Such a name would read as another column of a ratings table.
     return tuple(f"{name}_head" if name in RESERVED_IDS else name for name in names)
@@ -177,7 +177,7 @@ def _labels(checkpoint: Checkpoint) -> dict[int, str]:
         return {int(number): str(label) for number, label in stated.items()}
     except (AttributeError, ValueError) as error:
         raise CheckpointError(
-            f"{checkpoint.name}: id2label in config.json does not give numbers names ({error})."
+            f"{checkpoint.name}: id2label in config.json does not map numbers to names ({error})."
         ) from error
 
 
@@ -185,13 +185,13 @@ def own_rules(checkpoint: Checkpoint, heads: LinearHeads) -> Rulebook | None:
     """The rules that a model states for its heads; None if it states no range for them."""
     if checkpoint.rules is not None:
         return checkpoint.rules
-    if heads.names == ATTRIBUTES:  # they were trained on labels brought to [0, 1]
+    if heads.names == ATTRIBUTES:  # they were trained on targets scaled to [0, 1]
         return Rulebook.from_ids(ATTRIBUTES, RangeScale(0.0, 1.0))
     return None
 
 
 def ranged(names: Sequence[str], values: NDArray[Any], share: float = 0.005) -> Rulebook:
-    """Rules for heads whose range nobody states: from quantile *share* to 1 - *share* of values.
+    """Rules for heads without a stated range: from quantile *share* to 1 - *share* of values.
 
     Higher is taken to be better. For a head that counts a cost, swap worst and best.
 
@@ -231,7 +231,7 @@ def tidy_range(worst: float, best: float) -> RangeScale:
 
 
 def check_names(wanted: Rulebook, names: Sequence[str], model: str) -> None:
-    """Refuse rules that are none of the model's heads.
+    """Refuse rules that the model has no heads for.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From a checkpoint to a model and a tokenizer of Transformers, without the model's own code."""
+"""Loading a checkpoint as a Transformers model and tokenizer, without running its own code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_tokenizer(checkpoint: Checkpoint, max_tokens: int | None = None) -> Rea
     Raises
     ------
     CheckpointError
-        If there is none, or it does not say how it wants a conversation.
+        If there is none, or it does not say how a conversation is written.
     """
     transformers = require("transformers", extra="heads", feature="A multi-head reward model")
     _ = checkpoint.tokenizer_files
@@ -37,7 +37,7 @@ def read_tokenizer(checkpoint: Checkpoint, max_tokens: int | None = None) -> Rea
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 checkpoint.folder, local_files_only=True, trust_remote_code=False
             )
-    except Exception as error:  # a broken file raises whatever its parser does
+    except Exception as error:  # a broken file raises whatever its parser raises
         raise CheckpointError(
             f"{checkpoint.name}: its tokenizer or its configuration cannot be read: {error}"
         ) from error
@@ -61,7 +61,7 @@ def load_classifier(
     Raises
     ------
     CheckpointError
-        If the backbone cannot be loaded, or parts of it are not there.
+        If the backbone cannot be loaded, or parts of it are missing.
     """
     import transformers
 
@@ -82,7 +82,7 @@ def load_classifier(
                 dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
-                ignore_mismatched_sizes=True,  # heads of another number; the rest is looked at
+                ignore_mismatched_sizes=True,  # a different number of heads; the rest is checked
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -103,7 +103,7 @@ def _numbers(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
 
 
 def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
-    """Refuse a backbone with parts that were not in the files: they would be random."""
+    """Refuse a backbone with parts that are not in the files: they would be random."""
     heads = tuple(f"{module}.{part}" for module in CLASSIFIERS for part in ("weight", "bias"))
     missing = [n for n in sorted(told["missing_keys"]) if not n.startswith(heads)]
     # Transformers 4 gives names, Transformers 5 names with both shapes.

@@ -1,4 +1,4 @@
-"""A padding token of its own, for classes that find the last token by leaving padding out."""
+"""A dedicated padding token, for classes that find the last token by skipping padding."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FILES = ("tokenizer_config.json", "special_tokens_map.json")
 
 
 def padded_reader(checkpoint: Checkpoint, max_tokens: int | None = None) -> Reader:
-    """The reader of a checkpoint, its tokenizer with a padding token that ends no text.
+    """A checkpoint's reader, whose tokenizer has a padding token that ends no text.
 
-    Transformers' classes refuse batches without a padding token, and where it is also the end of a
-    text they read the state of the token before. Many chat models have none: one of the tokens that
-    they hold in reserve is taken, or the end of text where texts do not end in it.
+    Transformers' classes refuse batches without a padding token, and where it is also the end of
+    text they read the state of the token before. Many chat models have none: one of their reserved
+    tokens is used, or the end of text where texts do not end in it.
 
     Raises
     ------
@@ -33,21 +33,21 @@ def padded_reader(checkpoint: Checkpoint, max_tokens: int | None = None) -> Read
     last = reader([("user", "a"), ("assistant", "b")]).ids[-1]
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == last:
         raise CheckpointError(
-            f"{checkpoint.name}: its tokenizer has no padding token but the one that ends every "
-            f"text. Add one: tokenizer.add_special_tokens({{'pad_token': …}}), and save it."
+            f"{checkpoint.name}: its tokenizer has no padding token but the one that ends "
+            f"every text. Add one (tokenizer.add_special_tokens({{'pad_token': …}})) and save it."
         )
     return reader
 
 
 def with_padding(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str]]:
-    """The checkpoint and the files of its tokenizer that say what padding is.
+    """The checkpoint and the tokenizer files that say what padding is.
 
     Returns
     -------
     checkpoint : Checkpoint
         With ``pad_token_id`` in its configuration.
     texts : mapping of str to str
-        The files of the tokenizer that change.
+        The tokenizer files that change.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def with_padding(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str]]:
 
 
 def _spare_token(tokenizer: Any) -> str | None:
-    """A special token that stands for padding, for nothing yet, or for what is unknown."""
+    """A special token for padding, a reserved one, or the one for unknown text."""
     taken = {tokenizer.eos_token, tokenizer.bos_token}
     added = [str(token) for token in tokenizer.added_tokens_decoder.values()]
     free = [token for token in added if token not in taken]

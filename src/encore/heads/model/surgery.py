@@ -14,29 +14,29 @@ from encore.heads.files.safetensors import Array, numbers_of
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.")
 _N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
-# The mean enters the layer beside the state of the first token, and is to drown it; float16, which
-# servers use, ends at 65,504.
+# The mean is added to the state of the first token and must drown it out; float16, which servers
+# use, ends at 65,504.
 _LOUD = 1e3
-# The pooler's tanh bends what passes through it; this small, it hardly does.
+# The pooler's tanh bends its input; for values this small, hardly at all.
 _SOFT = 0.1
 
 
 def first_layers(checkpoint: Checkpoint, n_layers: int) -> Checkpoint:
     """The backbone cut off after its first layers.
 
-    What heads need often stands clearest in the middle of a network, and is cheaper to have there.
+    What heads need is often clearest in the middle of a network, and cheaper to compute there.
 
     Raises
     ------
     InputError
-        If the backbone has no such number of layers.
+        If the backbone does not have that many layers, or the number is below 1.
     """
     key = next((name for name in _N_LAYERS if name in checkpoint.config), _N_LAYERS[0])
     there = checkpoint.config.get(key)
     if not isinstance(there, int) or not 1 <= n_layers <= there:
         raise InputError(
-            f"{checkpoint.name}: it has {there} layers; expected a number of them from 1 to "
-            f"that, got {n_layers}."
+            f"{checkpoint.name}: it has {there} layers; expected a number from 1 to {there}, "
+            f"got {n_layers}."
         )
     kept = {name: t for name, t in checkpoint.tensors.items() if _layer_of(name) < n_layers}
     kinds = checkpoint.config.get("layer_types")
@@ -52,15 +52,15 @@ def _layer_of(name: str) -> int:
 def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
     r"""A BERT whose pooled state is the mean over tokens instead of the first token's.
 
-    ``BertForSequenceClassification`` reads the first token only. One more layer brings the mean
-    there: its queries and keys are zero, so that attention is uniform over the tokens that are no
-    padding; its values are the identity; its feed-forward part is zero. What the class then gives
+    ``BertForSequenceClassification`` reads the first token only. An extra layer puts the mean
+    there: its queries and keys are zero, so that attention is uniform over the tokens that are not
+    padding; its values are the identity; its feed-forward part is zero. What the class then passes
     to its classifier is
 
     .. math:: \tanh(0.1 \cdot \mathrm{LayerNorm}(\tfrac1n \textstyle\sum_t h_t))
 
     up to one part in 1,000, for any software that runs the class. A BERT that has this layer is
-    given back as it is.
+    returned as it is.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
     Raises
     ------
     InputError
-        If it is of another architecture.
+        If it has another architecture.
     """
     if checkpoint.config["model_type"] != "bert":
         raise InputError(
-            f"{checkpoint.name}: the mean over tokens can be had of a BERT; this is a "
+            f"{checkpoint.name}: the mean over tokens needs a BERT; this is a "
             f"{checkpoint.config['model_type']}. Use --pooling own."
         )
     n_layers = int(checkpoint.config["num_hidden_layers"])
@@ -94,13 +94,13 @@ def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _ends_in_the_mean(checkpoint: Checkpoint, last: int) -> bool:
-    """Whether the last layer is such a layer already: no trained one has queries of zero."""
+    """Whether the last layer already is one: no trained layer has queries of zero."""
     query = checkpoint.tensors.get(f"bert.encoder.layer.{last}.attention.self.query.weight")
     return query is not None and not numbers_of(query).any()
 
 
 def _uniform_layer(size: int, wide: int) -> Mapping[str, Array]:
-    """A layer of BERT that puts the mean of its inputs, normalised, at every token."""
+    """A BERT layer that puts the mean of its inputs, normalised, at every token."""
     eye, zeros, ones = np.eye(size), np.zeros, np.ones
     parts = {
         "attention.self.query.weight": zeros((size, size)),

@@ -1,4 +1,4 @@
-"""Writing a checkpoint: the backbone's files linked where they can be, the heads in their own."""
+"""Writing a checkpoint: the backbone's files linked where possible, the heads in their own."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def write_checkpoint(
 ) -> None:
     """Write a folder that Transformers loads; it appears whole or not at all.
 
-    A file whose tensors are all kept under their names is linked, not copied; others are copied
-    tensor by tensor. No tensor of the backbone is changed, and none is in memory.
+    A file whose tensors all keep their names is linked, not copied; others are copied tensor by
+    tensor. No tensor of the backbone is changed or loaded into memory.
 
     Parameters
     ----------
     out : path-like
-        The folder; it must not exist, or be empty.
+        The folder; it must be empty or not exist.
     backbone : Checkpoint
-        Configuration, tokenizer and all tensors but those of the heads.
+        Configuration, tokenizer and all tensors except those of the heads.
     heads : mapping of str to ndarray
-        The heads' tensors by their names; saved as float32, the last file.
+        The heads' tensors by name; saved as float32, in the last file.
     texts : mapping of str to str
         More files, such as ``rules.toml`` and ``README.md``.
 
     Raises
     ------
     InputError
-        If there is something at *out*.
+        If *out* is not free.
     """
     out = Path(out)
     check_free(out)
@@ -70,23 +70,23 @@ def write_checkpoint(
 
 
 def check_free(out: Path) -> None:
-    """Refuse to write over a folder that holds something.
+    """Refuse to overwrite anything.
 
     Raises
     ------
     InputError
-        If there is something at *out*, or no folder to put it into.
+        If *out* is not free, or its parent folder does not exist.
     """
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it first.")
     if out.is_dir() and out.samefile(Path.cwd()):
         raise InputError(f"{out}: it is the current folder; name a new one.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out}: it is there already; write to a new folder.")
+        raise InputError(f"{out}: it already exists; write to a new folder.")
 
 
 def _by_file(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """The tensors of each file together, and those that are in no file."""
+    """The tensors of each file together, then those that are in no file."""
     files: dict[Path | None, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         path = tensor.path if isinstance(tensor, Stored) else None

@@ -1,1 +1,1 @@
-"""Training heads on frozen states, or the backbone with them."""
+"""Training heads on frozen states, or together with the backbone."""

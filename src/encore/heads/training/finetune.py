@@ -1,7 +1,7 @@
 """Training the backbone too: regression on ratings through Transformers, preferences through TRL.
 
-Several GPUs or machines are a matter of how the command is launched (``accelerate launch``,
-``torchrun``); the trainers see to the rest.
+For several GPUs or machines, launch the command with ``accelerate launch`` or ``torchrun``; the
+trainers do the rest.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ class Tuning:
     Parameters
     ----------
     work : pathlib.Path
-        A folder of the caller's for the trained backbone.
+        The caller's folder for the trained backbone.
     lora : bool
         Train low-rank updates, merged into the backbone at the end, instead of all weights.
     n_epochs : float
-        Times through the data.
+        Passes through the data.
     learning_rate : float
-        Of AdamW, falling linearly to 0. LoRA wants about ten times as much.
+        AdamW's, falling linearly to 0. LoRA needs about ten times as much.
     batch_size : int
-        Responses, or pairs, in a step on each device.
+        Responses, or pairs, per step on each device.
     max_tokens : int, optional
         Longer conversations are cut in the middle.
     seed : int
-        For fresh heads and the order of the data.
+        For new heads and the order of the data.
 
     Raises
     ------
     InputError
-        If the number of epochs, the learning rate or the size of a batch is not above 0.
+        If the number of epochs, the learning rate or the batch size is not above 0.
     """
 
     work: Path
@@ -67,7 +67,7 @@ class Tuning:
     def __post_init__(self) -> None:
         for name in ("n_epochs", "learning_rate", "batch_size"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} is above 0; got {getattr(self, name)}.")
+                raise InputError(f"{name} must be above 0; got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,9 +79,9 @@ class Tuned(Record):
     folder : pathlib.Path
         Where Transformers saved it.
     values : ndarray of float64, shape (n_responses, n_heads)
-        What it gives the responses that were left out; NaN for those it was trained on.
+        Its values for the held-out responses; NaN for those it was trained on.
     n_cut : int
-        Responses of which the middle was left out.
+        Responses whose middle was left out.
     """
 
     folder: Path
@@ -96,7 +96,7 @@ def tune_regression(
     left_out: NDArray[np.bool_],
     how: Tuning,
 ) -> Tuned | None:
-    """Train heads and backbone to give the targets: mean squared error over those there are.
+    """Train heads and backbone on the targets: mean squared error over those that exist.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ def tune_regression(
     targets : ndarray, shape (n_responses, n_heads)
         NaN where there is none.
     left_out : ndarray of bool, shape (n_responses,)
-        Which responses are kept for validation.
+        Which responses are held out for validation.
     how : Tuning
-        How.
+        How to train.
 
     Returns
     -------
     Tuned or None
-        None in processes that are not the first.
+        None in every process but the first.
     """
     transformers = require("transformers", extra="finetune", feature="Training a backbone")
     require("accelerate", extra="finetune", feature="Training a backbone")
@@ -141,7 +141,7 @@ def tune_regression(
             train_dataset=[rows[place] for place in kept],
             data_collator=lambda batch: _padded(batch, reader),
         )
-        trainer.remove_callback(transformers.PrinterCallback)  # it prints where results go
+        trainer.remove_callback(transformers.PrinterCallback)  # it prints to where results go
         trainer.train()
         values = np.full(targets.shape, np.nan)
         if len(validated):
@@ -162,9 +162,9 @@ def tune_preference(
     checkpoint : Checkpoint
         The backbone.
     conversations : sequence of sequence of (role, content)
-        Two a pair, the chosen one first.
+        Two per pair, the chosen one first.
     how : Tuning
-        How.
+        How to train.
     """
     transformers = require("transformers", extra="finetune", feature="Training a backbone")
     trl = require("trl", extra="finetune", feature="Training a backbone on preferences")
@@ -172,8 +172,8 @@ def tune_preference(
     reader = padded_reader(checkpoint, how.max_tokens)
     if not reader.is_chat:
         raise InputError(
-            f"{checkpoint.name}: TRL's trainer knows no pairs of texts, which an encoder reads. "
-            f"Use --tune heads."
+            f"{checkpoint.name}: TRL's trainer does not support pairs of texts, which an encoder "
+            f"reads. Use --tune heads."
         )
     texts = [reader(conversation) for conversation in conversations]
     model = _trainable(checkpoint, ("preferred",), how, reader)
@@ -197,7 +197,7 @@ def tune_preference(
 
 
 def masked_squared_error(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean of (value - wanted)² over what is wanted; 0 if that is nothing."""
+    """Mean of (value - wanted)² over the wanted values; 0 if there are none."""
     import torch
 
     known = ~torch.isnan(wanted)
@@ -210,7 +210,7 @@ def _trainable(checkpoint: Checkpoint, names: Sequence[str], how: Tuning, reader
     import transformers
 
     transformers.set_seed(how.seed)
-    # In bfloat16 most steps of all weights would round to nothing; low-rank updates are float32.
+    # In bfloat16 most updates of full weights would round to nothing; low-rank ones are float32.
     dtype = default_dtype(device_of(None)) if how.lora else "float32"
     model = load_classifier(checkpoint, getattr(torch, dtype), names)
     model.config.pad_token_id = reader.tokenizer.pad_token_id
@@ -231,7 +231,7 @@ def _trainable(checkpoint: Checkpoint, names: Sequence[str], how: Tuning, reader
 
 @contextlib.contextmanager
 def _calm() -> Iterator[None]:
-    """Keep what the libraries warn each other of from those who cannot change it."""
+    """Hide the warnings that are meant for the libraries and that users cannot act on."""
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield

@@ -33,11 +33,11 @@ class PreferenceHead(Record):
     weight : ndarray of float64, shape (hidden_size,)
         The head.
     penalty : float
-        Of its square, chosen on splits left out.
+        On its squared norm, chosen on held-out splits.
     accuracy : float
-        Share of pairs that the heads of the other splits rank right; a tie is wrong.
+        Share of pairs that heads trained on the other splits rank right; a tie is wrong.
     held_out : ndarray of float64, shape (n_pairs, 2)
-        Rewards of the chosen and the rejected response by the head of the other splits.
+        Rewards of the chosen and the rejected response by the head trained on the other splits.
     """
 
     weight: NDArray[np.float64]
@@ -54,19 +54,19 @@ def fit_preference_head(states: States, splits: NDArray[np.int64]) -> Preference
     Parameters
     ----------
     states : States
-        Two rows a pair, the chosen response's first.
+        Two rows per pair, the chosen response's first.
     splits : ndarray of int, shape (n_pairs,)
         Which split each pair belongs to.
 
     Raises
     ------
     InputError
-        If there are pairs in one split only.
+        If all pairs are in one split.
     """
     require("torch", extra="heads", feature="Training heads")
     margins = _margins(states)
     if len(np.unique(splits)) < 2:
-        raise InputError("all pairs are of one prompt or one split; give pairs of more prompts.")
+        raise InputError("all pairs are of one prompt or in one split; give pairs of more prompts.")
     right = []
     for penalty in PENALTIES:
         ranked = np.empty(len(margins), dtype=bool)
@@ -86,7 +86,7 @@ def fit_preference_head(states: States, splits: NDArray[np.int64]) -> Preference
 
 
 def _margins(states: States) -> NDArray[np.float64]:
-    """Chosen less rejected, a row a pair."""
+    """Chosen minus rejected, one row per pair."""
     parts: list[Array] = []
     left = np.empty((0, states.shape[1]), np.float32)
     for _, block in states.blocks():
@@ -98,7 +98,7 @@ def _margins(states: States) -> NDArray[np.float64]:
 
 
 def _logistic(margins: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
-    """The minimum, which is the only one: the loss is convex."""
+    """The minimum, which is unique: the loss is strictly convex."""
     import torch
 
     rows = torch.from_numpy(margins)
@@ -125,18 +125,18 @@ def _logistic(margins: NDArray[np.float64], penalty: float) -> NDArray[np.float6
 
 @dataclass(frozen=True)
 class GateTraining:
-    """How a gate is trained; the defaults are ArmoRM's, but for a smaller and shorter training.
+    """How a gate is trained; the defaults are ArmoRM's, but smaller and shorter.
 
     Parameters
     ----------
     n_hidden, width : int
-        Hidden layers, and units in each.
+        The number of hidden layers, and units in each.
     temperature : float
-        Of the softmax over heads.
+        Temperature of the softmax over heads.
     learning_rate : float
-        Of AdamW.
+        AdamW's.
     n_steps, batch_pairs : int
-        Steps, and pairs in each.
+        The number of steps, and pairs in each.
     seed : int
         For initial weights and batches.
     """
@@ -154,16 +154,16 @@ def fit_gate(prompt_states: Array, margins: Array, how: GateTraining | None = No
     """Fit a mixture-of-experts gate to pairs with the Bradley–Terry loss.
 
     The softmax runs over the heads. (ArmoRM's public script runs it over the two sides of a pair,
-    which have the same prompt, so that every weight is one half.)
+    which have the same prompt, so every weight is one half.)
 
     Parameters
     ----------
     prompt_states : ndarray of float32, shape (n_pairs, hidden_size)
         The state of each pair's prompt.
     margins : ndarray of float32, shape (n_pairs, n_rules)
-        Unit ratings of the chosen response less the rejected one's; 0 where either is unrated.
+        Unit ratings of the chosen response minus the rejected one's; 0 where either is unrated.
     how : GateTraining, optional
-        How.
+        How to train.
     """
     torch = require("torch", extra="heads", feature="Training a gate")
     how = how or GateTraining()
@@ -238,7 +238,7 @@ def _as_gate(
     scale: float,
     temperature: float,
 ) -> Gate:
-    """The gate in NumPy, the centring of its inputs taken into its first layer."""
+    """The gate in NumPy, with the centring of its inputs absorbed into its first layer."""
     plain = [(w.detach().numpy(), b.detach().numpy()) for w, b in layers]
     mean, deviation = (part.numpy() for part in centring)
     weight, bias = plain[0]
@@ -251,7 +251,7 @@ def _as_gate(
 
 
 def save_gate(gate: Gate, path: StrPath) -> None:
-    """Write a gate as safetensors, under the names that ArmoRM gives its gate."""
+    """Write a gate as safetensors, under the names that ArmoRM uses."""
     tensors: dict[str, Tensor] = {"gating.logit_scale": np.array([gate.scale], np.float32)}
     for number, layer in enumerate(gate.layers):
         tensors[f"gating.layers.{number}.weight"] = layer.weight

@@ -19,14 +19,14 @@ class RuleQuality:
     rule : str
         Its id.
     n_targets : int
-        Targets that it was judged by; pairs, for preferences.
+        Targets it was measured on; pairs, for preferences.
     alpha : float, optional
         Penalty of the ridge regression.
     r2 : float
         Share of the targets' variance that is explained; NaN for preferences.
     auc : float
-        Chance that of two responses with different targets the one with the better target gets
-        the better value, for preferences the chosen one of a pair; 0.5 is guessing.
+        Probability that, of two responses with different targets, the one with the better target
+        (for preferences, the chosen one) gets the better value; 0.5 is guessing.
     """
 
     rule: str
@@ -42,7 +42,7 @@ def qualities(
     values: NDArray[np.float64],
     alphas: NDArray[np.float64] | None = None,
 ) -> tuple[RuleQuality, ...]:
-    """How well values agree with targets, rule by rule, where there are both."""
+    """How well values agree with targets, rule by rule, where both exist."""
     levels = rules.level_of(targets)
     found = []
     for place, rule in enumerate(rules):
@@ -58,7 +58,7 @@ def qualities(
 
 
 def auc(levels: NDArray[np.int16], values: NDArray[np.float64]) -> float:
-    """Share of the pairs of different levels whose values are in the levels' order; a tie is half.
+    """Share of pairs of different levels whose values are in the levels' order; a tie is a half.
 
     With two levels, the area under the ROC curve. NaN if all levels are the same.
 

@@ -1,4 +1,4 @@
-"""Multi-output ridge regression from sums, in one pass over states of any number."""
+"""Multi-output ridge regression from sums, in one pass over any number of states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Floats = NDArray[np.float64]
 
 @dataclass
 class Sums:
-    """What ridge regression needs of some rows; two of them add, or are taken apart.
+    """What ridge regression needs from some rows; two of them can be added or subtracted.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Sums:
 
     @classmethod
     def zero(cls, n_features: int, n_outputs: int) -> Sums:
-        """Of no rows."""
+        """The sums over no rows."""
         shapes = [(n_features,), (n_outputs,), (n_features, n_features)]
         shapes += [(n_features, n_outputs), (n_outputs,)]
         return cls(0.0, *(np.zeros(shape) for shape in shapes))
@@ -87,9 +87,9 @@ class RidgeFit:
     weight, bias : ndarray, shape (n_rules, n_features), (n_rules,)
         From all rows.
     alphas : ndarray, shape (n_rules,)
-        The penalty of each rule: of those tried, the one of the least error on splits left out.
+        The penalty of each rule: of those tried, the one with the least error on held-out splits.
     split_weight, split_bias : ndarray, shape (n_splits, n_rules, n_features), (n_splits, n_rules)
-        From all rows but those of each split.
+        From all rows except those of each split.
     """
 
     weight: _Floats
@@ -99,7 +99,7 @@ class RidgeFit:
     split_bias: _Floats
 
     def left_out(self, blocks: Iterable[_Block], splits: NDArray[np.int64]) -> _Floats:
-        """The value of each row by the heads that never saw its split, shape (n_rows, n_rules)."""
+        """The value of each row by heads that never saw its split, shape (n_rows, n_rules)."""
         values = np.empty((len(splits), len(self.bias)))
         for rows, states in blocks:
             for split in np.unique(splits[rows]):
@@ -119,15 +119,15 @@ def fit_ridge(
 ) -> RidgeFit:
     """Fit a head per rule in one pass over the states.
 
-    Sums are kept per split and per set of rows that the targets of some rules share; that takes
-    8 · hidden_size² bytes each.
+    Sums are kept per split and per set of rows that the targets of some rules share; each
+    takes 8 · hidden_size² bytes.
 
     Parameters
     ----------
     blocks : iterable of (slice, ndarray of float32)
-        Rows and their states, once through.
+        Rows and their states; read once.
     targets : ndarray, shape (n_rows, n_rules)
-        NaN where there is none: that rule leaves the row out, the others do not.
+        NaN where there is none: that rule skips the row, the others do not.
     splits : ndarray of int, shape (n_rows,)
         Which split each row belongs to, from 0.
     alphas : iterable of float
@@ -156,7 +156,7 @@ def fit_ridge(
     )
     for parts, rules in zip(sums, members, strict=True):
         _fit_group(fit, parts, rules, list(alphas))
-    # The sums are of states minus a fixed vector, which keeps their digits.
+    # The sums are of states minus a fixed vector, which keeps precision.
     fit.bias[:] -= fit.weight @ shift
     fit.split_bias[:] -= fit.split_weight @ shift
     return fit
@@ -214,7 +214,7 @@ def _fit_group(
 
 
 def check_targets(targets: _Floats, splits: NDArray[Any], names: Iterable[object]) -> None:
-    """Refuse a rule that has nothing to teach, or nothing to be validated by.
+    """Refuse a rule that has nothing to learn from, or nothing to validate on.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def check_targets(targets: _Floats, splits: NDArray[Any], names: Iterable[object
         here = targets[given[:, rule], rule]
         if len(here) < 2 or len(np.unique(splits[given[:, rule]])) < 2:
             raise InputError(
-                f"rule {name!r} has {len(here)} targets, of one prompt or of one split of them; "
+                f"rule {name!r} has {len(here)} targets, all of one prompt or in one split; "
                 f"give more, or leave the rule out."
             )
         if (here == here[0]).all():

@@ -1,4 +1,4 @@
-"""Trained heads, and saving them as an ordinary checkpoint with its rules and its card."""
+"""Trained heads, and saving them as an ordinary checkpoint with rules and a model card."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class TrainedHeads(Record):
     validated : str
         How the quality was measured.
     n_cut : int
-        Responses of which the middle was left out.
+        Responses whose middle was left out.
     held_out : ndarray of float64, shape (n_pairs, 2), optional
-        Of a head trained on pairs: rewards of both responses by heads that saw no pair of their
+        For a head trained on pairs: rewards of both responses by heads that saw no pair of their
         prompt, chosen first.
     """
 
@@ -58,26 +58,26 @@ class TrainedHeads(Record):
 def save_trained(
     trained: TrainedHeads, checkpoint: Checkpoint, place: HeadPlace, out: StrPath
 ) -> Rulebook:
-    """Write an ordinary sequence classifier with a head a rule, its rules and its card.
+    """Write an ordinary sequence classifier with one head per rule, its rules and its card.
 
     Where the architecture's head has no bias, the intercept goes into the rule's scale instead:
-    worst and best are moved by it, so that a value means the same on its scale.
+    worst and best are shifted by it, so that a value means the same on its scale.
 
     Parameters
     ----------
     trained : TrainedHeads
         The heads.
     checkpoint : Checkpoint
-        The backbone that they stand on.
+        Their backbone.
     place : HeadPlace
-        Where its class has heads.
+        Where its class keeps heads.
     out : path-like
-        The folder to write; it must not exist, or be empty.
+        The folder to write; it must be empty or not exist.
 
     Returns
     -------
     Rulebook
-        The rules as they are saved.
+        The rules as saved.
     """
     rules, heads = trained.rules, {f"{place.module}.weight": trained.weight}
     if place.has_bias:
@@ -120,19 +120,19 @@ tags: [reward-model, multi-head, encore]
 
 # {len(rules)} reward heads on {backbone}
 
-Trained with `encore train --method {trained.method}`. An ordinary sequence classifier: one logit a
-rule, in the order of `rules.toml`, as regression. Take the logits; do not put them through a
+Trained with `encore train --method {trained.method}`. An ordinary sequence classifier: one logit
+per rule, in the order of `rules.toml`, as regression. Use the logits; do not put them through a
 softmax or a sigmoid.
 
 ## Data
 
 {data}
 
-## Quality on prompts left out
+## Quality on held-out prompts
 
-{trained.validated}; the responses to one prompt stay together. AUC is the chance that of two
-responses with different targets the better one gets the better value; R² is the share of the
-targets' variance that is explained.
+{trained.validated}; the responses to one prompt stay together. AUC is the probability that,
+of two responses with different targets, the better one gets the better value; R² is the share of
+the targets' variance that is explained.
 
 | rule | text | targets | R² | AUC | worst | best |
 |---|---|---|---|---|---|---|
@@ -140,9 +140,9 @@ targets' variance that is explained.
 
 ## Limits
 
-- The heads know what the targets above know, on texts like those above. On others, check first.
-- A head that explains little stays near its mean: its ratings scatter little because it learnt
-  little. A low rating entropy of such a head is no sign of a crisp rule; see `encore diagnose`.
+- The heads know what the targets above know, on texts like those above. Check them on others.
+- A head that explains little stays near its mean: its ratings vary little because it learned
+  little. Low rating entropy from such a head is no sign of a crisp rule; see `encore diagnose`.
 {limits}"""
 
 

@@ -1,4 +1,4 @@
-"""States of many responses in a file: computed once, read block by block."""
+"""The states of many responses in a file: computed once, read block by block."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from encore.heads.files.safetensors import Array
 from encore.heads.model.backbone import Backbone
 from encore.heads.model.conversation import Conversation
 
-_WINDOW = 2048  # conversations sorted by length together, and lost at most if the run is stopped
+_WINDOW = 2048  # conversations sorted by length together; at most these are lost if the run stops
 _BLOCK = 8192
 
 
@@ -43,7 +43,7 @@ class States:
         return tuple(np.load(self.path, mmap_mode="r").shape)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Rows a block at a time, read from the file: no more than a block is in memory."""
+        """Rows a block at a time, read from the file: only one block is in memory."""
         n_rows, size = self.shape
         offset = self.path.stat().st_size - n_rows * size * 4
         for first in range(0, n_rows, _BLOCK):
@@ -70,11 +70,11 @@ def compute_states(
     conversations : iterable
         In the order of the file.
     path : path-like
-        The file, ending in ``.npy``; beside it lies a ``.json`` that says how far it is.
+        The file, ending in ``.npy``; next to it, a ``.json`` file records how far it is.
     key : str
-        What the states depend on. A file of another key is refused.
+        What the states depend on. A file with another key is refused.
     on_progress : callable
-        Called with the number of conversations that are done.
+        Called with the number of conversations done.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def compute_states(
     n_done, n_cut = _progress(path, key)
     if n_done and path.stat().st_size < len(_header(n_done, size)) + n_done * size * 4:
         raise InputError(
-            f"{path}: it is shorter than it was written. Remove it and {path.name}.json."
+            f"{path}: it is shorter than what was written. Remove it and {path.name}.json."
         )
     rest = iter(itertools.islice(conversations, n_done, None))
     with path.open("r+b" if n_done else "w+b") as file:
@@ -102,7 +102,7 @@ def compute_states(
             file.seek(0)
             file.write(_header(n_done, size))
             file.flush()
-            os.fsync(file.fileno())  # before the note that says that they are there
+            os.fsync(file.fileno())  # before the note that says they are there
             file.seek(0, 2)
             _note_progress(path, key, n_done, n_cut)
             on_progress(n_done)
@@ -110,7 +110,7 @@ def compute_states(
 
 
 def _header(n_rows: int, size: int) -> bytes:
-    """The start of a ``.npy`` file; as long for any number of rows, so that it can be rewritten."""
+    """The start of a ``.npy`` file; always of one length, so that it can be rewritten."""
     described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {size}), }}"
     return (
         b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + described.ljust(117).encode() + b"\n"
@@ -145,7 +145,7 @@ def _note_path(path: Path) -> Path:
 
 
 def split_of(groups: Iterable[str], n_splits: int) -> NDArray[np.int64]:
-    """A split for every row, the same for rows of one group, by a digest of the group's name."""
+    """A split for every row, the same within a group, from a digest of the group's name."""
     from hashlib import blake2b
 
     numbers = [

@@ -34,17 +34,17 @@ from encore.rules import Rule, Rulebook
 TunedHeads = tuple[TrainedHeads, Checkpoint, HeadPlace]
 N_SPLITS = 5
 PREFERRED = "preferred"
-_BEYOND = 0.005  # share of values left beyond a range at each end
+_BEYOND = 0.005  # share of values left outside a range at each end
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingData(Record):
-    """Responses with the ratings that heads are to learn.
+    """Responses with the ratings that heads learn.
 
     Parameters
     ----------
     conversations : iterable of sequence of (role, content)
-        Each ends in the response; walked through more than once.
+        Each ends in the response; iterated more than once.
     targets : ndarray of float64, shape (n_responses, n_rules)
         Ratings on the rules' scales; NaN where there is none.
     prompts : sequence of str
@@ -54,7 +54,7 @@ class TrainingData(Record):
     provenance : mapping
         What the ratings are and where they come from, as plain data.
     texts : mapping, optional
-        What the texts alone are; as the provenance unless given.
+        What the texts alone are; the provenance unless given.
     """
 
     conversations: Iterable[Conversation]
@@ -79,11 +79,11 @@ def train_ridge(
     data : TrainingData
         Responses and ratings.
     backbone : Backbone
-        What gives the states.
+        What computes the states.
     states_path : path-like
         The file for the states; what an earlier run left there is resumed.
     on_progress : callable
-        Called with the number of responses whose states are there.
+        Called with the number of responses whose states are computed.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def states_of(
 
 
 def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
-    """Fit heads and backbone by regression on ratings; a fifth of the prompts is left out.
+    """Fit heads and backbone by regression on ratings; a fifth of the prompts is held out.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> T
     checkpoint : Checkpoint
         The backbone to start from.
     how : Tuning
-        How.
+        How to train.
 
     Returns
     -------
     (TrainedHeads, Checkpoint, HeadPlace) or None
-        The heads and the backbone that they stand on now; None in processes but the first.
+        The heads and their trained backbone; None in every process but the first.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> T
         qualities(data.rules, data.targets, values),
         "finetune --tune lora" if how.lora else "finetune",
         data.provenance,
-        "One fifth of the prompts was left out of training",
+        "One fifth of the prompts was held out of training",
         tuned.n_cut,
     )
     return trained, backbone, place
@@ -170,7 +170,7 @@ def train_finetune(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> T
 def _opened(
     tuned: Tuned, checkpoint: Checkpoint
 ) -> tuple[Checkpoint, HeadPlace, NDArray[np.float64], NDArray[np.float64]]:
-    """The trained backbone under the name and with the tokenizer of the one it comes from."""
+    """The trained backbone under the name, and with the tokenizer, of the original."""
     for path in checkpoint.tokenizer_files:
         shutil.copyfile(path, tuned.folder / path.name)
     opened = replace(Checkpoint.open(tuned.folder), name=checkpoint.name)
@@ -195,13 +195,13 @@ def train_bradley_terry(
     Parameters
     ----------
     data : TrainingData
-        Two responses a pair, the chosen one first; targets and rules are not looked at.
+        Two responses per pair, the chosen one first; targets and rules are not used.
     backbone : Backbone
-        What gives the states.
+        What computes the states.
     states_path : path-like
         The file for the states.
     on_progress : callable
-        Called with the number of responses whose states are there.
+        Called with the number of responses whose states are computed.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def train_bradley_terry(
 
 
 def train_preference(data: TrainingData, checkpoint: Checkpoint, how: Tuning) -> TunedHeads | None:
-    """Fit one head and the backbone to preferences, with TRL; a fifth of the prompts is left out.
+    """Fit one head and the backbone to preferences, with TRL; a fifth of the prompts is held out.
 
     Returns
     -------
@@ -253,7 +253,7 @@ def train_preference(data: TrainingData, checkpoint: Checkpoint, how: Tuning) ->
         (quality,),
         f"bradley-terry --tune {'lora' if how.lora else 'full'}",
         data.provenance,
-        "One fifth of the prompts was left out of training",
+        "One fifth of the prompts was held out of training",
         tuned.n_cut,
     )
     return trained, backbone, place
@@ -261,7 +261,7 @@ def train_preference(data: TrainingData, checkpoint: Checkpoint, how: Tuning) ->
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainedGate(Record):
-    """A mixture-of-experts gate, and how well it does on prompts left out.
+    """A mixture-of-experts gate, and how well it does on held-out prompts.
 
     Parameters
     ----------
@@ -271,9 +271,9 @@ class TrainedGate(Record):
         Share of pairs ranked right by gates trained on the other splits, and by the mean of the
         rules; a tie is wrong.
     n_pairs : int
-        Pairs.
+        The number of pairs.
     held_out : ndarray of float64, shape (n_pairs, 2)
-        Rewards of the chosen and the rejected response by the gate of the other splits.
+        Rewards of the chosen and the rejected response by the gate trained on the other splits.
     """
 
     gate: Gate
@@ -293,23 +293,23 @@ def train_gate(
     data : TrainingData
         Rated pairs: two responses each, the chosen one first.
     backbone : Backbone
-        What gives the states of the prompts.
+        What computes the states of the prompts.
     how : GateTraining, optional
-        How.
+        How to train.
     """
     if len(data.targets) % 2:
-        raise InputError(f"{len(data.targets)} responses are no pairs; a gate learns from pairs.")
+        raise InputError(f"{len(data.targets)} responses are not pairs; a gate learns from pairs.")
     splits = split_of(data.prompts[0::2], N_SPLITS)
     if len(np.unique(splits)) < 2:
-        raise InputError("all pairs are of one prompt or one split; give pairs of more prompts.")
+        raise InputError("all pairs are of one prompt or in one split; give pairs of more prompts.")
     unit = data.rules.unit(data.targets).reshape(-1, 2, len(data.rules))
-    # A rule that rates one side only says nothing of the pair.
+    # A rule that rates only one side says nothing about the pair.
     one_sided = np.isnan(unit).any(axis=1, keepdims=True)
     sides = np.where(one_sided, 0.0, unit).astype(np.float32)
     margins = sides[:, 0] - sides[:, 1]
     talks = list(data.conversations)[0::2]
     if not all(len(talk) > 1 for talk in talks):
-        raise InputError("some pairs have no prompt, which is what a gate goes by.")
+        raise InputError("some pairs have no prompt, which a gate needs.")
     prompts = backbone.states([backbone.reader(talk[:-1]) for talk in talks])
     held_out = held_out_gates(prompts, sides, splits, how)
     accuracy = float((held_out[:, 0] > held_out[:, 1]).mean())
@@ -319,10 +319,10 @@ def train_gate(
 
 
 def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
-    """The same rules on ranges: the targets' ends, moved out to where the heads' values lie.
+    """The same rules on ranges: the targets' ends, widened to cover the heads' values.
 
     A head gives values between levels, and beyond the best and the worst target too. Clipping them
-    there would tie most responses under a rule that is hardly ever broken.
+    there would tie most responses under a rule that is rarely broken.
     """
     found = []
     for rule, column in zip(rules, values.T, strict=True):
