@@ -287,4 +287,4 @@ def test_nothing_is_computed_if_there_is_no_place_for_it(run: Run, rated: Path) 
     (rated.parent / "out").mkdir()
     (rated.parent / "out" / "mine").write_text("x")
     done = run("train", rated, "--rules", "levels.toml", "--backbone", "nowhere", "-o", "out")
-    assert done.exit_code == 1 and "it is there already" in done.output
+    assert done.exit_code == 1 and "it already exists" in done.output

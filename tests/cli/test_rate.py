@@ -85,10 +85,13 @@ def test_a_limit_rates_the_first_rows(texts: Path, run: Run) -> None:
         (("--rater", "local", "--base-url", "http://a/v1"), "--base-url goes with --rater openai"),
         (("--rater", "local:none.gguf"), "none.gguf: no such file; expected a GGUF model."),
         (("--rater", "recorded:none.csv"), "none.csv: No such file or directory."),
-        (("--rater", "openai:m", "--base-url", "localhost:8000"), "is no address; expected one"),
+        (
+            ("--rater", "openai:m", "--base-url", "localhost:8000"),
+            "is not an address; expected one",
+        ),
         (
             ("--rater", "openai:m", "--base-url", "http://me:secret@host/v1"),
-            "the base URL holds a password",
+            "the base URL contains a password",
         ),
         (
             ("--rater", "openai:m", "--base-url", "http://a/v1", "--extra", "{"),
@@ -103,7 +106,7 @@ def test_a_limit_rates_the_first_rows(texts: Path, run: Run) -> None:
                 *("--rater", "openai:m", "--base-url", "http://a/v1"),
                 *("--n-samples", "3", "--temperature", "0"),
             ),
-            "several samples at temperature 0 are one answer told several times",
+            "several samples at temperature 0 are one answer repeated",
         ),
     ],
 )

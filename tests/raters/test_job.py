@@ -344,13 +344,13 @@ def test_what_was_cut_is_counted_per_response(data: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([ROWS[0], ROWS[1], ROWS[0]], "row 3: response 'x/chosen' .* stands in row 1 too"),
+        ([ROWS[0], ROWS[1], ROWS[0]], "row 3: response 'x/chosen' .* is also in row 1"),
         (
             [
                 {"prompt": "Hi", "response": "a", "response_id": "1"},
                 {"prompt": "Hi", "response": "b", "response_id": "1"},
             ],
-            "row 2: response '1' of prompt .* stands in row 1 too",
+            "row 2: response '1' of prompt .* is also in row 1",
         ),
     ],
 )

@@ -122,13 +122,13 @@ def test_content_in_parts_is_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"prompt": None, "response": "x"}, "row 1, column 'prompt': None is no text"),
-        ({"prompt": "Hi", "response": 3}, "row 1, column 'response': 3 is no text"),
-        ({"prompt": "Hi", "response": None}, "row 1, column 'response': None is no text"),
-        ({"prompt": ["Hi"], "response": "x"}, "column 'prompt': 'Hi' is no message"),
+        ({"prompt": None, "response": "x"}, "row 1, column 'prompt': None is not text"),
+        ({"prompt": "Hi", "response": 3}, "row 1, column 'response': 3 is not text"),
+        ({"prompt": "Hi", "response": None}, "row 1, column 'response': None is not text"),
+        ({"prompt": ["Hi"], "response": "x"}, "column 'prompt': 'Hi' is not a message"),
         (
             {"prompt": [{"role": USER, "content": [{"type": "image"}]}], "response": "x"},
-            "is no message; expected a role, and a content of text",
+            "is not a message; expected a role and text content",
         ),
         ({"prompt": "Hi", "response": CHAT}, "the last message must be the response"),
         ({"prompt": "Hi", "response": []}, "the last message must be the response"),

@@ -101,7 +101,7 @@ def test_a_gate_and_rewards_of_unseen_prompts_are_written(
 
 def test_a_gate_is_written_to_a_place_of_its_own(model: Path, pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "gate").write_text("mine")
-    with pytest.raises(InputError, match="it is there already"):
+    with pytest.raises(InputError, match="it already exists"):
         encore.train(pairs, RULES, backbone=model, out=tmp_path / "gate", method="gating")
 
 
@@ -152,8 +152,14 @@ def test_an_option_goes_with_a_method_or_is_refused_by_name(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"method": "ridge", "tune": "lora"}, "'ridge' cannot go with tune 'lora'; exp.* 'heads'"),
-        ({"method": "finetune", "tune": "heads"}, "cannot go with tune 'heads'.*'full' or 'lora'"),
+        (
+            {"method": "ridge", "tune": "lora"},
+            "'ridge' cannot be used with tune 'lora'; exp.* 'heads'",
+        ),
+        (
+            {"method": "finetune", "tune": "heads"},
+            "cannot be used with tune 'heads'.*'full' or 'lora'",
+        ),
         ({"method": "rigde"}, "no method of training is called 'rigde'. Did you mean 'ridge'"),
         ({"pooling": "max"}, "no pooling is called 'max'"),
         ({"pooling": "mean"}, "this is a llama"),
@@ -163,10 +169,10 @@ def test_an_option_goes_with_a_method_or_is_refused_by_name(
         ({"method": "gating", "held_out": "no/h.parquet"}, "there is no folder no"),
         ({"dtype": "float16"}, "no dtype for heads is called 'float16'.*Known: float32, bfloat16"),
         ({"device": "abacus"}, "device 'abacus'"),
-        ({"batch_tokens": -1}, "batch_tokens is 1 or more"),
+        ({"batch_tokens": -1}, "batch_tokens must be 1 or more"),
         ({"rules": None}, "rules are missing"),
-        ({"method": "finetune", "batch_size": 0}, "batch_size is above 0; got 0"),
-        ({"method": "finetune", "n_epochs": -1}, "n_epochs is above 0; got -1"),
+        ({"method": "finetune", "batch_size": 0}, "batch_size must be above 0; got 0"),
+        ({"method": "finetune", "n_epochs": -1}, "n_epochs must be above 0; got -1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(

@@ -141,11 +141,11 @@ def test_the_join_is_that_of_a_loop_and_of_a_rating_job(
     ("ratings", "texts", "says"),
     [
         ("prompt_id,response_id,kind,true\nx,y,1,2\n", [text("p", "a")], "rates none of"),
-        ("kind,true\n1,2\n", [text("p", "a")], "have no ids here"),
+        ("kind,true\n1,2\n", [text("p", "a")], "the responses have no ids"),
         (
             "prompt_id,response_id,kind,true\np,a,1,2\n",
             [text("p", "a"), text("p", "a", "y")],
-            "response 'a' of prompt 'p' stands in row 1 too",
+            "response 'a' of prompt 'p' is also in row 1",
         ),
         ("prompt_id,response_id,kind\np,a,1\n", [text("p", "a")], "no column for 1 of 2 ratings"),
     ],

@@ -1,4 +1,4 @@
-"""A rating job: what is left to do, doing it, and the table of all that is known."""
+"""A rating job: what is left to do, doing it, and the table of everything known so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from encore.raters.store import Store
 from encore.raters.texts import Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
-# Items read ahead: the room in which two processes on one store can keep out of each other's way.
+# Items read ahead: within these, two processes on one store can keep out of each other's way.
 _WINDOW = 1024
 
 
@@ -29,7 +29,7 @@ class Progress:
     Parameters
     ----------
     n_answers, n_done, n_unrated : int
-        Answers that this run wants, has, and of these those without a rating.
+        Answers that this run needs, those it has, and how many of these have no rating.
     usage : Usage
         What they cost.
     seconds : float
@@ -59,15 +59,15 @@ def rate(
     data : path-like or Texts
         Texts; see :class:`~encore.raters.Texts`.
     rules : Rulebook, path, catalogue's name, or list of ids
-        What is judged; see :func:`encore.rules.as_rulebook`.
+        What to rate under; see :func:`encore.rules.as_rulebook`.
     rater : Rater
-        Who judges.
+        Who rates.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale of a list of ids.
     store : Store or path-like
-        Where every answer is kept as it comes, so that another run goes on from there.
+        Where every answer is kept as it comes, so that another run resumes from there.
     on_progress : callable, optional
-        Told after every answer.
+        Called after every answer.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def rate(
     Raises
     ------
     RatingsError
-        If the data is not what it should be; nothing is asked then.
+        If the data is not as described; nothing is asked then.
     StoppedError
-        If the rater ends early. What it rated is in the store.
+        If the rater stops early. What it rated is in the store.
 
     Examples
     --------
@@ -102,16 +102,16 @@ def rate(
 
 
 class Job:
-    """One rating job: the data, the rules, the rater and the store, and how they stand.
+    """One rating job: the data, the rules, the rater, the store, and how far it is.
 
     Parameters
     ----------
     data : path-like or Texts
         Texts to rate.
     rules : Rulebook
-        What is judged.
+        What to rate under.
     rater : Rater
-        Who judges.
+        Who rates.
     store : Store
         Where answers are kept.
     retry_unrated : bool
@@ -120,7 +120,7 @@ class Job:
     Raises
     ------
     RatingsError
-        If the data is not what it should be, or a response stands twice.
+        If the data is not as described, or contains a response twice.
     """
 
     def __init__(
@@ -167,16 +167,16 @@ class Job:
 
     @property
     def n_distinct(self) -> int:
-        """Responses that differ in text or conversation: what is rated once."""
+        """Distinct responses, by text and conversation: each is rated once."""
         return len(self._keys)
 
     @property
     def n_wanted(self) -> int:
-        """Answers that make the table whole."""
+        """Answers that complete the table."""
         return self.n_distinct * len(self.rules) * self._identity.n_samples
 
     def count_stored(self) -> int:
-        """Answers to this job that the store holds now."""
+        """Answers for this job that the store holds now."""
         ours, n_samples = set(self._rule_ids), self._identity.n_samples
         stored = self.store.answered(list(self._keys), self._rater_id)
         return sum(rule in ours and sample < n_samples for _, rule, sample, _ in stored)
@@ -186,7 +186,7 @@ class Job:
         return (item for window in self._windows() for item in window)
 
     def wants(self, item: Item) -> list[tuple[Rule, int]]:
-        """The rules, each with the number of a sample, that an item has no answer for."""
+        """The rules, each with a sample number, that an item has no answer for."""
         stored = self.store.answered([self._identity.key(item)], self._rater_id)
         answered = {(rule, sample) for _, rule, sample, _ in stored}
         return [
@@ -202,7 +202,7 @@ class Job:
         Raises
         ------
         StoppedError
-            If it ends early.
+            If it stops early.
         """
         if self.n_stored < self.n_wanted:
             ledger = _Ledger(self, on_progress)
@@ -212,7 +212,7 @@ class Job:
                 self.usage = ledger.usage
 
     def _windows(self) -> Iterator[list[Item]]:
-        """The distinct items of the data that lack an answer, some at a time."""
+        """The distinct items of the data that lack an answer, a window at a time."""
         seen: set[int] = set()
         window: dict[bytes, Item] = {}
         for row in self.texts:
@@ -228,7 +228,7 @@ class Job:
         yield self._open(window)
 
     def _open(self, window: Mapping[bytes, Item]) -> list[Item]:
-        """The items of a window that are not wholly answered."""
+        """The items of a window that are not fully answered."""
         ours, n_samples = set(self._rule_ids), self._identity.n_samples
         answered: Counter[bytes] = Counter()
         for key, rule, sample, _ in self.store.answered(list(window), self._rater_id):
@@ -237,7 +237,7 @@ class Job:
         return [item for key, item in window.items() if answered[key] < wanted]
 
     def rated(self) -> Rated:
-        """The table of all that is known now; what is not rated yet is null too."""
+        """The table of everything known now; what is not rated yet is null too."""
         values = np.full((self.n_distinct, len(self.rules)), np.nan)
         spread = np.full_like(values, np.nan)
         reasons = np.full(values.shape, "not rated yet", dtype=object)
@@ -289,7 +289,7 @@ class _Ledger:
     n_unrated: int = 0
     collided: bool = False
     began: float = field(default_factory=time.monotonic)
-    # What is wanted of the items under way, as long as no other process writes to the store.
+    # What the items in progress still need, as long as no other process writes to the store.
     _wanted: dict[bytes, list[tuple[Rule, int]]] = field(default_factory=dict)
     _version: int = -1
 
@@ -298,7 +298,7 @@ class _Ledger:
         return self.job.rules
 
     def items(self, windows: Iterator[list[Item]]) -> Iterator[Item]:
-        """The items of each window, in order; at random once another process does the same.
+        """The items of each window, in order; in random order once another process rates too.
 
         In order, two processes that share a store would rate the same items at the same time.
         """

@@ -16,13 +16,13 @@ from encore.rules import Rule, Rulebook
 class Reason(StrEnum):
     """Why a response is unrated under a rule."""
 
-    MALFORMED = "malformed"  # the answer is no level, or the reply breaks its format
+    MALFORMED = "malformed"  # the answer is not a level, or the reply breaks the format
     REFUSED = "refused"  # the judge declined, or a filter stopped it
     TRUNCATED = "truncated"  # the answer was cut off before it gave a level
-    OUT_OF_SCALE = "out of scale"  # a number that is none of the rule's levels
+    OUT_OF_SCALE = "out of scale"  # a number that is not one of the rule's levels
     REJECTED = "rejected"  # the endpoint cannot take this request (HTTP 400, 413, 422)
     FAILED = "failed"  # no answer after all attempts; the next run asks again
-    NOT_RECORDED = "not recorded"  # the recorded ratings hold none
+    NOT_RECORDED = "not recorded"  # the recorded ratings have none
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Item:
 
     @cached_property
     def text_key(self) -> bytes:
-        """Digest of conversation and response: the same response to two prompts has two."""
+        """Digest of conversation and response, so one response to two prompts has two digests."""
         return short_digest([self.messages, self.response])
 
     @cached_property
@@ -73,9 +73,9 @@ class Usage:
     Parameters
     ----------
     n_requests : int
-        Requests sent, attempts that failed included.
+        Requests sent, including failed attempts.
     prompt_tokens, cached_tokens, completion_tokens : int
-        As the endpoint reports them; cached ones are part of the prompt's.
+        As the endpoint reports them; cached tokens are among the prompt's.
     """
 
     n_requests: int = 0
@@ -92,7 +92,7 @@ class Usage:
         )
 
     def cost(self, price: tuple[float, float]) -> float:
-        """What it costs at a price per million prompt and completion tokens, nothing cached.
+        """The cost at a price per million prompt and completion tokens, with nothing cached.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a rater says of one response under one rule: a rating, or why there is none.
+    """What a rater says about one response under one rule: a rating, or why there is none.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Answer:
         Why it is unrated; None where it is rated.
     probabilities : tuple of float, optional
         That distribution over the levels, worst to best, sum 1; all on one level where a reply
-        states it and no more is known.
+        states a level and nothing more is known.
     reply : str
         The words of the reply, shortened.
     usage : Usage
@@ -143,7 +143,7 @@ class Ledger(Protocol):
         ...
 
     def wants(self, item: Item) -> list[tuple[Rule, int]]:
-        """The rules, each with the number of a sample, that *item* is yet to be rated under."""
+        """The rules, each with a sample number, that *item* is yet to be rated under."""
         ...
 
     def keep(self, item: Item, rule: Rule, answer: Answer, sample: int = 0) -> None:
@@ -157,20 +157,20 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Identity:
-    """What ratings depend on: another identity gives other ratings.
+    """What ratings depend on: a different identity gives different ratings.
 
     Parameters
     ----------
     rater : mapping
-        Plain data that says who rates and how.
+        Plain data that states who rates and how.
     n_samples : int, default 1
-        Answers wanted per rule. Not part of who rates: more samples add to those that there are.
+        Answers wanted per rule. Not part of who rates: more samples add to existing ones.
     sees_all_rules : bool, default False
         Whether a rating under one rule may depend on the other rules of the rulebook.
     goes_by_ids : bool, default False
-        Whether an item is known by its ids, as in recorded ratings, instead of by its text.
+        Whether an item is identified by its ids, as in recorded ratings, instead of its text.
     rules_go_by_ids : bool, default False
-        Whether a rule is known by its id, as a column or a head is, instead of by its text.
+        Whether a rule is identified by its id, as a column or a head is, instead of its text.
     """
 
     rater: Mapping[str, Any]
@@ -185,7 +185,7 @@ class Identity:
 
 
 class Rater(Protocol):
-    """Whatever gives ratings: one call, and what the call depends on."""
+    """Whatever gives ratings: one call, and what it depends on."""
 
     @property
     def identity(self) -> Identity:
@@ -198,7 +198,7 @@ class Rater(Protocol):
         Raises
         ------
         StoppedError
-            If it ends early; all answers that there are have been kept.
+            If it stops early; all answers so far have been kept.
         """
         ...
 
@@ -206,7 +206,7 @@ class Rater(Protocol):
 def short_digest(value: object) -> bytes:
     """16 bytes of BLAKE2b over *value* as JSON.
 
-    Texts with lone surrogates, which UTF-8 does not know, have one too.
+    Texts with lone surrogates, which UTF-8 cannot encode, have one too.
     """
     text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

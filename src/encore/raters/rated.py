@@ -1,4 +1,4 @@
-"""What a rating job comes to: the ratings table, and how much of it is rated."""
+"""The result of a rating job: the ratings table, and how much of it is rated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Coverage:
     rule : str
         Its id.
     n_responses, n_rated : int
-        Responses, and those of them with a rating.
+        Responses, and how many of them have a rating.
     reasons : mapping of str to int
         Why the others have none.
     mean_spread : float
@@ -61,11 +61,11 @@ class Rated(Record):
     coverage : tuple of Coverage
         Per rule.
     n_cut : int
-        Responses that were judged with a part of the text left out.
+        Responses that were rated with part of the text left out.
     provenance : mapping
         What the table was made from.
     read : tuple of path-like
-        The files that it was made from, which are never written over.
+        The files that it was made from, which are never overwritten.
     """
 
     rules: Rulebook
@@ -125,7 +125,7 @@ def ratings_table(
     values: NDArray[np.float64],
     spread: NDArray[np.float64],
 ) -> pa.Table:
-    """Ids, ratings, and spreads where there are any; of pairs if there are two rows an id."""
+    """Ids, ratings, and spreads where there are any; of pairs if there are two rows per id."""
     import pyarrow as pa
 
     table = ids_table(ids)
@@ -142,7 +142,7 @@ def ratings_table(
 
 
 def rating_of(answers: list[Answer], rule: Rule) -> tuple[float, float, str]:
-    """Rating, spread and reason that some answers come to together."""
+    """The rating, spread and reason that several answers give together."""
     rated = [answer for answer in answers if answer.reason is None]
     if not rated:
         return float("nan"), float("nan"), str(answers[0].reason)

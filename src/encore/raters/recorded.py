@@ -35,7 +35,7 @@ class Recorded:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What is read, and so never written over."""
+        """What is read, and so never overwritten."""
         return (self.path,)
 
     @cached_property
@@ -50,7 +50,7 @@ class Recorded:
         Raises
         ------
         RatingsError
-            If the file is no ratings file of these rules.
+            If the file is not a ratings file of these rules.
         """
         table = as_ratings(self.path, ledger.rules)
         rows = RowsById(table)
@@ -62,10 +62,10 @@ class Recorded:
 
 
 class RowsById:
-    """Finds the row of a ratings table that holds a response; repeats of it are passed over.
+    """Finds the row of a ratings table that holds a response; repeats of it are skipped.
 
-    Ids of responses may be unique within a prompt only: a response is found by its prompt and
-    itself, and by itself alone where that says which.
+    Response ids may be unique only within a prompt: a response is found by both ids, or by its own
+    alone where that is enough.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class RowsById:
     def __init__(self, table: RatingsTable) -> None:
         if table.responses is None:
             raise table.origin.error(
-                "responses have no ids here; recorded ratings are found by 'prompt_id' and "
+                "the responses have no ids; recorded ratings are found by 'prompt_id' and "
                 "'response_id', or by the 'id' of pairs."
             )
         first = np.flatnonzero(table.is_first)

@@ -12,7 +12,7 @@ from encore.heads.model.conversation import Tokens
 from encore.heads.model.linear_heads import check_names
 from encore.raters.protocol import Answer, Identity, Item, Ledger, Reason, Usage
 
-# Items sorted by length together: what an interruption loses at most is a batch of them.
+# Items sorted by length together; an interruption loses at most one batch of them.
 _WINDOW = 512
 
 

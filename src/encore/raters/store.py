@@ -1,4 +1,4 @@
-"""The store: every answer of every rater, in one SQLite file that survives a kill."""
+"""The store: every answer of every rater, in one SQLite file that survives a killed process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class StoreInfo:
     n_bytes : int
         Its size.
     raters : tuple of dict
-        Per rater and template: who it is, conversations, rules, answers, unrated ones, tokens.
+        Per rater and template: who it is, and counts of conversations, rules, answers, unrated
+        answers and tokens.
     """
 
     path: str
@@ -63,13 +64,13 @@ class Store:
     """Answers keyed by rater, rule, conversation with response, and sample.
 
     Each answer is written, in a transaction of its own, before anything else happens with it. A
-    killed process loses the calls in flight, a machine without power perhaps the last answers,
-    and neither breaks the file. Texts are not stored, only their digests and the judges' replies.
+    killed process loses the calls in flight, a power cut perhaps the last answers; neither damages
+    the file. Texts are not stored, only their digests and the judges' replies.
 
     Parameters
     ----------
     path : path-like
-        The file; made at the first use if absent. ``":memory:"`` keeps nothing.
+        The file; created on first use. ``":memory:"`` keeps nothing.
 
     Raises
     ------
@@ -100,13 +101,13 @@ class Store:
                 raise
         except sqlite3.OperationalError as error:
             raise DocumentError(
-                f"{self.path}: the store cannot be opened ({error}). See that its folder exists "
+                f"{self.path}: the store cannot be opened ({error}). Check that its folder exists "
                 f"and can be written to, or give another file."
             ) from error
         except sqlite3.DatabaseError as error:
             raise DocumentError(
-                f"{self.path}: not a store of ratings ({error}). Give another file, or none, so "
-                f"that one is made."
+                f"{self.path}: not a store of ratings ({error}). Give another file, or a "
+                f"new name to create one."
             ) from error
         return database
 
@@ -122,14 +123,14 @@ class Store:
             self._database.close()
 
     def rater_id(self, identity: Identity) -> int:
-        """The number of a rater in this file, given one if it has none."""
+        """The number of a rater in this file; a new rater gets one."""
         text = json.dumps(identity.rater, sort_keys=True)
         return self._id("rater", short_digest(text), {"identity": text})
 
     def rule_ids(self, rules: Rulebook, identity: Identity) -> list[int]:
-        """The numbers of rules in this file, which differ for every rule of *rules*.
+        """The numbers of rules in this file, one for each rule of *rules*.
 
-        By text and scale, and by rulebook or id if that matters; of rules with one text and
+        By text and scale, and by rulebook or id if that matters; where rules share text and
         scale, all but the first by their ids too.
         """
         book = rules.digest if identity.sees_all_rules else None
@@ -157,7 +158,7 @@ class Store:
         return int(self._one(f"SELECT {kind} FROM {kind}s WHERE digest = ?", (digest,)))
 
     def put(self, key: bytes, rater: int, rule: int, sample: int, answer: Answer) -> bool:
-        """Store an answer; False if there is one already, which then stays."""
+        """Store an answer; False if there is one already, which is kept."""
         probabilities = answer.probabilities
         usage = answer.usage
         done = self._write(
@@ -175,7 +176,7 @@ class Store:
         return done == 1
 
     def version_of_others(self) -> int:
-        """A number that changes when another process, and not this one, writes to the file."""
+        """A number that changes when another process, but not this one, writes to the file."""
         return int(self._one("PRAGMA data_version"))
 
     def answered(self, keys: Sequence[bytes], rater: int) -> Iterator[tuple[bytes, int, int, bool]]:
@@ -191,7 +192,7 @@ class Store:
     def answers(
         self, keys: Sequence[bytes], rater: int
     ) -> Iterator[tuple[bytes, int, int, Answer]]:
-        """Conversation, rule, sample and answer, of each answer about *keys*, in one order."""
+        """Conversation, rule, sample and answer, of each answer about *keys*, in a fixed order."""
         for part in _parts(keys):
             marks = ", ".join("?" * len(part))
             rows = self._database.execute(
@@ -204,7 +205,7 @@ class Store:
                 yield key, rule, sample, _answer(columns)
 
     def drop_unrated(self, keys: Sequence[bytes], rater: int) -> int:
-        """Forget the answers about *keys* that gave no rating, so that they are asked again."""
+        """Forget the answers about *keys* that gave no rating, so that they are asked for again."""
         dropped = 0
         for part in _parts(keys):
             marks = ", ".join("?" * len(part))
@@ -252,7 +253,7 @@ class Store:
         unrated: bool = False,
         dry_run: bool = False,
     ) -> int:
-        """Remove answers that no run will want, and give the room back.
+        """Remove answers that no run will need, and free the space.
 
         Parameters
         ----------
@@ -268,7 +269,7 @@ class Store:
         Returns
         -------
         int
-            Answers removed, or that would be.
+            How many answers were removed, or would be.
         """
         chosen: list[str] = []
         values: list[Any] = []
@@ -289,7 +290,7 @@ class Store:
         where = " OR ".join(f"({condition})" for condition in chosen)
         if dry_run:
             return int(self._one(f"SELECT count(*) FROM answers WHERE {where}", values))
-        # Raters and rules stay: a run that is under way knows their numbers.
+        # Raters and rules stay: a run in progress uses their numbers.
         removed = self._write(f"DELETE FROM answers WHERE {where}", values)
         self._write("VACUUM")
         return removed
@@ -299,19 +300,19 @@ class Store:
         return None if row is None else row[0]
 
     def _write(self, statement: str, values: Iterable[Any] = ()) -> int:
-        """Run a statement that changes something; how many rows it changed."""
+        """Run a statement that changes rows, and return how many."""
         try:
             return self._database.execute(statement, tuple(values)).rowcount
         except sqlite3.OperationalError as error:
             raise StoppedError(
                 f"{self.path}: the store cannot be written ({error}). What was stored is safe; "
-                f"make room or let go of the file, and run again."
+                f"free some space or unlock the file, and run again."
             ) from error
 
 
 def _open(database: sqlite3.Connection, path: str) -> None:
-    """See that the file is a store, or make it one."""
-    database.execute("BEGIN")  # one look at all three: another process may be making the file
+    """Check that the file is a store, or make it one."""
+    database.execute("BEGIN")  # all three at once: another process may be creating the file
     (application,), (version,), (n_tables,) = (
         database.execute(asked).fetchone()
         for asked in (
@@ -322,7 +323,7 @@ def _open(database: sqlite3.Connection, path: str) -> None:
     )
     database.execute("COMMIT")
     if application != _APPLICATION and n_tables:
-        raise DocumentError(f"{path}: a database, but not a store of ratings.")
+        raise DocumentError(f"{path}: a database, but not a store of ratings. Give another file.")
     if application == _APPLICATION and version != VERSION:
         raise DocumentError(
             f"{path}: a store of version {version}; this ENCORE knows version {VERSION}. "
@@ -332,7 +333,7 @@ def _open(database: sqlite3.Connection, path: str) -> None:
     _switch_to_wal(database)
     database.execute("PRAGMA synchronous = NORMAL")
     if application != _APPLICATION:
-        # One transaction, and again without harm: two processes may make the file together.
+        # One transaction, harmless if repeated: two processes may create the file together.
         database.executescript(
             f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; "
             f"PRAGMA user_version = {VERSION}; COMMIT;"
@@ -340,7 +341,7 @@ def _open(database: sqlite3.Connection, path: str) -> None:
 
 
 def _switch_to_wal(database: sqlite3.Connection) -> None:
-    """Wait until no other process holds the file: for this alone SQLite itself does not wait."""
+    """Wait until no other process holds the file: SQLite itself does not wait for this."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Messages = tuple[tuple[str, str], ...]
-# Columns that tell rows apart or group them; they travel into the ratings file.
+# Columns that identify or group rows; they are copied to the ratings file.
 _CARRIED = ("subset", "model", "chosen_model", "rejected_model")
 _READ = frozenset(
     {"id", "prompt_id", "response_id", "prompt", "response", "repeat", *SIDES, *_CARRIED}
@@ -32,7 +32,7 @@ _READ = frozenset(
 
 @dataclass(frozen=True)
 class TextRow:
-    """One row of the data: its ids, and one item, or two of a pair, chosen first."""
+    """One row of the data: its ids, and one item, or the two of a pair, chosen first."""
 
     ids: Mapping[str, Any]
     items: tuple[Item, ...]
@@ -40,14 +40,14 @@ class TextRow:
 
 @dataclass(frozen=True)
 class Texts:
-    """Data to rate, read anew each time it is walked through.
+    """Data to rate, read again each time it is iterated.
 
     Parameters
     ----------
     source : path-like
         A ``.jsonl``, ``.csv`` or ``.parquet`` file, a folder, or the name of a Hugging Face
         dataset, with the columns ``prompt, response`` or ``prompt, chosen, rejected``, and
-        where there are such ``id``, ``prompt_id``, ``response_id``, ``subset`` and ``model``.
+        optionally ``id``, ``prompt_id``, ``response_id``, ``subset`` and ``model``.
         A prompt, and likewise a response, is text or a list of chat messages.
     split : str, optional
         Which split of a dataset.
@@ -59,9 +59,9 @@ class Texts:
     Raises
     ------
     InputError
-        If *source* is nothing that can be read.
+        If *source* cannot be read.
     RatingsError
-        While it is walked through: if a column is missing or a text is none.
+        During iteration, if a column is missing or a value is not text.
     """
 
     source: StrPath
@@ -86,12 +86,12 @@ class Texts:
         return (item for row in self for item in row.items)
 
     def distinct(self) -> Iterator[TextRow]:
-        """The rows, where each response has ids of its own.
+        """The rows, each response with its own ids.
 
         Raises
         ------
         RatingsError
-            If two rows hold a response of one prompt and one id.
+            If two rows hold a response with the same prompt and id.
         """
         known: dict[tuple[str, str], int] = {}
         for number, row in enumerate(self, start=1):
@@ -99,8 +99,8 @@ class Texts:
                 first = known.setdefault((item.prompt_id, item.response_id), number)
                 if first != number:
                     raise RatingsError(
-                        f"response {item.response_id!r} of prompt {item.prompt_id!r} stands in row "
-                        f"{first} too. Give every row its own id.",
+                        f"response {item.response_id!r} of prompt {item.prompt_id!r} is also in "
+                        f"row {first}. Give every row its own id.",
                         source=str(self.source),
                         row=number,
                     )
@@ -116,7 +116,7 @@ class Texts:
         return named | ({"limit": self.limit} if self.limit is not None else {})
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
-        """The rows as they stand in the data, of any columns."""
+        """The rows as they are in the data, with any columns."""
         path = Path(self.source)
         if not path.is_file():
             return _dataset_rows(str(self.source), self.split, self.revision)
@@ -131,7 +131,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class _Reader:
-    """One row of the source, and where it stands, for errors."""
+    """One row of the source, and where it is, for errors."""
 
     source: str
     number: int
@@ -177,7 +177,7 @@ class _Reader:
     def _as_messages(self, value: Any, column: str) -> Messages:
         if not isinstance(value, Sequence):
             raise self._error(
-                f"{value!r:.60} is no text; expected text, or a list of messages with role and "
+                f"{value!r:.60} is not text; expected text, or a list of messages with role and "
                 f"content.",
                 column,
             )
@@ -191,7 +191,7 @@ class _Reader:
             content = None if None in parts else "".join(map(str, parts))
         if not isinstance(role, str) or not isinstance(content, str):
             raise self._error(
-                f"{message!r:.60} is no message; expected a role, and a content of text.", column
+                f"{message!r:.60} is not a message; expected a role and text content.", column
             )
         return role, content
 
@@ -217,7 +217,7 @@ def _is_paired(row: Mapping[str, Any], source: str) -> bool:
 
 
 def _decoded(value: Any) -> Any:
-    """A list of messages that is written as JSON, as a list; other text as it is."""
+    """A list of messages written as JSON, as a list; other text as it is."""
     if not isinstance(value, str) or not value.lstrip().startswith("[{"):
         return value
     try:
@@ -297,7 +297,7 @@ def _dataset_rows(
     datasets = require("datasets", extra="hub", feature="Reading a Hugging Face dataset")
     try:
         loaded = datasets.load_dataset(name, split=split, revision=revision)
-    except Exception as error:  # whatever the hub, its cache or its network raise
+    except Exception as error:  # whatever the hub, its cache or its network raises
         raise InputError(f"the dataset {name!r} cannot be loaded: {error}") from error
     if isinstance(loaded, dict):
         if len(loaded) > 1:

@@ -39,7 +39,7 @@ METHODS = {
     "bradley-terry": ("heads", "full", "lora"),
     "gating": ("heads",),
 }
-"""What each method can train of the model; the first is its default."""
+"""Which parts of the model each method can train; the first is its default."""
 POOLINGS = ("auto", "own", "mean")
 _HEADS_ONLY = "it is for a frozen backbone (tune 'heads')"
 _TUNED_ONLY = "it is for a backbone that is trained too (tune 'full' or 'lora')"
@@ -87,19 +87,19 @@ def train(
     rules : Rulebook, path-like, str or list of str
         The rules of the ratings; see :func:`encore.rules.as_rulebook`.
     backbone : path-like
-        A folder, a model of the Hugging Face hub (``owner/name``), or ``minilm``.
+        A folder, a model on the Hugging Face hub (``owner/name``), or ``minilm``.
     out : path-like
-        The folder to write, which must not exist, or be empty; for a gate, the file.
+        The folder to write, which must be empty or not exist; for a gate, the file.
     scale : LevelScale, RangeScale or list of levels, optional
         The scale of a list of ids.
     texts : path-like, optional
-        The texts, where they are not in the file of ratings; rows meet by their ids.
+        The texts, if they are not in the file of ratings; rows are matched by their ids.
     method : {"ridge", "finetune", "bradley-terry", "gating"}
         A linear head per rule on the frozen backbone; heads and backbone by regression; one head
-        on pairs; weights of the rules by prompt, on rated pairs.
+        from pairs; weights of the rules by prompt, from rated pairs.
     tune : {"heads", "full", "lora"}, optional
-        What of the model is trained: ``full`` for finetune and ``heads`` for the others, unless
-        given.
+        Which part of the model is trained: by default ``full`` for finetune and ``heads`` for the
+        others.
     layers : int, optional
         Keep only the first layers of the backbone.
     pooling : {"auto", "own", "mean"}
@@ -112,32 +112,32 @@ def train(
         For ``bradley-terry`` and ``gating``: also write the rewards of the pairs by heads or gates
         that did not see their prompt, for ``encore compare``.
     n_epochs, learning_rate, batch_size
-        Of a backbone that is trained too.
+        For a backbone that is trained too.
     max_input_tokens : int, optional
         Cut longer conversations in the middle.
     seed : int
         For initial weights and the order of the data.
     device, dtype, batch_tokens
-        Of a frozen backbone, as for :class:`~encore.heads.Backbone`.
+        For a frozen backbone, as for :class:`~encore.heads.Backbone`.
     on_progress : callable, optional
-        Told how many responses the states are there of, and of how many they will be.
+        Called with how many responses have their states, and how many will.
 
     Returns
     -------
     TrainedHeads, TrainedGate or None
-        What was trained, with its quality on prompts left out; None in processes but the first.
+        What was trained, with its quality on held-out prompts; None in every process but the first.
 
     Raises
     ------
     InputError
-        If an option does not go with the method, there is something at *out*, or there is nothing
-        to learn.
+        If an option does not go with the method, *out* is not free, or there is nothing to
+        learn.
     RatingsError, MismatchError
-        If texts and ratings do not fit together, or the ratings not to the rules.
+        If texts and ratings do not match, or the ratings do not match the rules.
     CheckpointError
         If the backbone cannot be read.
     MissingExtraError
-        If the extra ``heads`` is not installed; to train a backbone, ``finetune``.
+        If the extra ``heads`` is not installed, or ``finetune`` to train a backbone.
     """
     tune = _tune_of(method, tune)
     given = {
@@ -180,12 +180,12 @@ def train(
 
 
 def _tune_of(method: str, tune: str | None) -> str:
-    """What of the model is trained."""
+    """Which part of the model is trained."""
     if method not in METHODS:
         raise UnknownNameError("method of training", method, METHODS)
     if tune is not None and tune not in METHODS[method]:
         raise InputError(
-            f"method {method!r} cannot go with tune {tune!r}; expected "
+            f"method {method!r} cannot be used with tune {tune!r}; expected "
             f"{' or '.join(map(repr, METHODS[method]))}."
         )
     return tune or METHODS[method][0]
@@ -209,7 +209,7 @@ def _check_options(method: str, tune: str, given: Mapping[str, Any]) -> None:
 
 
 def _check_places(out: Path, states: StrPath | None, held_out: StrPath | None) -> None:
-    """Refuse places where nothing can be written before the work, not after it."""
+    """Refuse paths that cannot be written before the work, not after it."""
     check_free(out)
     if states is not None and Path(states).suffix != ".npy":
         raise InputError(f"states {os.fspath(states)}: expected a file that ends in .npy.")

@@ -24,7 +24,7 @@ from encore.rules import LevelScale, Rulebook
 
 @dataclass(frozen=True)
 class _Conversations:
-    """The conversations of some texts, read anew each time."""
+    """The conversations of some texts, read again each time."""
 
     texts: Texts
 
@@ -35,7 +35,7 @@ class _Conversations:
 def rated_data(
     ratings: Any, rules: Rulebook, texts: StrPath | None = None, *, paired: bool = False
 ) -> TrainingData:
-    """Texts with the ratings that heads are to learn, found by the ids of responses or of pairs.
+    """Texts with the ratings that heads learn, matched by the ids of responses or of pairs.
 
     Parameters
     ----------
@@ -44,23 +44,23 @@ def rated_data(
     rules : Rulebook
         Their rules.
     texts : path-like, optional
-        The texts; those in the file of ratings unless given.
+        The texts; by default those in the file of ratings.
     paired : bool
         Whether the texts have to be pairs.
 
     Raises
     ------
     InputError
-        If ratings that are no file come without texts.
+        If ratings that are not a file come without texts.
     RatingsError
-        If the texts hold a response twice, none of them has a rating, or pairs are wanted and
-        they are none.
+        If the texts hold a response twice, none of them has a rating, or pairs are needed and
+        they are not pairs.
     MismatchError
         If the ratings were made with other rules.
     """
     is_path = isinstance(ratings, str | os.PathLike)
     if not is_path and texts is None:
-        raise InputError("these ratings are no file that could hold texts; give texts too.")
+        raise InputError("these ratings are not a file that could hold texts; give texts too.")
     source = Texts(ratings if texts is None else texts)
     if paired:
         _check_pairs(source)
@@ -71,7 +71,7 @@ def rated_data(
         ids = _ids(source, distinct=True)
         targets = _found(table, ids)
     if np.isnan(targets).all():
-        raise RatingsError(f"it rates none of {source.source}; see the ids.", source=table.source)
+        raise RatingsError(f"it rates none of {source.source}; check the ids.", source=table.source)
     made_of = {"ratings": table.source}
     if is_path:
         made_of = {"ratings": Path(ratings).name, "ratings_sha256": file_digest(ratings)}

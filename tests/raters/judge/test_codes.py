@@ -42,5 +42,5 @@ def test_bins_of_a_range_stand_for_even_values_from_worst_to_best() -> None:
 
 def test_more_levels_than_letters_cannot_be_asked() -> None:
     assert len(labels(LevelScale(tuple(range(26)))).names) == 26
-    with pytest.raises(InputError, match=r"rule 'r' has 27 levels; .* 26 at most"):
+    with pytest.raises(InputError, match=r"rule 'r' has 27 levels; .* at most 26"):
         labels(LevelScale(tuple(range(27))))

@@ -142,7 +142,7 @@ def test_a_request_that_is_refused_is_not_sent_again(code: int) -> None:
         (402, "the account has no credit"),
         (403, "the key may not use this model"),
         (404, "there is no such model or route"),
-        (405, "this is no chat completions route"),
+        (405, "this is not a chat completions route"),
     ],
 )
 def test_a_refusal_of_all_ends_the_run_at_once(code: int, said: str) -> None:
@@ -156,7 +156,7 @@ def test_nobody_at_the_address_ends_the_run_and_says_where() -> None:
         pass
     (result,) = complete(server, attempts=2)
     assert isinstance(result, EndpointError)
-    assert str(result).startswith(f"{server.url}: a call came to nothing. The last: Client")
+    assert str(result).startswith(f"{server.url}: a call failed. The last: Client")
 
 
 def test_calls_in_a_row_that_come_to_nothing_end_the_run() -> None:
@@ -177,7 +177,7 @@ def test_calls_in_a_row_that_come_to_nothing_end_the_run() -> None:
         ends = asyncio.run(calls())
         # Four calls are given up, the fifth ends the run, and nothing is sent after it.
         assert [end.split(":")[0] for end in ends] == ["GivenUp"] * 4 + ["EndpointError"] * 4
-        assert "5 calls in a row came to nothing. The last: HTTP 500" in ends[4]
+        assert "5 calls in a row failed. The last: HTTP 500" in ends[4]
         assert len(server.asked) == 1 + 5 * 2
 
 
@@ -225,7 +225,7 @@ def test_retry_after_holds_all_calls_back(form: str) -> None:
 def test_a_wait_beyond_patience_ends_the_run_and_says_how_long() -> None:
     result, n_requests = scripted(status(429, "", "Retry-After: 3600\r\n"))
     assert isinstance(result, EndpointError) and n_requests == 1
-    assert "asks to wait 3600 s (Retry-After), more than the 120 s of patience" in str(result)
+    assert "asks to wait 3600 s (Retry-After), longer than the 120 s of patience" in str(result)
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-5", "nan", "Thu, 99 Foo 2026"])
@@ -306,7 +306,7 @@ def test_cached_tokens_are_told_as_the_endpoint_tells_them() -> None:
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"attempts": 0}, {"timeout": 0.0}])
 def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="an endpoint needs one request in flight"):
+    with pytest.raises(InputError, match="an endpoint needs at least one request in flight"):
         Limits(**wrong)
 
 
@@ -373,13 +373,15 @@ def test_a_redirect_is_not_followed_with_the_key_or_the_text(code: int) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match="is no address; expected one such as http://host:8000/v1"):
+    with pytest.raises(
+        InputError, match="is not an address; expected one such as http://host:8000/v1"
+    ):
         check_url(address)
 
 
 @pytest.mark.parametrize("address", ["http://me:pw@h/v1", "http://h/v1?key=pw", "http://h/v1#pw"])
 def test_an_address_that_holds_a_secret_is_refused_without_repeating_it(address: str) -> None:
-    with pytest.raises(InputError, match="holds a password or a query") as error:
+    with pytest.raises(InputError, match="contains a password or a query") as error:
         check_url(address)
     assert "pw" not in str(error.value)
 

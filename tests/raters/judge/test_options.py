@@ -18,12 +18,12 @@ def test_one_sample_is_certain_and_several_are_drawn(n_samples: int, temperature
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"reading": "tea leaves"}, "is read from 'auto', 'probabilities' or 'text'"),
+        ({"reading": "tea leaves"}, "must be 'auto', 'probabilities' or 'text'"),
         ({"n_samples": 0}, "asked at least once; got 0 samples"),
-        ({"temperature": -0.1}, r"a temperature is 0 or more; got -0\.1"),
-        ({"temperature": float("nan")}, "a temperature is 0 or more; got nan"),
-        ({"max_answer_tokens": 0}, "max_answer_tokens is 1 or more, or None; got 0"),
-        ({"max_input_tokens": -5}, "max_input_tokens is 1 or more, or None; got -5"),
+        ({"temperature": -0.1}, r"a temperature must be 0 or more; got -0\.1"),
+        ({"temperature": float("nan")}, "a temperature must be 0 or more; got nan"),
+        ({"max_answer_tokens": 0}, "max_answer_tokens must be 1 or more, or None; got 0"),
+        ({"max_input_tokens": -5}, "max_input_tokens must be 1 or more, or None; got -5"),
         ({"n_samples": 3, "temperature": 0.0}, "several samples at temperature 0 are one answer"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Reading an answer: a level and how sure of it, or why there is none. Nothing is guessed."""
+"""Reading an answer: a level and how sure the judge is, or why there is none. No guessing."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from encore.raters.protocol import Answer, Reason
 # Below this share of the probability on codes, the judge was about to say something else, and
 # which code would have come next is a guess.
 MIN_MASS = 0.5
-# What is kept of a reply, for people.
+# How much of a reply is kept, for people to read.
 MAX_REPLY = 500
 
 _THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL)
 _FENCED = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 _BARE = re.compile(r"\A[\s*\"'`]*(?:rating\s*[:=]\s*)?([A-Z]|-?\d+(?:\.\d+)?)[\s*\"'`.]*\Z", re.I)
-_TOLERANCE = 1e-3  # probabilities of one token may sum to a little over one, for rounding
+_TOLERANCE = 1e-3  # rounding may make a token's probabilities sum to slightly more than one
 
 
 @dataclass(frozen=True)
 class Token:
-    """One token of a reply with the probabilities of what could have stood there.
+    """One token of a reply, with the probabilities of its alternatives.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Reply:
     tokens : sequence of Token, optional
         Its tokens; None where the endpoint gave no probabilities.
     finish : str
-        Why it ended, as the endpoint says.
+        Why it ended, according to the endpoint.
     refusal : bool
         Whether the endpoint marks it as a refusal.
     """
@@ -69,19 +69,19 @@ def read_reply(body: Any) -> Reply:
     Raises
     ------
     ValueError
-        If the body is none, or its log probabilities are no probabilities.
+        If it is not one, or its log probabilities are not probabilities.
     """
     try:
         choice = body["choices"][0]
         message = choice["message"]
         text = message.get("content") or ""
         if not isinstance(text, str):
-            raise TypeError("content is no text")
+            raise TypeError("content is not text")
         refusal = bool(message.get("refusal"))
         content = (choice.get("logprobs") or {}).get("content")
         tokens = [_token(entry) for entry in content] if content else None
         if tokens and not any(token.alternatives for token in tokens):
-            tokens = None  # some servers name the tokens and give no alternatives
+            tokens = None  # some servers name the tokens without alternatives
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"not a chat completion: {error!r}") from error
     return Reply(text, tokens, str(choice.get("finish_reason")), refusal)
@@ -106,7 +106,7 @@ def answer_of(reply: Reply, codes: Codes) -> Answer:
     The rating is the expected level under the probabilities of the codes, renormalised, at the
     token that holds the code; the spread is that distribution's entropy. Without probabilities
     the rating is the level that the text states, alone or as ``{"rating": …}``, and the spread is
-    not known.
+    unknown.
     """
     said, start = _said(reply.text)
     found = _stated(said, "rating")
@@ -144,13 +144,13 @@ def _answer(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Answe
 def _why_unrated(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Reason:
     if stated is not None and stated[0] not in codes.names and not stated[0].isalpha():
         return Reason.OUT_OF_SCALE
-    # Where one token was asked for, its end is no accident.
+    # Where only one token was asked for, stopping after it is no accident.
     cut = stated is None and reply.finish == "length" and len(reply.tokens or reply.text) > 1
     return Reason.TRUNCATED if cut else Reason.MALFORMED
 
 
 def _expected(token: Token, codes: Codes, shown: str) -> Answer | None:
-    """The expected level at a token, if it is a token that holds a code."""
+    """The expected level at a token, if that token holds a code."""
     mass = [token.alternatives.get(name, 0.0) for name in codes.names]
     total = math.fsum(mass)
     if total < MIN_MASS:
@@ -180,11 +180,11 @@ def _token_of(reply: Reply, stated: tuple[str, int] | None) -> Token | None:
     if not reply.tokens:
         return None
     if len(reply.tokens) == 1:
-        # Its alternatives hold the codes even where the one that was drawn is none.
+        # Its alternatives hold the codes even where the sampled token is not one.
         return reply.tokens[0]
     if stated is None:
         return None
-    # Some servers leave a prefix or a suffix of the tokens out of the text: find it from the end.
+    # Some servers drop a prefix or a suffix of the tokens from the text: search from the end.
     whole = "".join(token.text for token in reply.tokens)
     tail = reply.text[stated[1] :].rstrip()
     at = whole.rfind(tail)
@@ -197,7 +197,7 @@ def _token_of(reply: Reply, stated: tuple[str, int] | None) -> Token | None:
 
 
 def _said(text: str) -> tuple[str, int]:
-    """The reply without a thought before it and a code fence around it, and where it starts."""
+    """The reply without preceding thoughts or a surrounding code fence, and where it starts."""
     thought = _THOUGHT.match(text)
     start = thought.end() if thought else 0
     start += len(text[start:]) - len(text[start:].lstrip())

@@ -1,4 +1,4 @@
-"""The words that an endpoint understands: OpenAI-compatible servers agree on most of them."""
+"""The parameters that an endpoint supports: OpenAI-compatible servers agree on most of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from encore.raters.judge.endpoint import Endpoint, Rejected
 from encore.raters.protocol import Usage
 
-# Alternatives per token to ask for: most servers give 20 at most, some 5.
+# Alternatives per token to ask for: most servers give at most 20, some 5.
 MOST_ALTERNATIVES, FEWER_ALTERNATIVES = 20, 5
 _OPTIONAL = ("response_format", "seed", "temperature")
 # An answer in words instead of a token's probabilities.
@@ -18,7 +18,7 @@ _WORD_TOKENS = 8
 
 @dataclass
 class Capabilities:
-    """What the endpoint was found to understand; it only ever shrinks."""
+    """What the endpoint was found to support; it only ever shrinks."""
 
     n_alternatives: int = MOST_ALTERNATIVES
     max_tokens: str = "max_tokens"
@@ -26,15 +26,15 @@ class Capabilities:
     understood: frozenset[str] = frozenset()
 
     def accepted(self, body: Mapping[str, Any]) -> None:
-        """Remember what the endpoint took without complaint."""
+        """Remember what the endpoint accepted."""
         self.understood = self.understood.union(body)
 
     def adapt(self, trouble: str, body: Mapping[str, Any]) -> str | None:
-        """Leave out what a rejection names, and say what; None if it names nothing of ours.
+        """Leave out what a rejection names, and say what; None if it names nothing we sent.
 
-        A rejection may repeat the text that is judged: what the endpoint took before is not what
-        it complains of, nor is what that text itself holds. Empty if another call, in flight at
-        the same time, led to a change already.
+        A rejection may repeat the text that is judged: what the endpoint accepted before is not
+        what it rejects, nor is anything that the text itself contains. Empty if another call, in
+        flight at the same time, already led to a change.
         """
         if self.apply(body) != body:
             return ""
@@ -63,14 +63,14 @@ class Capabilities:
         body: Mapping[str, Any],
         on_change: Callable[[str], None] = lambda change: None,
     ) -> tuple[Any, Usage, dict[str, Any]]:
-        """Ask in words that the endpoint understands: its reply, the cost, and the body it took.
+        """Ask with what the endpoint supports: its reply, the cost, and the body it accepted.
 
-        What is left out after a rejection is told to *on_change*.
+        *on_change* is called with what is left out after a rejection.
 
         Raises
         ------
         Rejected
-            If the endpoint does not take it, and names nothing that can be left out.
+            If the endpoint does not accept it, and names nothing that can be left out.
         GivenUp, StoppedError
             As :meth:`Endpoint.complete`.
         """
@@ -88,7 +88,7 @@ class Capabilities:
             return reply, usage, asked
 
     def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A body without what the endpoint does not understand."""
+        """A body without what the endpoint does not support."""
         body = {name: value for name, value in body.items() if name not in self.left_out}
         if "logprobs" in body and self.n_alternatives:
             body["top_logprobs"] = self.n_alternatives

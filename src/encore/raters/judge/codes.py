@@ -1,4 +1,4 @@
-"""Codes: the single characters that a judge answers with, and the levels that they stand for."""
+"""Codes: the single characters that a judge answers with, and the levels they stand for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_CODES = len(_LETTERS)
 
 @dataclass(frozen=True)
 class Codes:
-    """One character a level: read from one token's probabilities, whatever the tokenizer.
+    """One character per level, read from one token's probabilities, whatever the tokenizer.
 
     Levels that are whole numbers from 0 to 9 are their own codes. Others, and the bins of a
     range, are numbered from 1, or lettered from A where there are more than nine. The bins of a
@@ -45,14 +45,14 @@ class Codes:
         Raises
         ------
         InputError
-            If there are more levels or bins than single characters.
+            If there are more levels or bins than codes.
         """
         scale = rule.scale
         n_levels = scale.n_levels
         if n_levels > MAX_CODES:
             raise InputError(
                 f"rule {rule.id!r} has {n_levels} levels; a judge answers with one character, so "
-                f"{MAX_CODES} at most. Give the rule fewer levels or bins."
+                f"at most {MAX_CODES} are possible. Give the rule fewer levels or bins."
             )
         if isinstance(scale, LevelScale):
             values = scale.levels

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint: requests that are retried, counted, and given up in time."""
+"""An OpenAI-compatible endpoint: requests that are retried, counted, and abandoned in time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from encore.raters.protocol import Usage
 if TYPE_CHECKING:
     import aiohttp
 
-RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx: the same request may do better later
-# Statuses that say "no" to all that this run would ask.
+RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx: the same request may succeed later
+# Statuses that refuse everything this run would ask.
 REFUSING = {
     401: "the key is missing or wrong",
     402: "the account has no credit",
     403: "the key may not use this model",
     404: "there is no such model or route",
-    405: "this is no chat completions route",
+    405: "this is not a chat completions route",
 }
-# Calls in a row, from whatever workers, that were given up before the run is.
+# Consecutive failed calls, from any worker, after which the run is given up.
 MAX_FAILURES = 5
 _BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
-_LONGEST_REPLY = 16 << 20  # bytes; a chat completion has kilobytes
+_LONGEST_REPLY = 16 << 20  # bytes; a chat completion is a few kilobytes
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Limits:
     attempts : int
         Requests for one answer before it is given up.
     patience : float
-        Seconds that the endpoint may ask to wait (Retry-After) before the run stops instead.
+        The longest wait in seconds (Retry-After) that is accepted before the run stops instead.
     max_requests, max_tokens : int, optional
-        Budget of one run: no request is sent beyond the first, and none once prompt and
-        completion tokens reach the second; those in flight are still counted.
+        Budget of one run: at most *max_requests* are sent, and none once prompt and completion
+        tokens reach *max_tokens*; those in flight are still counted.
     """
 
     concurrency: int = 32
@@ -64,16 +64,17 @@ class Limits:
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.attempts < 1 or self.timeout <= 0:
             raise InputError(
-                f"an endpoint needs one request in flight, one attempt and some time; got {self}."
+                f"an endpoint needs at least one request in flight, one attempt and some time; "
+                f"got {self}."
             )
 
 
 class Rejected(Exception):
-    """One request that the endpoint will never take; the message is its own."""
+    """One request that the endpoint will never accept; the message is its own."""
 
 
 class GivenUp(Exception):
-    """One request without an answer after all attempts; the message says what came last."""
+    """One request without an answer after all attempts; the message is the last failure."""
 
 
 class Endpoint:
@@ -82,18 +83,18 @@ class Endpoint:
     Parameters
     ----------
     base_url : str
-        The address up to and with ``/v1``.
+        The address, up to and including ``/v1``.
     limits : Limits
         Concurrency, timeout, attempts and budget.
     api_key : str, optional
         Sent as a bearer token to this address alone; never part of a message or a file.
     note : callable, optional
-        Told when the very first request has to be repeated.
+        Called when the very first request has to be repeated.
 
     Raises
     ------
     InputError
-        If the address is none, or holds a password.
+        If the address is not one, or contains a password.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Endpoint:
         return self._stopped
 
     def stop(self, error: StoppedError) -> None:
-        """Send nothing more, and wake who waits to; the first reason counts."""
+        """Send nothing more, and wake whoever is waiting; the first reason counts."""
         self._stopped = self._stopped or error
         self._halted.set()
 
@@ -154,7 +155,7 @@ class Endpoint:
         GivenUp
             If every attempt failed.
         StoppedError
-            If the run has to end: it is refused, all fails, or the budget is spent.
+            If the run has to stop: it is refused, everything fails, or the budget is spent.
         """
         data = json.dumps(body).encode()
         trouble = ""
@@ -225,7 +226,7 @@ class Endpoint:
         self.spent += Usage(n_requests=1)
 
     async def _send(self, data: bytes) -> tuple[int, Any]:
-        """Status and JSON of one request; 0 and what happened where there is no whole answer."""
+        """Status and JSON of one request; 0 and what happened if there is no complete answer."""
         address = f"{self.base_url}/chat/completions"
         try:
             # A redirect would carry the key to another address.
@@ -241,31 +242,29 @@ class Endpoint:
             return 0, self._without_key(f"{type(error).__name__}: {error}".rstrip(": ."))
 
     def _hold(self, retry_after: str | None, status: int) -> None:
-        """Hold all requests back for as long as the endpoint asks."""
+        """Hold back all requests for as long as the endpoint asks."""
         seconds = _seconds(retry_after)
         if seconds is None or (status not in RETRIED and status < 500):
             return
         if seconds > self.limits.patience:
             self.stop(
                 EndpointError(
-                    f"{self.base_url} asks to wait {seconds:.0f} s (Retry-After), more than the "
-                    f"{self.limits.patience:g} s of patience. Run again then."
+                    f"{self.base_url} asks to wait {seconds:.0f} s (Retry-After), longer than the "
+                    f"{self.limits.patience:g} s of patience. Run again after that."
                 )
             )
         else:
-            # Workers that waited together do not come back together.
+            # Workers that waited together must not come back together.
             pause = seconds + random.uniform(0, min(1.0, seconds / 10))
             self._resume_at = max(self._resume_at, time.monotonic() + pause)
 
     def _fail(self, trouble: str, *, breaks: bool) -> None:
-        """Count a call that came to nothing; break the circuit where all do."""
+        """Count a failed call; break the circuit when all fail."""
         self._failures += 1
         most = MAX_FAILURES if self._succeeded or trouble.startswith("HTTP 4") else 1
         if breaks and self._failures >= most:
             calls = "a call" if most == 1 else f"{self._failures} calls in a row"
-            self._halt(
-                EndpointError(f"{self.base_url}: {calls} came to nothing. The last: {trouble}.")
-            )
+            self._halt(EndpointError(f"{self.base_url}: {calls} failed. The last: {trouble}."))
 
     def _without_key(self, text: str) -> str:
         """Some servers repeat the key that they refuse."""
@@ -278,7 +277,7 @@ def check_url(base_url: str) -> str:
     Raises
     ------
     InputError
-        If it is no http address, or holds a user name or a password.
+        If it is not an http address, or contains a user name or a password.
     """
     try:
         parts = urlsplit(base_url)
@@ -286,17 +285,19 @@ def check_url(base_url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(f"{base_url!r} is no address; expected one such as http://host:8000/v1.")
+        raise InputError(
+            f"{base_url!r} is not an address; expected one such as http://host:8000/v1."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InputError(
-            "the base URL holds a password or a query, which would end up in files. Put the key "
-            "into an environment variable."
+            "the base URL contains a password or a query, which would end up in files. Put the key "
+            "in an environment variable."
         )
     return base_url.rstrip("/").removesuffix("/chat/completions")
 
 
 def _jittered(attempt: int) -> float:
-    """Seconds before an attempt: full jitter under a bound that doubles."""
+    """Seconds before an attempt: full jitter under a doubling bound."""
     return random.uniform(0.1, 1.0) * min(_BACKOFF * 2.0**attempt, _LONGEST_BACKOFF)
 
 

@@ -22,10 +22,10 @@ class Judge:
     Parameters
     ----------
     model : str
-        The model's name at the endpoint. It, and not the address, is part of who rates: a server
-        may move.
+        The model's name at the endpoint. The name, not the address, is part of who rates: a
+        server may move.
     base_url : str
-        The address up to and with ``/v1``.
+        The address, up to and including ``/v1``.
     options : JudgeOptions
         How it is asked.
     limits : Limits
@@ -36,7 +36,7 @@ class Judge:
     Raises
     ------
     InputError
-        If the address is none.
+        If the address is not one.
     MissingExtraError
         When it is called and aiohttp is not installed.
 
@@ -67,7 +67,7 @@ class Judge:
 
     @property
     def identity(self) -> Identity:
-        """The model, the template and the options of session."""
+        """The model, the template and how it is asked."""
         rater = {
             "kind": "judge",
             "model": self.model,
@@ -88,7 +88,7 @@ class Judge:
         Raises
         ------
         EndpointError
-            If the endpoint refuses, is not there, or fails every time.
+            If the endpoint refuses, cannot be reached, or fails every time.
         BudgetError
             If the budget is spent.
         """

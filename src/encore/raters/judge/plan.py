@@ -15,7 +15,7 @@ from encore.raters.judge.prompt import (
 )
 from encore.raters.protocol import Usage
 
-# Tokens of a prompt are estimated at four bytes of UTF-8 each, as English prose has.
+# Prompt tokens are estimated at four bytes of UTF-8 each, as in English prose.
 _BYTES_PER_TOKEN = 4
 _JSON_TOKENS = 12
 
@@ -29,11 +29,11 @@ class Plan:
     n_responses, n_distinct : int
         Responses, and those that differ in text or conversation.
     n_answers, n_stored : int
-        Answers that make the table whole, and those that there are.
+        Answers that complete the table, and those already stored.
     n_requests : int
         Calls to make, if none has to be repeated.
     prompt_tokens, shared_tokens, completion_tokens : int
-        Their tokens, about; the shared part of the prompts' is what a prefix cache can serve.
+        Their tokens, estimated; the shared part of the prompts is what a prefix cache can serve.
     """
 
     n_responses: int
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def usage(self) -> Usage:
-        """What the run would use if nothing has to be repeated and all that can be is cached."""
+        """What the run would use if nothing is repeated and everything cacheable is cached."""
         return Usage(
             self.n_requests, self.prompt_tokens, self.shared_tokens, self.completion_tokens
         )
@@ -61,7 +61,7 @@ def plan(job: Job, options: JudgeOptions | None) -> Plan:
     job : Job
         The job.
     options : JudgeOptions, optional
-        How its judge is asked; None for a rater that is no judge and costs no call.
+        How its judge is asked; None for a rater that is not a judge and makes no calls.
     """
     n_requests = prompt = shared = completion = 0
     batch = options is not None and options.batch_rules

@@ -1,4 +1,4 @@
-"""The order of calls: all calls about one response find its prompt in the cache."""
+"""The order of calls, so that all calls about one response find its prompt in the cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ask = Callable[["Work", "Unit", int], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Unit:
-    """What one call asks for: rules by position in the rulebook, and the number of a sample."""
+    """What one call asks for: rules by position in the rulebook, and a sample number."""
 
     rules: tuple[int, ...]
     sample: int
@@ -28,7 +28,7 @@ class Work:
 
     item: Item
     units: deque[Unit]
-    warm: bool = False  # whether a call about it was answered, so that its prompt is cached
+    warm: bool = False  # whether a call about it was answered, so its prompt is cached
     prompt: str = ""
     n_cut: int = 0
 
@@ -38,12 +38,12 @@ class Schedule:
 
     A worker takes an item and makes its calls one after the other: the first evaluates the
     conversation, the rest find it in the endpoint's prefix cache. Workers that find no new item
-    help with items whose conversation is cached already, unless each has a cache of its own.
+    help with items whose conversation is already cached, unless each has its own cache.
 
     Parameters
     ----------
     works : iterable of Work
-        Taken one by one, as workers get free.
+        Taken one by one, as workers become free.
     ask : callable
         Makes one call and keeps its answer.
     n_workers : int
@@ -70,12 +70,12 @@ class Schedule:
         self._moved.set()
 
     async def run(self) -> None:
-        """Make all calls; the first goes alone, since it tells what the endpoint can do.
+        """Make all calls; the first goes alone, since it shows what the endpoint supports.
 
         Raises
         ------
         StoppedError
-            The first that a call raised, once all calls in flight have ended.
+            The first one that a call raised, once all calls in flight have ended.
         """
         first = self._next()
         if first is None:
@@ -92,7 +92,7 @@ class Schedule:
             if pending := [task for task in tasks if not task.done()]:
                 await asyncio.wait(pending)
             failed = [error for task in tasks if (error := task.exception()) is not None]
-        # A fault of ours says more than the end that it led to.
+        # A bug of ours says more than the stop that it led to.
         for error in sorted(failed, key=lambda error: isinstance(error, StoppedError)):
             raise error
 
@@ -102,7 +102,7 @@ class Schedule:
             if work is not None:
                 await self._step(work, number)
             elif self._begun:
-                # Others ask the first call about the last items: wait until one is answered.
+                # Others make the first calls about the last items: wait until one is answered.
                 self._moved.clear()
                 await self._moved.wait()
             else:

@@ -1,4 +1,4 @@
-"""What is asked in one call, in the words that this endpoint understands, and asked again."""
+"""What is asked in one call, with what this endpoint supports, and asked again if need be."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Session:
     options : JudgeOptions
         How it is asked.
     endpoint : Endpoint
-        Where.
+        Where to ask.
     ledger : Ledger
         Where answers go.
     """
@@ -67,12 +67,12 @@ class Session:
     async def begin(
         cls, model: str, options: JudgeOptions, endpoint: Endpoint, ledger: Ledger
     ) -> Session:
-        """Look at the endpoint first: its slots, if it is llama.cpp, and its longest prompt."""
+        """Ask the endpoint first for its slots, if it is llama.cpp, and its longest prompt."""
         session = cls(model, options, endpoint, ledger)
         limits: list[Any] = [options.max_input_tokens]
         props = await endpoint.ask("/props")
         if isinstance(props, dict) and isinstance(props.get("total_slots"), int):
-            # Each slot has a cache of its own, and the server must be told which to use.
+            # Each slot has its own cache, and the server must be told which to use.
             session.n_slots = props["total_slots"]
             settings = props.get("default_generation_settings")
             limits.append(settings.get("n_ctx") if isinstance(settings, dict) else None)
@@ -87,9 +87,9 @@ class Session:
             if session._room < LEAST_ROOM:
                 taken = min(known) - session._room
                 raise InputError(
-                    f"prompts of {min(known)} tokens have no room for a response beside the rules "
-                    f"and the template, which take {taken}: {LEAST_ROOM} more are the least. Raise "
-                    f"the limit."
+                    f"prompts of {min(known)} tokens leave no room for a response: rules and "
+                    f"template take {taken}, and a response needs at least {LEAST_ROOM} more. "
+                    f"Raise the limit."
                 )
         return session
 
@@ -109,7 +109,7 @@ class Session:
                 self.ledger.keep(work.item, rule, answer, unit.sample)
 
     async def _one(self, call: _Call) -> list[Answer]:
-        """One rule, and once more in stricter words if the answer is none."""
+        """Ask about one rule, and again in stricter words if the reply is not an answer."""
         place = call.unit.rules[0]
         body = self._body(call, rule_prompt(self._rules[place]), prefill=self.options.prefill)
         reply, usage = await self._reply(body)
@@ -130,7 +130,7 @@ class Session:
         return replace(answer, usage=spent + usage)
 
     async def _all_rules(self, call: _Call) -> list[Answer]:
-        """All rules in one call; those without an answer are asked again, one by one."""
+        """Ask about all rules in one call, then one by one about those without an answer."""
         body = self._body(call, rules_prompt(self._rules), schema=ratings_schema(self._rules))
         reply, usage = await self._reply(body)
         if isinstance(reply, Reply):
@@ -147,7 +147,7 @@ class Session:
         return answers
 
     async def _reply(self, body: dict[str, Any]) -> tuple[Reply | Answer, Usage]:
-        """What comes back for one body, or the answer that says why nothing does."""
+        """The reply to one body, or the answer that says why there is none."""
         spent = Usage()
         while True:
             try:
@@ -170,7 +170,7 @@ class Session:
             return reply, spent
 
     def _said(self, change: str) -> None:
-        """Tell what the endpoint cannot do, and what that does to ratings."""
+        """Tell the user what the endpoint cannot do, and what that does to ratings."""
         if change == "no logprobs" and self.options.reading == "probabilities":
             self.endpoint.stop(
                 EndpointError(
@@ -181,9 +181,10 @@ class Session:
         meaning = {
             "no logprobs": "it gives no token probabilities, so ratings are read from its words "
             "and have no spread; --n-samples gives one",
-            "no seed": "it takes no seed, so another run may rate otherwise",
-            "no temperature": "it sets the temperature itself, so another run may rate otherwise",
-            "no response_format": "it takes no JSON schema, so more answers may be malformed",
+            "no seed": "it accepts no seed, so another run may give other ratings",
+            "no temperature": "it sets the temperature itself, so another run may give other "
+            "ratings",
+            "no response_format": "it accepts no JSON schema, so more answers may be malformed",
         }
         if change in meaning:
             self.ledger.note(f"Note: {self.endpoint.base_url}: {meaning[change]}.")
@@ -222,7 +223,7 @@ class Session:
         work.prompt = conversation_prompt(parts, fence)
 
     async def _overhead(self) -> int:
-        """Tokens of a prompt that are not the conversation's, for the longest rule."""
+        """Prompt tokens besides the conversation's, for the longest rule."""
         asked = (
             rules_prompt(self._rules)
             if self.options.batch_rules

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, in a thread of its own where this one has an event loop (a notebook).
+    """Run a coroutine, in its own thread if this one already has an event loop (a notebook).
 
     An interrupt cancels it, and is raised once it has ended.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-# Where no tokenizer can be asked, tokens are estimated from bytes of UTF-8: three a token is more
-# than enough for prose in any script, not for digits or random letters.
+# Where no tokenizer is available, tokens are estimated from bytes of UTF-8: three per token is safe
+# for prose in any script, but not for digits or random letters.
 _BYTES_PER_TOKEN = 3
 _ROUNDS = 20
 # Below this there is no room for a message, or for anything: its marks alone take that much.
@@ -17,7 +17,7 @@ Part = tuple[str, str]
 
 
 async def estimate(text: str) -> int:
-    """Tokens of a text where no tokenizer can be asked."""
+    """Tokens of a text where no tokenizer is available."""
     return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
 
 
@@ -26,9 +26,9 @@ async def truncate(
 ) -> tuple[list[Part], int]:
     """Parts of a conversation within a number of tokens, and how many were left out.
 
-    The response, which is the last part, keeps at least half of the room; what is left goes to
-    the longest of the other parts last. Beginnings and ends stay: the middle gives way to a mark,
-    and where there are more messages than room for them, so do those in the middle.
+    The response, which is the last part, keeps at least half of the room; the rest is shared so
+    that the longest of the other parts are cut first. Beginnings and ends stay: the middle is
+    replaced by a mark, and so are the messages in the middle where there is no room for all.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ async def truncate(
     count : callable
         Tokens of a text.
     mark : callable
-        Makes the mark that stands above a text, or says how much is left out.
+        Makes the mark above a text, or the one that says how much is left out.
     """
     whole = _told(parts, mark)
-    # A token has at least one byte, so few bytes are few tokens and nobody need count them.
+    # A token has at least one byte, so few bytes are few tokens and need no counting.
     if len(whole.encode("utf-8", "replace")) <= n_tokens or await count(whole) <= n_tokens:
         return list(parts), 0
     kept, n_cut = await _fewer(parts, n_tokens, count)
@@ -80,7 +80,7 @@ def _rooms(sizes: Sequence[int], n_tokens: int) -> list[int]:
     *context, response = sizes
     for_response = min(response, max(n_tokens // 2, n_tokens - sum(context)))
     left, rooms = n_tokens - for_response, dict[int, int]()
-    # Water filling: short parts are served whole, the long ones share the rest.
+    # Water filling: short parts are kept whole, the long ones share the rest.
     for served, place in enumerate(sorted(range(len(context)), key=context.__getitem__)):
         rooms[place] = min(context[place], left // (len(context) - served))
         left -= rooms[place]
@@ -92,7 +92,7 @@ async def _cut(
 ) -> tuple[str, int]:
     """The beginning and the end of a text with a mark between them, and what is left out.
 
-    All of it is in *limit* tokens; a text with no room for a mark is left out without one.
+    All of it fits in *limit* tokens; a text with no room for a mark is left out without one.
     """
     n_mark = await count(_gap(mark, size))
     if n_mark > limit:
