@@ -64,7 +64,7 @@ def test_a_calibration_needs_no_rules(run: Run) -> None:
     run("calibrate", *BUNDLED, "-o", "c.json")
     assert run("report", "c.json", "-o", "r.html").exit_code == 0
     refused = run("report", "c.json", "--rules", examples.rules_path(), "-o", "r2.html")
-    assert refused.stderr.startswith("Error: a calibration holds its rules")
+    assert refused.stderr.startswith("Error: a calibration holds its own rules")
     assert not Path("r2.html").exists()
 
 
@@ -111,7 +111,7 @@ def test_what_the_page_notes_is_noted(run: Run) -> None:
     Path("p.csv").write_text(header + "5,1,4,\n1,2,5,3\n3,1,2,2\n" * 20)
     Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3, 4, 5))).save("ab.toml")
     result = run("report", "p.csv", "--rules", "ab.toml", "-o", "r.html")
-    assert "Note: Pairs left out, for a reward is unknown: uniform 20," in result.stderr
+    assert "Note: Pairs left out because a reward is unknown: uniform 20," in result.stderr
     assert "Note: The two sides of 20 pairs are rated under different rules" in result.stderr
 
 

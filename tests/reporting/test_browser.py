@@ -298,7 +298,7 @@ def test_before_and_after_is_of_all_pairs_that_are_compared(
             assert f"separation {evaluate(made, weights).separation:.3f}" in label
         told = visit.page.inner_text("section:has(#slider)")
         assert "40 embedded pairs, an even sample" in told
-        assert "which are of 200 pairs" in told
+        assert "which use 200 pairs" in told
 
 
 def test_rewards_are_compared_on_the_pairs_that_both_know(
@@ -317,7 +317,7 @@ def test_rewards_are_compared_on_the_pairs_that_both_know(
         assert visit.summary.endswith(wanted)
         assert f"all pairs {now}," in visit.label("#live-accuracy")
         text = visit.page.inner_text("#comparison-title + p")
-        assert "Dots do not stand for the same pairs here" in text
+        assert "The dots are not all about the same pairs here" in text
 
 
 def test_a_screen_reader_hears_where_the_slider_stops(

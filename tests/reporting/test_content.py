@@ -144,7 +144,7 @@ def test_weights_of_another_calibration_are_said_to_be_so() -> None:
     made = pairs(40)
     weights = Linear()(calibrate(pairs(40, seed=1), made.rules))
     notes = report(made, made.rules, weights=weights).content.notes
-    assert "The weights were made from another calibration than the one shown." in notes
+    assert "The weights were made from a different calibration than the one shown." in notes
 
 
 def test_without_labels_the_evidence_is_the_ratings_own() -> None:

@@ -211,7 +211,7 @@ def test_a_calibration_set_may_be_a_file_of_one(tmp_path: Path) -> None:
 
 def test_what_does_not_go_together_is_refused() -> None:
     calibration: Calibration = calibrate([[1, 2]], RULES)
-    with pytest.raises(InputError, match="a calibration holds its rules"):
+    with pytest.raises(InputError, match="a calibration holds its own rules"):
         gather(calibration, RULES, None, rng())
     with pytest.raises(InputError, match="give their rules"):
         gather([[1, 2]], None, None, rng())

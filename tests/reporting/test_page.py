@@ -111,8 +111,8 @@ def test_what_comes_from_a_calibration_set_is_said(made: Report) -> None:
     rated, others = pairs(120), calibrate(pairs(40, seed=1), made.content.calibration.rules)
     of_pairs = report(rated, rated.rules, calibration_set=others).to_html()
     of_responses = report(rated.ratings, rated.rules, calibration_set=others).to_html()
-    assert "All but accuracy is of the calibration set" in of_pairs
-    assert "All of it is of the calibration set." in of_responses
+    assert "Everything but accuracy comes from the calibration set" in of_pairs
+    assert "All of it comes from the calibration set." in of_responses
     assert "of the calibration set" not in made.to_html()
 
 

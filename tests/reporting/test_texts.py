@@ -36,7 +36,7 @@ def test_text_is_shown_only_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_there_is_said_to_be_missing(made: Report, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="of a file of pairs only"):
+    with pytest.raises(InputError, match="only for a file of pairs"):
         made.to_html(include_text=True)
     rated = pairs(120)
     columns = {

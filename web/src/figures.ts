@@ -82,7 +82,7 @@ export function drawEntropyAccuracy(): void {
   const r = page.correlations[view.ties] ?? "undefined";
   const said = `Pearson correlation of entropy with accuracy over the rules, ${tiesInWords()}: ${r}.`;
   find("correlation-now").textContent = said;
-  show(holder, `A dot a rule. ${said}`, {
+  show(holder, `One dot per rule. ${said}`, {
     height: 400,
     marginLeft: 44,
     marginRight: labelled ? 90 : 16,
@@ -208,7 +208,7 @@ export function drawContrast(): void {
       height: 2 * (40 + 20 * labels.length) + 40,
       marginLeft: marginFor(labels),
       marginTop: 30,
-      x: { label: "reward, chosen less rejected", grid: true, ticks: 4 },
+      x: { label: "reward, chosen minus rejected", grid: true, ticks: 4 },
       y: {
         type: "band",
         domain: labels.map((_, i) => i),

@@ -1,4 +1,4 @@
-"""The report: look instead of read."""
+"""The report: one page that shows what the ratings say."""
 
 from encore.reporting.report import Report, report
 

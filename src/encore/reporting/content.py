@@ -1,4 +1,4 @@
-"""What a report says, before anyone lays it out."""
+"""What a report says, before it is laid out."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class RuleRow:
     entropy : Interval
         Normalised.
     weight, share : float
-        Of the reward that the report is about.
+        In the reward that the report is about.
     accuracy : mapping of str to Interval
-        Of the rule alone by tie convention; empty without labelled pairs.
+        Accuracy of the rule alone, by tie convention; empty without labelled pairs.
     resolved_share, coverage : float
         See :class:`encore.Calibration`.
     flags : tuple of (str, str)
@@ -62,21 +62,21 @@ class Content(Record):
     subject : Subject
         What was rated.
     reward : str
-        What the reward that the report is about is called: its scheme, or that it was given.
+        Name of the reward that the report is about: its scheme, or that it was given.
     weights, uniform : Weights
-        Of that reward, and of the mean.
+        Weights of that reward, and of the mean.
     rules : tuple of RuleRow
         In the rules' order.
     comparison : Comparison or None
-        Of all schemes, where there are labelled pairs.
+        All schemes compared, if there are labelled pairs.
     recommended : str
         The scheme that the evidence supports.
     evidence : str
         Why, in plain sentences.
     premise : Premise
-        What low entropy means by the ratings alone.
+        What low entropy means, judging by the ratings alone.
     notes : tuple of str
-        What a reader must know: samples, rules that get nothing, comparisons that are not there.
+        What a reader must know: samples, rules that get nothing, comparisons that are missing.
     embedded, example : Embedded
         What the page recomputes on: these ratings and a simulated mixture.
     contrasts : tuple of Contrast
@@ -102,12 +102,12 @@ class Content(Record):
 
     @property
     def calibration(self) -> Calibration:
-        """What everything label-free comes from."""
+        """The source of everything label-free."""
         return self.subject.calibration
 
     @property
     def subsets(self) -> list[str]:
-        """The subsets that are shown one by one: the largest, if there are many."""
+        """The subsets shown one by one: the largest, if there are many."""
         names = list(self.comparison.rows[0].subsets) if self.comparison else []
         return names if len(names) > 1 else []
 
@@ -143,7 +143,7 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
 def _compared(
     subject: Subject, pairs: PreferencePairs, given: dict[str, Weights], rng: np.random.Generator
 ) -> tuple[Comparison | None, list[str]]:
-    """The comparison, if there can be one, and what a reader of it must know."""
+    """The comparison, if one is possible, and what its reader must know."""
     notes, own = [], subject.own_calibration
     if subject.is_sampled:
         notes.append(
@@ -152,7 +152,7 @@ def _compared(
         )
     # A sample's own calibration would not be the one that the weights come from.
     calibration_set = None if own and not subject.is_sampled else subject.calibration
-    # What was learned may have seen these pairs: beside what is cross-validated it would look good.
+    # Learned weights may have seen these pairs: beside cross-validated ones they look too good.
     rewards = {
         name: np.column_stack(rewards_of(pairs, weights))
         for name, weights in given.items()
@@ -170,7 +170,7 @@ def _compared(
         return None, [*notes, f"Schemes are not compared: {error}"]
     unknown = [f"{row.scheme} {row.n_unknown:,}" for row in found.rows if row.n_unknown]
     if unknown:
-        notes.append(f"Pairs left out, for a reward is unknown: {', '.join(unknown)}.")
+        notes.append(f"Pairs left out because a reward is unknown: {', '.join(unknown)}.")
     if found.n_uneven:
         notes.append(
             f"The two sides of {found.n_uneven:,} pairs are rated under different rules; leaving a "
@@ -182,18 +182,18 @@ def _compared(
 def _own_weights(
     calibration: Calibration, weights: Weights | None
 ) -> tuple[Weights, tuple[str, ...]]:
-    """The weights given, the source's where none are, or uniform where these cannot be."""
+    """The weights given, else the paper's, or uniform if those cannot be computed."""
     if weights is not None:
         calibration.rules.same_as(weights.rules, "the calibration", "the weights")
         if weights.scheme in LEARNED:
             return weights, (
-                "The weights were learned from labelled pairs. If from these, what the page says "
-                "of them is too good, and so they have no row among all schemes, which judges what "
-                "is learned on prompts that it did not see.",
+                "The weights were learned from labelled pairs. If from these, they look better on "
+                "this page than they are. So they have no row among all schemes, where learned "
+                "schemes are tested on prompts that they did not see.",
             )
         if weights.calibration_digest in ("", calibration.digest):
             return weights, ()
-        return weights, ("The weights were made from another calibration than the one shown.",)
+        return weights, ("The weights were made from a different calibration than the one shown.",)
     try:
         return Linear()(calibration), ()
     except InputError as error:

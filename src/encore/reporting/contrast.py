@@ -1,4 +1,4 @@
-"""Pairs that two rewards rank differently, and what every rule adds to either."""
+"""Pairs that two rewards rank differently, and what each rule adds to either."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_EACH_WAY = 8
 
 @dataclass(frozen=True)
 class Contrast:
-    """One pair that the weighted reward ranks otherwise than the mean does.
+    """One pair that the weighted reward ranks differently from the mean.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class Contrast:
     subset : str
         Its subset.
     weighted, uniform : float
-        Reward of the chosen response less that of the rejected one; above 0 is right.
+        Reward of the chosen response minus that of the rejected one; above 0 is right.
     by_rule : tuple of Contribution
-        What each rule adds to the two, the largest difference first; they add up to them.
+        What each rule adds to the two margins, the largest difference first.
     """
 
     pair: str
@@ -58,7 +58,7 @@ class Contribution:
     chosen, rejected : float
         Its ratings, on its own scale; NaN where unrated.
     weighted, uniform : float
-        Its part of the two margins.
+        Its part in the two margins.
     """
 
     rule: str
@@ -71,9 +71,9 @@ class Contribution:
 def contrasts(
     pairs: PreferencePairs, ids: Sequence[str], weights: Weights, uniform: Weights
 ) -> tuple[Contrast, ...]:
-    """The pairs, of these ids, on which the two disagree most, at most eight each way.
+    """The pairs, among these ids, on which the two disagree most, at most eight each way.
 
-    Those that the weighted reward gets wrong and the mean right stand first.
+    Those that the weighted reward gets wrong and the mean right come first.
     """
     weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
     found = []
@@ -87,7 +87,7 @@ def contrasts(
 def count_contrasts(
     pairs: PreferencePairs, weights: Weights, uniform: Weights
 ) -> tuple[int, int, int]:
-    """Pairs that only the mean gets right, that only the weighted reward does, that both know."""
+    """Pairs that only the mean gets right, that only the weighted reward does, and all compared."""
     weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
     lost, won = _lost_and_won(weighted, mean)
     return int(lost.sum()), int(won.sum()), int((~np.isnan(weighted + mean)).sum())
@@ -115,7 +115,7 @@ def _contrast(
     unit, values = pairs.ratings.unit[rows], pairs.ratings.values[rows]
     parts = []
     for shares in (weights.shares, uniform.shares):
-        # Where a rule is unrated, the others' shares make up for it: on each side by itself.
+        # Where a rule is unrated, the others' shares make up for it, on each side separately.
         rated = np.where(np.isnan(unit), 0.0, shares)
         of_side = rated / rated.sum(axis=1, keepdims=True) * np.nan_to_num(unit)
         parts.append(of_side[0] - of_side[1])

@@ -17,13 +17,13 @@ def density(values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
         \qquad b = s\, n^{-1/5}
 
     Mirrored, since rewards pile up at the best end: a kernel that reaches beyond it would lose half
-    of them. Values are shared out between the two nearest points first; b is at least one step and
-    at most an eighth of the whole.
+    of them. Values are first split between the two nearest points; b is at least one step and at
+    most an eighth of the range.
 
     Parameters
     ----------
     values : array_like of float
-        NaN is left out; what lies outside counts at the nearer end.
+        NaN is left out; values outside count at the nearer end.
     low, high : float
         The ends, low before high.
 
@@ -53,14 +53,14 @@ def density(values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
     bins = np.bincount(left, 1 - (place - left), N_POINTS)
     bins += np.bincount(left + 1, place - left, N_POINTS)
     deviation = known.std(ddof=1) if known.size > 1 else 0.0
-    # One mirror at each end is enough for a kernel that dies out within the whole.
+    # One mirror at each end is enough for a kernel that fades within the range.
     bandwidth = min(max(float(deviation) * known.size**-0.2, step), (high - low) / 8)
     reach = min(math.ceil(8 * bandwidth / step), N_POINTS - 1)
     offsets = np.arange(-reach, reach + 1) * step / bandwidth
     kernel = np.exp(-0.5 * offsets**2) / (bandwidth * math.sqrt(2 * math.pi) * known.size)
     whole = np.convolve(bins, kernel)
     found = whole[reach : reach + N_POINTS].copy()
-    # What reached beyond an end comes back; the end itself is its own mirror image.
+    # What reached beyond an end is folded back; the end itself is its own mirror image.
     found[: reach + 1] += whole[: reach + 1][::-1]
     found[N_POINTS - 1 - reach :] += whole[reach + N_POINTS - 1 :][::-1]
     return found

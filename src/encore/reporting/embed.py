@@ -20,7 +20,7 @@ from encore.weights import Weights
 
 MAX_EMBEDDED_PAIRS = 5_000
 MAX_SUBSETS = 20
-_MAX_BYTES = 1_800_000  # of one set of ratings before base64: the page stays below 6 MB
+_MAX_BYTES = 1_800_000  # for one set of ratings before base64, so that the page stays below 6 MB
 _UNRATED = 255
 COUNTED = ("linear", "softmax")  # the schemes that the page computes from level counts alone
 
@@ -34,13 +34,13 @@ class Embedded:
     name : str
         What they are.
     calibration : Calibration
-        From which all schemes are weighed.
+        The source of all weights.
     pairs : PreferencePairs or None
         The labelled pairs embedded.
     responses : RatingsTable or None
         The responses embedded where there are no pairs.
     extra : mapping of str to Weights
-        Weights to choose from beside those of the label-free schemes.
+        Weights to choose from besides those of the label-free schemes.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Embedded:
     def to_dict(self) -> dict[str, Any]:
         """What ``web/src/recompute.ts`` calls a ``Dataset``."""
         rules, counts = self.calibration.rules, self.calibration.statistics.counts
-        # Of weights only the ratios matter; the largest is 1, so that no power of them overflows.
+        # Only the ratios of weights matter; the largest is 1, so that no power of them overflows.
         given = {
             name: (weights.values / weights.values.max()).tolist()
             for name, weights in self.schemes.items()
@@ -103,7 +103,7 @@ def embed(
     extra: dict[str, Weights],
     rng: np.random.Generator,
 ) -> Embedded:
-    """As many pairs or responses as a page takes, sampled evenly."""
+    """As many pairs or responses as fit the page, sampled evenly."""
     if isinstance(rated, PreferencePairs):
         n_pairs, most = rated.n_pairs, min(MAX_EMBEDDED_PAIRS, _fits(rated.ratings) // 2)
         if n_pairs > most:
@@ -117,10 +117,10 @@ def embed(
 
 
 def simulated(n_pairs: int = 2_000) -> Embedded:
-    """The source's picture: rules that see the same quality through ever more noise.
+    """The summary page's picture: rules that see the same quality through ever more noise.
 
     Eight rules of ten levels; chosen responses are a level better than rejected ones, seen through
-    noise of half a level under the first rule to two and a half under the last. Under more, ratings
+    noise of half a level under the first rule to two and a half under the last. With more, ratings
     would pile up at the ends of the scale, and entropy would fall again.
     """
     noise = np.linspace(0.5, 2.5, 8)
@@ -136,7 +136,7 @@ def with_largest_subsets(pairs: PreferencePairs) -> PreferencePairs:
 
 
 def largest_subsets(pairs: PreferencePairs) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of the subsets, in order of appearance, and each pair's; small ones of many joined."""
+    """Subset names in order of appearance, and each pair's; if many, the small ones are joined."""
     present, first, codes, sizes = np.unique(
         pairs.subsets.codes, return_index=True, return_inverse=True, return_counts=True
     )

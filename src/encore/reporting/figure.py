@@ -1,4 +1,4 @@
-"""One figure: its numbers, and its picture in the forms that are saved."""
+"""One figure: its numbers, and its picture in every saved format."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Figure:
     Parameters
     ----------
     name : str
-        Of its files.
+        The name of its files.
     title : str
         One line.
     says : str
-        What it shows, for who cannot see it.
+        What it shows, for those who cannot see it.
     columns, rows : tuple
-        The numbers in it.
+        Its numbers.
     draw : callable
         Draws into an empty Matplotlib figure.
     """
@@ -42,14 +42,14 @@ class Figure:
     draw: Callable[[Any], None]
 
     def csv(self) -> bytes:
-        """The numbers as CSV; what is undefined is empty.
+        """The numbers as CSV; undefined ones are empty.
 
-        Text that a spreadsheet would take for a formula has an apostrophe before it.
+        Text that a spreadsheet would take for a formula is prefixed with an apostrophe.
         """
         return csv_text(self.columns, self.rows).encode()
 
     def drawn(self) -> Drawn:
-        """The figure in every form, the same bytes every time.
+        """The figure in every format, the same bytes every time.
 
         Raises
         ------
@@ -62,12 +62,12 @@ class Figure:
         style = {**STYLE, "text.parse_math": False, "svg.fonttype": "none"}
         files = {"csv": self.csv()}
         with matplotlib.rc_context(style), warnings.catch_warnings():
-            # An id may hold characters that no font here has; it is drawn as boxes.
+            # An id may contain characters that no font here has; they are drawn as boxes.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
             figure = figures.Figure(layout="constrained")
             self.draw(figure)
-            # Laid out once, not for each form: it takes as long as drawing.
+            # Laid out once, not for each format: layout takes as long as drawing.
             figure.get_layout_engine().execute(figure)
             figure.set_layout_engine("none")
             for form, metadata in _METADATA.items():
@@ -102,7 +102,7 @@ _METADATA: dict[str, dict[str, None]] = {
 
 
 def short(text: str, most: int = 32) -> str:
-    """An id that fits beside an axis; the end stays, where ids that begin alike differ."""
+    """An id that fits beside an axis; its end is kept, where ids that begin alike differ."""
     # A control character would break the SVG; rules have none, subsets may.
     text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
     return text if len(text) <= most else f"{text[: most - 8]}…{text[-7:]}"

@@ -36,7 +36,7 @@ FILES = tuple(f"{name}.{form}" for name in _NAMES for form in ("png", "svg", "cs
 
 
 def figures_of(content: Content) -> list[Figure]:
-    """Those that the content has the numbers for."""
+    """The figures that the content has numbers for."""
     found = [_before_after(content), _shares(content), _strengths(content)]
     if content.comparison:
         found += [
@@ -78,7 +78,7 @@ class RewardCurves(Record):
 
 
 def before_and_after(content: Content) -> list[RewardCurves]:
-    """The mean of all rules and the weighted reward, where both are known; none if nowhere."""
+    """The mean of all rules and the weighted reward, where both are known; empty if nowhere."""
     rewards = {
         "mean of all rules": _sides(content, content.uniform),
         f"weighted by {content.reward}": _sides(content, content.weights),
@@ -145,7 +145,7 @@ _TWO = ((BLUE, "-"), (ORANGE, "--"))
 
 
 def _shares(content: Content) -> Figure:
-    """Every rule's share, beside the equal share."""
+    """Every rule's share, beside an equal share."""
     rows = sorted(content.rules, key=lambda row: -row.share)
     shown = rows[:_MOST_BARS]
 
@@ -245,7 +245,7 @@ def _entropy_accuracy(content: Content, comparison: Comparison) -> Figure:
     return Figure(
         "entropy-accuracy",
         "Rating entropy against accuracy, rule by rule",
-        f"Three scatter plots, a dot a rule. {'; '.join(said)}.",
+        f"Three scatter plots, one dot per rule. {'; '.join(said)}.",
         tuple(columns),
         tuple(
             (row.rule, *three(row.entropy), *(v for t in TIES for v in three(row.accuracy[t])))
@@ -335,7 +335,7 @@ def _contributions(content: Content) -> Figure:
             axis.barh(np.arange(len(parts)), parts, left=ends - parts, color=colours, height=0.6)
             axis.axvline(0, color=BLACK, linewidth=1)
             axis.axvline(total, color=BLACK, linestyle="--", linewidth=1)
-            axis.set(title=f"{short(name)}: {total:+.3f}", xlabel="reward, chosen less rejected")
+            axis.set(title=f"{short(name)}: {total:+.3f}", xlabel="reward, chosen minus rejected")
         names = [*(short(c.rule) for c in shown), *(["other rules"] if cut else [])]
         axes[0].set_yticks(np.arange(len(names)), names)
         axes[0].invert_yaxis()

@@ -35,19 +35,19 @@ class Subject(Record):
     calibration : Calibration
         Of all ratings, or of the calibration set.
     name : str
-        The file's name, or what stands for ratings from memory.
+        The file's name, or a description of ratings from memory.
     sha256 : str
         Digest of the file; empty for ratings from memory.
     rater : str
-        Who rated, as the file says; empty if it does not.
+        Who rated, according to the file; empty if it does not say.
     pairs : PreferencePairs or None
         Labelled pairs, at most ``MAX_PAIRS`` of them, sampled evenly.
     responses : RatingsTable or None
-        Rated responses where there are no pairs, at most ``MAX_RESPONSES`` likewise.
+        Rated responses where there are no pairs, at most ``MAX_RESPONSES``, likewise sampled.
     pair_ids : tuple of str
         Their ids.
     n_pairs, n_responses : int
-        How many there are in all.
+        How many there are in total.
     path : Path or None
         The file, from which texts can be read.
     own_calibration : bool
@@ -80,13 +80,15 @@ def gather(
     Raises
     ------
     InputError
-        If ratings come without their rules, or a calibration with some.
+        If ratings come without rules, or a calibration comes with rules.
     MismatchError
         If something was made with other rules.
     """
     if _is_calibration(source):
         if rules is not None or calibration_set is not None:
-            raise InputError("a calibration holds its rules; rules and sets go with ratings.")
+            raise InputError(
+                "a calibration holds its own rules; give rules and sets only with ratings."
+            )
         return _of_calibration(source)
     is_path = isinstance(source, str | os.PathLike)
     if rules is None:
@@ -127,14 +129,14 @@ def _of_calibration(source: Any) -> Subject:
 def _from_file(
     path: Path, rules: Rulebook, rng: np.random.Generator, *, calibrates: bool
 ) -> tuple[dict[str, Any], Calibration | None]:
-    """What the report shows of a file, and its calibration if that is wanted, in one pass."""
+    """What the report shows of a file, and its calibration if needed, in one pass."""
     from encore.ratings import arrow, files
 
     sample = _RowSample(rng)
     batches = sample.watching(files.arrow_batches(path, rules, also=("subset",)))
     calibration = calibrate_file(path, rules, batches) if calibrates else None
     for _ in batches:
-        pass  # all that a calibration has not read
+        pass  # whatever the calibration has not read
     sha256 = calibration.sources[0].sha256 if calibration else file_digest(path)
     found = {"name": path.name, "sha256": sha256, "rater": _rater_of(path), "path": path}
     source, n_rows = str(path), sample.n_rows
@@ -177,8 +179,8 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
 class _RowSample:
     """An even sample of a stream of rows, in their order: those with the smallest random numbers.
 
-    Repeats of a rating are passed over. As long as there are no more rows than the sample takes,
-    ``whole`` holds all of them, repeats too.
+    Repeats of a rating are skipped. As long as there are no more rows than the sample takes,
+    ``whole`` holds all of them, repeats included.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -206,7 +208,7 @@ class _RowSample:
 
         if self.whole is not None:
             self.whole.append(batch)
-        if "id" not in batch.column_names:  # a pair without an id goes by its number in the file
+        if "id" not in batch.column_names:  # pairs without ids go by their number in the file
             first = self._n_read + 1
             numbered = pyarrow.array(range(first, first + batch.num_rows))
             batch = batch.append_column("id", numbered)
@@ -236,7 +238,7 @@ class _RowSample:
 
 
 def _rater_of(path: Path) -> str:
-    """Who rated a Parquet file, as its metadata says."""
+    """Who rated a Parquet file, according to its metadata."""
     if path.suffix.lower() != ".parquet":
         return ""
     import pyarrow.parquet

@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing else: no network, no file beside it."""
+"""One HTML page that needs nothing else: no network, no other files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from encore.reporting.content import Content, RuleRow
 from encore.reporting.figure import Drawn, three
 from encore.reporting.figures import TIES, before_and_after
 
-_MOST_PARTS = 12  # of a waterfall; the rest stand as one
+_MOST_PARTS = 12  # of a waterfall; the rest are one bar
 _ASSETS = resources.files("encore.reporting") / "assets"
 
 
@@ -53,7 +53,7 @@ def page_of(
         Prompt, chosen and rejected text by the position of a pair; empty to show none.
     """
     jinja2 = require("jinja2", extra="report", feature="A report")
-    # Everything that is filled in is escaped, unless the template says that it is ours.
+    # Everything filled in is escaped, unless the template marks it as ours.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -110,7 +110,7 @@ def provenance_of(content: Content, seed: int | None, command: str) -> dict[str,
 
 
 def _below(form: Callable[[Interval], str]) -> Callable[[Interval], str]:
-    """An interval in small print under its estimate, which says itself that it is undefined."""
+    """An interval in small print under its estimate, which itself says when it is undefined."""
     return lambda found: "" if math.isnan(found.low) else form(found)
 
 

@@ -32,9 +32,9 @@ class Report(Record):
     content : Content
         What it says.
     seed : int or None
-        Of its intervals and samples; None if a generator was given.
+        The seed of its intervals and samples; None if a generator was given.
     read : tuple of path-like
-        The files that it was made from, which are never written over.
+        The files that it was made from, which are never overwritten.
     """
 
     content: Content
@@ -47,10 +47,10 @@ class Report(Record):
         Parameters
         ----------
         include_text : bool, default False
-            Whether to show the texts of the pairs looked into, where the file holds them. They may
-            be unsafe to read.
+            Whether to show the texts of the pairs looked into, if the file holds them. They may be
+            unsafe to read.
         command : str
-            What made it, for its provenance.
+            The command that made it, for its provenance.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class Report(Record):
         Raises
         ------
         InputError
-            If the page would be written over what the report was made from.
+            If the page would overwrite what the report was made from.
         """
         refuse_overwrite(path, *self.read)
         html = self.to_html(include_text=include_text, command=command)
@@ -77,14 +77,14 @@ class Report(Record):
             temporary.write_text(html, encoding="utf-8")
 
     def save_figures(self, folder: StrPath) -> list[Path]:
-        """Write every figure as PNG, SVG and CSV into *folder*, which is made if need be.
+        """Write every figure as PNG, SVG and CSV into *folder*, which is created if need be.
 
         Raises
         ------
         MissingExtraError
             If the extra ``report`` is not installed.
         InputError
-            If one would be written over what the report was made from.
+            If one would overwrite what the report was made from.
         """
         folder = Path(folder)
         files = {
@@ -132,23 +132,23 @@ def report(
 ) -> Report:
     """Make a report of rated pairs, rated responses, or a calibration.
 
-    Pairs give the whole of it; without labels there is no accuracy and no comparison, and of a
-    calibration alone no reward either. Of more than 20,000 pairs an even sample is compared, and
-    of more than 5,000 (fewer under many rules rated on a range, so that the page stays small) an
-    even sample is embedded in the page, which says so.
+    Pairs give all of it; without labels there is no accuracy and no comparison, and from a
+    calibration alone no reward either. Above 20,000 pairs an even sample is compared. Above 5,000
+    (fewer under many rules rated on a range, to keep the page small) an even sample is embedded in
+    the page, which says so.
 
     Parameters
     ----------
     source : ratings in any form, PreferencePairs, Calibration, or path
         What to report on.
     rules : Rulebook, path, catalogue's name, or list of ids, optional
-        Of the ratings, see :func:`encore.rules.as_rulebook`; a calibration holds its own.
+        Rules of the ratings, see :func:`encore.rules.as_rulebook`; a calibration holds its own.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale of a list of ids.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the ratings themselves.
     weights : Weights or path, optional
-        Of the reward to look at; by default those of ``linear``.
+        Weights of the reward to look at; by default those of ``linear``.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -172,7 +172,7 @@ def report(
     ('uniform', 458)
     """
     generator = np.random.default_rng(rng)
-    # Samples have a stream of their own, so that intervals are those of compare with this seed.
+    # Samples have their own stream, so that intervals equal those of compare with this seed.
     rulebook = None if rules is None else as_rulebook(rules, scale)
     subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0])
     if not subject.calibration.n_ratings.any():

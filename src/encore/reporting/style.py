@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Okabe and Ito's colours, darkened where text or thin lines need it: told apart by any eye.
+# Okabe and Ito's colours, darkened where text or thin lines need it: distinct for any eye.
 BLUE, ORANGE, GREEN, RED, BLACK = "#0072b2", "#b87d00", "#00795a", "#c04a00", "#222222"
 
 STYLE: dict[str, Any] = {

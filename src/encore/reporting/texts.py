@@ -20,11 +20,11 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
     Raises
     ------
     InputError
-        If the report is not of a file with such columns, or two rows could be a pair's.
+        If the report is not of a file with such columns, or two rows match one pair.
     """
     path = content.subject.path
     if path is None or content.subject.pairs is None:
-        raise InputError("texts can be shown of a file of pairs only.")
+        raise InputError("texts can be shown only for a file of pairs.")
     wanted = {(contrast.pair, contrast.subset): contrast.position for contrast in content.contrasts}
     found: dict[int, dict[str, str]] = {}
     for number, row in enumerate(Texts(path).rows(), start=1):
@@ -34,7 +34,7 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
         if wanted[key] in found:
             raise InputError(
                 f"{path}: two rows have the id {key[0]!r} in the subset {key[1]!r}, so their texts "
-                f"cannot be told apart. Give each pair an id of its own."
+                f"cannot be told apart. Give each pair its own id."
             )
         found[wanted[key]] = {name: _text(row.get(name)) for name in _COLUMNS if name in row}
     if wanted and not any("chosen" in texts for texts in found.values()):
@@ -46,7 +46,7 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
 
 
 def _id(value: Any) -> str:
-    """An id as the pairs have it: Arrow writes a whole number of floats without its point."""
+    """An id as the pairs have it: Arrow writes whole floats without a decimal point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
