@@ -159,7 +159,7 @@ def test_one_row_and_one_rule_are_enough() -> None:
 @pytest.mark.parametrize("name", ["prompts", "responses", "repeats"])
 def test_a_column_of_another_length_is_refused_with_both_numbers(name: str) -> None:
     message = refused([[5, 5], [4, 4]], FIVE, **{name: [0, 1, 2]}).message
-    assert message == f"3 {name} for 2 rows of ratings; expected one a row."
+    assert message == f"3 {name} for 2 rows of ratings; expected one per row."
 
 
 def test_a_spread_of_another_shape_is_refused_with_both_shapes() -> None:
