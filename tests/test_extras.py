@@ -15,7 +15,7 @@ def test_a_missing_module_names_the_line_that_installs_it() -> None:
         require("no_such_module.part", extra="heads", feature="The multi-head rater")
     assert str(caught.value) == (
         "The multi-head rater needs no_such_module.part, which is not installed. "
-        "Run: pip install 'encore-reward[heads]'"
+        "In a clone of the repository, run: pip install '.[heads]'"
     )
 
 

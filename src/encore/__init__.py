@@ -1,7 +1,7 @@
 """ENCORE: from many noisy safety ratings to one reward you can trust.
 
-What a reward in a training loop needs is imported at once; everything else loads when it is first
-used, so importing ENCORE stays quick.
+Only what a reward in a training loop needs is imported right away; the rest loads on first use,
+which keeps importing ENCORE quick.
 """
 
 import importlib
@@ -46,7 +46,7 @@ _LAZY = {
     "train": "raters",
     "weigh": "evaluation",
 }
-"""Where what is not imported at once comes from."""
+"""The package that each name loaded on first use comes from."""
 
 __all__ = [
     "BudgetError",

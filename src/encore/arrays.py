@@ -1,4 +1,4 @@
-"""Frozen records that hold arrays: nobody writes to them, and equal ones compare equal."""
+"""Frozen records that hold arrays: read-only, and compared by value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_only(array: Array) -> Array:
 
 
 class cached_array(cached_property[Array]):
-    """``cached_property`` for an array, which cannot be written to: it is computed once."""
+    """``cached_property`` for an array; it is computed once, so it cannot be written to."""
 
     def __init__(self, function: Callable[[Any], Array]) -> None:
         @wraps(function)
@@ -33,10 +33,10 @@ class cached_array(cached_property[Array]):
 
 
 class Record:
-    """What a frozen dataclass with arrays in it inherits; declare it with ``eq=False, repr=False``.
+    """Base of frozen dataclasses that hold arrays; declare them with ``eq=False, repr=False``.
 
-    Its arrays are read-only, it equals another of its class with the same values (NaN equals NaN:
-    both are undefined), it has no hash, and its ``repr`` is one line.
+    The arrays are read-only. Two records of one class are equal if their values are (NaN equals
+    NaN: both are undefined). There is no hash, and the ``repr`` is one line.
     """
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    """A field in a line: arrays by their shape, long values cut."""
+    """A field on one line: arrays by their shape, long values cut."""
     if isinstance(value, np.ndarray) and value.size > 6:
         return f"<{value.dtype} of shape {value.shape}>"
     if isinstance(value, np.ndarray):

@@ -7,15 +7,15 @@
     │   ├── UnknownNameError    a name nothing is registered under
     │   ├── RatingsError        a ratings table breaks its contract
     │   ├── DocumentError       a rules, calibration or weights file breaks its format
-    │   └── CheckpointError     a model's folder is not whole, or not of a kind that can be read
+    │   └── CheckpointError     a model's folder is incomplete, or of a kind that cannot be read
     ├── MismatchError           two things that do not belong together
     ├── StoppedError            a rating run ended early; what it rated is stored
-    │   ├── EndpointError       the endpoint refuses, is not there, or fails every time
+    │   ├── EndpointError       the endpoint refuses, cannot be reached, or fails every time
     │   └── BudgetError         the run's budget is spent
     └── MissingExtraError       an optional dependency is not installed   (also an ImportError)
 
-``except EncoreError`` catches all of them. What went wrong is in the message; the parts of it
-that a program may want are attributes, so that nobody has to parse the sentence.
+``except EncoreError`` catches all of them. The message says what went wrong; the parts of it that
+a program may need are attributes, so that nobody has to parse the sentence.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class UnknownNameError(InputError):
         self.kind = kind
         self.name = name
         self.known = tuple(known)
-        import difflib  # only a mistake pays for it
+        import difflib  # only a misspelt name needs it
 
         near = difflib.get_close_matches(name, self.known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -64,7 +64,7 @@ class RatingsError(InputError):
     message : str
         What is wrong, what was expected and what to do next.
     source : str
-        The file, or what stands for it when the ratings came from memory.
+        The file, or a name for ratings from memory.
     row : int, optional
         The data row, counted from 1 (a header line does not count).
     column : str, optional
@@ -87,11 +87,11 @@ class RatingsError(InputError):
 
 
 class DocumentError(InputError):
-    """A rules, calibration, weights or reward file is not what it should be."""
+    """A rules, calibration, weights or reward file breaks its format."""
 
 
 class CheckpointError(InputError):
-    """A model's folder is not whole, or not of a kind that ENCORE can read."""
+    """A model's folder is incomplete, or of a kind that ENCORE cannot read."""
 
 
 class MismatchError(EncoreError):
@@ -103,7 +103,7 @@ class StoppedError(EncoreError):
 
 
 class EndpointError(StoppedError):
-    """The judge's endpoint refuses the run, is not there, or fails every time."""
+    """The judge's endpoint refuses the run, cannot be reached, or fails every time."""
 
 
 class BudgetError(StoppedError):
@@ -111,4 +111,4 @@ class BudgetError(StoppedError):
 
 
 class MissingExtraError(EncoreError, ImportError):
-    """An optional dependency is asked for and not installed."""
+    """An optional dependency is needed and not installed."""

@@ -9,14 +9,14 @@ from encore.errors import MissingExtraError
 
 
 def require(module: str, *, extra: str, feature: str) -> ModuleType:
-    """Import an optional dependency, or say which line installs it.
+    """Import an optional dependency, or say which command installs it.
 
     Parameters
     ----------
     module : str
         The module to import, dotted if need be.
     extra : str
-        The extra of this distribution that brings it.
+        The extra of this distribution that installs it.
     feature : str
         What needs it, as the start of a sentence: ``"The multi-head rater"``.
 
@@ -29,7 +29,7 @@ def require(module: str, *, extra: str, feature: str) -> ModuleType:
     ------
     MissingExtraError
         If the module is absent. One that is present but fails to import raises its own error:
-        a broken installation must not read as a missing one.
+        a broken installation must not look like a missing one.
 
     Examples
     --------
@@ -43,6 +43,6 @@ def require(module: str, *, extra: str, feature: str) -> ModuleType:
             raise
         raise MissingExtraError(
             f"{feature} needs {module}, which is not installed. "
-            f"Run: pip install 'encore-reward[{extra}]'",
+            f"In a clone of the repository, run: pip install '.[{extra}]'",
             name=module,
         ) from error

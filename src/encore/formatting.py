@@ -1,6 +1,6 @@
 """Every number, interval and table that people read, in one style.
 
-A range of numbers is joined by a dash, of signed numbers by "to"; what is undefined is a dash.
+The ends of a range are joined by a dash, or by "to" if they are signed; a dash alone is undefined.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from html import escape
 from typing import Protocol
 
 UNDEFINED = "–"
-# Control characters but for the end of a line, marks that turn the direction of writing, line
+# Control characters except the line feed, marks that change the direction of writing, line
 # separators, and lone surrogates, which no encoding has.
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -49,7 +49,7 @@ def number(value: float, form: str = ".3f", undefined: str = UNDEFINED) -> str:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A share in percent, without the sign.
+    """A share in percent, without the percent sign.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def correlation(found: Estimate) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names with commas between them; of very many the first, and how many there are.
+    """Names separated by commas; if there are many, the first few and how many there are.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """One bar a level, worst first, as high as its share of the largest; a dot for none.
+    """One bar per level, worst first, relative to the largest; a dot for none.
 
     Examples
     --------
@@ -140,20 +140,20 @@ def html_table(
     *,
     text: Sequence[str] = (),
 ) -> str:
-    """A table as HTML, everything in it escaped; the first column names what a row is about.
+    """A table as HTML, with everything escaped; the first column names what a row is about.
 
     Parameters
     ----------
     caption : str
-        What it is a table of.
+        What the table shows.
     columns : sequence of str
-        Heads.
+        Column headings.
     rows : iterable of sequence of str
-        Cells; beyond 200 rows only their number is told.
+        Cells; beyond 200 rows, only how many more there are is shown.
     said : str
-        A paragraph below it.
+        A paragraph below the table.
     text : sequence of str
-        The columns that start at the left beside the first: those of text, and of bars.
+        The columns aligned left besides the first: those of text, and of bars.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def html_table(
 
 
 def visible(text: str, *, lines: bool = True) -> str:
-    r"""Text that a terminal shows and does not obey: control characters become visible escapes.
+    r"""Text that a terminal shows but does not obey: control characters become visible escapes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def visible(text: str, *, lines: bool = True) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""The same for JSON, which stays the same: such characters are within texts alone.
+    r"""The same for JSON, whose value is unchanged: such characters occur only inside strings.
 
     Examples
     --------

@@ -154,7 +154,7 @@ def test_ratings_that_hardly_speak_are_said_to(run: Run, folder: Path) -> None:
         ),
         (
             "harm,privacy,harm\n5,5,5\n",
-            "ratings.csv: columns stand twice: ['harm']. Keep one of each.",
+            "ratings.csv: duplicate columns: ['harm']. Keep one of each.",
         ),
         (
             "harm,privacy\n5,5\n5\n",
@@ -189,8 +189,8 @@ def test_ratings_made_with_other_rules_are_refused_by_their_digest(run: Run, fol
     mine = Rulebook.load("rules.toml")
     assert refused(calibrated(run, "a.parquet")) == (
         f"Error: a.parquet was made with other rules (digest {others.digest[:12]}…) than these "
-        f"(digest {mine.digest[:12]}…). Give the rules, or weights of the rules, it was made "
-        "with.\n"
+        f"(digest {mine.digest[:12]}…). Give the rules that it was made with, or weights "
+        "for them.\n"
     )
 
 

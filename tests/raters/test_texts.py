@@ -242,7 +242,7 @@ def test_a_revision_is_asked_of_the_hub_and_stated(monkeypatch: pytest.MonkeyPat
 
 def test_without_datasets_a_name_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'encore-reward\[hub\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[hub\]'"):
         list(Texts("allenai/reward-bench"))
 
 

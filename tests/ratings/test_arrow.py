@@ -89,7 +89,7 @@ def test_columns_that_stand_twice_are_refused() -> None:
     twins = pa.table([[1], [1], [1], [1]], names=["harm", "privacy", "harm", "note"])
     with pytest.raises(RatingsError) as caught:
         to_arrow(twins, "here")
-    assert str(caught.value) == "here: columns stand twice: ['harm']. Keep one of each."
+    assert str(caught.value) == "here: duplicate columns: ['harm']. Keep one of each."
 
 
 def test_the_layouts_are_told_apart_by_their_columns() -> None:
@@ -293,7 +293,7 @@ def test_a_repeat_that_is_none_is_refused_in_its_row(
 
 def test_repeats_without_response_ids_are_refused() -> None:
     error = refused({"prompt_id": ["p", "p", "q"], "repeat": [0, 1, 0], **RATED})
-    assert error.message.startswith("repeats need response ids ('response_id', or 'id' of pairs)")
+    assert error.message.startswith("repeats need response ids ('response_id', or 'id' for pairs)")
 
 
 def test_repeated_pairs_without_ids_are_refused() -> None:
@@ -386,7 +386,7 @@ def test_ratings_that_say_they_were_made_with_other_rules_are_refused() -> None:
         check_metadata(schema, FIVE, "here")
     assert str(caught.value) == (
         f"here was made with other rules (digest {WIDE.digest[:12]}…) than these "
-        f"(digest {FIVE.digest[:12]}…). Give the rules, or weights of the rules, it was made with."
+        f"(digest {FIVE.digest[:12]}…). Give the rules that it was made with, or weights for them."
     )
     check_metadata(schema, WIDE, "here")
     check_metadata(schema.remove_metadata(), FIVE, "here")
@@ -440,7 +440,7 @@ def test_pandas_columns_that_stand_twice_are_refused_like_any(
     peer: Callable[[str], ModuleType],
 ) -> None:
     frame = peer("pandas").DataFrame([[1, 2, 3]], columns=["harm", "privacy", "harm"])
-    with pytest.raises(RatingsError, match=r"columns stand twice: \['harm'\]"):
+    with pytest.raises(RatingsError, match=r"duplicate columns: \['harm'\]"):
         to_arrow(frame, "here")
 
 

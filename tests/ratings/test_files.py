@@ -222,7 +222,7 @@ def test_a_parquet_file_of_nothing_is_refused(text: Text) -> None:
     message = refused(text("a.parquet", b"")).message
     assert message == (
         "cannot be read: Parquet file size is 0 bytes. "
-        "Is it complete, and of the kind its name says?"
+        "Is it complete, and in the format that its name says?"
     )
 
 
@@ -232,7 +232,7 @@ def test_a_parquet_file_of_nothing_is_refused(text: Text) -> None:
 def test_a_truncated_parquet_file_is_refused(save: Save) -> None:
     path = save("a.parquet", RATED)
     path.write_bytes(path.read_bytes()[:-20])
-    assert "Is it complete, and of the kind its name says?" in refused(path).message
+    assert "Is it complete, and in the format that its name says?" in refused(path).message
 
 
 def test_a_file_that_is_no_parquet_is_refused(text: Text) -> None:
@@ -250,7 +250,7 @@ def test_a_parquet_file_with_bytes_overwritten_is_refused_in_one_line(at: int, s
 
 def test_a_csv_file_that_is_not_utf8_is_refused(text: Text) -> None:
     path = text("a.csv", "prompt_id,harm\né,5\n".encode("latin-1"))
-    assert "Is it complete, and of the kind its name says?" in refused(path, ONE).message
+    assert "Is it complete, and in the format that its name says?" in refused(path, ONE).message
 
 
 def test_a_byte_that_is_not_utf8_far_down_a_csv_file_is_refused(text: Text) -> None:
@@ -281,7 +281,7 @@ def test_a_ragged_csv_line_that_holds_a_line_break_is_refused_in_one_line(text: 
 def test_a_file_of_one_endless_line_is_refused_as_csv(text: Text) -> None:
     error = refused(text("a.csv", '{"harm": ' + "5" * 200_000 + "}"))
     assert "field larger than field limit" in error.message
-    assert "of the kind its name says?" in error.message
+    assert "in the format that its name says?" in error.message
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_json_line_that_is_no_object_is_refused_in_its_row(
     lines = ['{"harm": 5}'] * 3
     lines[row - 1] = line
     error = refused(text("a.jsonl", "\n".join(lines)), ONE, batch_rows=2)
-    assert (error.row, error.message) == (row, f"expected one object a line, got {kind}.")
+    assert (error.row, error.message) == (row, f"expected one object per line, got {kind}.")
 
 
 @pytest.mark.parametrize("line", ['{"harm": 5', "harm: 5", '{"harm": 5} {"harm": 5}'])
@@ -316,7 +316,7 @@ def test_columns_that_stand_twice_are_refused(form: str, text: Text, tmp_path: P
     else:
         path = tmp_path / "a.parquet"
         pq.write_table(pa.table([[5], [5], [1]], names=["harm", "privacy", "harm"]), path)
-    assert refused(path).message == "columns stand twice: ['harm']. Keep one of each."
+    assert refused(path).message == "duplicate columns: ['harm']. Keep one of each."
 
 
 # --- cells ----------------------------------------------------------------------------------
@@ -707,8 +707,8 @@ def test_ratings_made_with_other_rules_are_refused_by_the_digest_they_carry(
         read(path, others)
     assert str(caught.value) == (
         f"{path} was made with other rules (digest {FIVE.digest[:12]}…) than these "
-        f"(digest {others.digest[:12]}…). Give the rules, or weights of the rules, it was made "
-        "with."
+        f"(digest {others.digest[:12]}…). Give the rules that it was made with, or weights "
+        "for them."
     )
 
 

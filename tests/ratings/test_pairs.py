@@ -81,7 +81,7 @@ def test_swapping_the_sides_turns_every_margin_round(rows: list[Any]) -> None:
 
 def test_sides_of_unequal_length_are_refused_with_both_numbers() -> None:
     assert str(refused([[5, 5]] * 2, [[1, 1]])) == (
-        "pairs: 1 rejected responses for 2 pairs; expected one a pair."
+        "pairs: 1 rejected responses for 2 pairs; expected one per pair."
     )
 
 
@@ -91,7 +91,7 @@ def test_no_pairs_are_refused() -> None:
 
 def test_subsets_of_another_length_are_refused_with_the_numbers() -> None:
     message = str(refused([[5, 5]] * 2, [[1, 1]] * 2, subsets=["s"] * 3))
-    assert "3 subsets for 2 pairs; expected one a pair" in message
+    assert "3 subsets for 2 pairs; expected one per pair" in message
 
 
 def test_prompts_of_another_length_are_refused_with_the_numbers_of_pairs() -> None:

@@ -159,7 +159,7 @@ def test_one_row_and_one_rule_are_enough() -> None:
 @pytest.mark.parametrize("name", ["prompts", "responses", "repeats"])
 def test_a_column_of_another_length_is_refused_with_both_numbers(name: str) -> None:
     message = refused([[5, 5], [4, 4]], FIVE, **{name: [0, 1, 2]}).message
-    assert message == f"3 {name} for 2 rows of ratings; expected one a row."
+    assert message == f"3 {name} for 2 rows of ratings; expected one per row."
 
 
 def test_a_spread_of_another_shape_is_refused_with_both_shapes() -> None:
@@ -218,7 +218,7 @@ def test_one_repeat_of_one_response_may_stand_once() -> None:
 
 def test_repeats_without_response_ids_are_refused() -> None:
     message = refused([[5, 5], [4, 4]], repeats=[0, 1]).message
-    assert message.startswith("repeats need response ids ('response_id', or 'id' of pairs)")
+    assert message.startswith("repeats need response ids ('response_id', or 'id' for pairs)")
 
 
 def test_repeats_that_are_all_zero_need_no_response_ids() -> None:

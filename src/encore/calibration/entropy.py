@@ -18,7 +18,7 @@ def rating_entropy(counts: ArrayLike, *, estimator: Estimator = "plugin") -> NDA
 
     .. math:: H = -\sum_j p_j \ln p_j, \qquad p_j = c_j / \sum_i c_i
 
-    Levels that never occur contribute zero. The plug-in estimate (the source's) reads low for
+    Levels that never occur contribute zero. The plug-in estimate (the paper's) reads low for
     small samples, by about ``(n_levels - 1) / (2 n)`` nats; ``"miller_madow"`` adds that back,
     counting the levels that occur.
 
@@ -75,8 +75,8 @@ def pooled_entropy(
 
     The entropy of the mean distribution reads low by the second term, to second order, as far as
     the answers differ from each other. An answer that states a level is all on that level: then
-    this is the Miller-Madow estimate. Where every answer gives the same distribution, nothing
-    is added, and so for a single answer.
+    this is the Miller-Madow estimate. Nothing is added where every answer gives the same
+    distribution, nor for a single answer.
 
     Parameters
     ----------

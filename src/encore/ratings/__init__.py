@@ -1,6 +1,6 @@
 """Ratings: tables in memory, files, and preference pairs.
 
-Nothing here imports pyarrow until a frame or a file is given: plain arrays need none of it.
+Nothing here imports pyarrow until a frame or a file is given: plain arrays do not need it.
 """
 
 from encore.ratings.convert import as_pairs, as_ratings

@@ -1,4 +1,4 @@
-"""Ratings from Arrow tables, and so from any frame that speaks the Arrow interface."""
+"""Ratings from Arrow tables, and so from any frame that supports the Arrow interface."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from encore.rules import Rulebook
 KIND = "encore.ratings"
 VERSION = 1
 RULES_DIGEST = "encore.rules_digest"
-# What a text file may hold where a rating is absent.
+# What a text file may hold where there is no rating.
 _ABSENT = pa.array(["", "NaN", "nan", "NA", "null", "None"])
 
 
 def to_arrow(data: Any, source: str) -> pa.Table:
-    """Any frame that speaks Arrow (Arrow, polars, pandas, …), or a mapping of columns, as a table.
+    """Any frame that supports Arrow (polars, pandas, …), or a mapping of columns, as a table.
 
     Raises
     ------
     InputError
-        If *data* is nothing of the kind.
+        If *data* is none of these.
     RatingsError
-        If a column name stands twice.
+        If column names are duplicated.
     """
     refuse_twins(list(map(str, getattr(data, "columns", []))) if _is_frame(data) else [], source)
     try:
@@ -47,20 +47,20 @@ def to_arrow(data: Any, source: str) -> pa.Table:
 
 
 def _is_frame(data: Any) -> bool:
-    """Whether *data* names its columns in ``columns``; an Arrow table holds the columns there."""
+    """Whether *data* names its columns in ``columns``; an Arrow table's are the columns."""
     return hasattr(data, "columns") and not isinstance(data, pa.Table)
 
 
 def one_line(error: BaseException) -> str:
-    """An error's text on one line, without a stop."""
+    """An error's text on one line, without a full stop."""
     return " ".join(str(error).split()).rstrip(".")
 
 
 def refuse_twins(names: list[str], source: str) -> None:
-    """Refuse columns that stand twice: which one is meant cannot be known."""
+    """Refuse duplicate columns: there is no telling which one is meant."""
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise RatingsError(f"columns stand twice: {twice}. Keep one of each.", source=source)
+        raise RatingsError(f"duplicate columns: {twice}. Keep one of each.", source=source)
 
 
 def is_pairs(names: list[str]) -> bool:
@@ -98,7 +98,7 @@ def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int =
     Raises
     ------
     RatingsError
-        If a rule has no column, a rating is no number, or an id is empty.
+        If a rule has no column, a rating is not a number, or an id is empty.
     """
     names, origin = table.column_names, Origin(source, first_row)
     columns = rating_columns(rules, names, source)
@@ -151,7 +151,7 @@ def ratings_from(table: pa.Table, rules: Rulebook, source: str) -> RatingsTable:
     Raises
     ------
     DocumentError, MismatchError
-        If the table says that it is something else, or was made with other rules.
+        If the table states that it is something else, or was made with different rules.
     RatingsError
         If the ratings break their contract.
     """
@@ -166,9 +166,9 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
     Raises
     ------
     DocumentError, MismatchError
-        If the table says that it is something else, or was made with other rules.
+        If the table states that it is something else, or was made with different rules.
     RatingsError
-        If this is not the pairs layout, an id stands twice, or the ratings break their contract.
+        If this is not the pairs layout, an id is duplicated, or the ratings break their contract.
     """
     names = table.column_names
     if not is_pairs(names):
@@ -187,14 +187,14 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
 
 
 def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
-    """Refuse a table that says it is no ratings, of a newer schema, or made with other rules.
+    """Refuse a table that states another kind, a newer schema, or different rules.
 
     Raises
     ------
     DocumentError
-        If it is of another kind or a newer schema.
+        If it is of another kind or of a newer schema.
     MismatchError
-        If it was made with other rules.
+        If it was made with different rules.
     """
     metadata = (schema.metadata or {}).items()
     stated = {k.decode(): v.decode() for k, v in metadata if k.startswith(b"encore.")}
@@ -207,12 +207,12 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
     if digest != rules.digest:
         raise MismatchError(
             f"{source} was made with other rules (digest {digest[:12]}…) than these (digest "
-            f"{rules.digest[:12]}…). Give the rules, or weights of the rules, it was made with."
+            f"{rules.digest[:12]}…). Give the rules that it was made with, or weights for them."
         )
 
 
 def numbers_from_text(column: Any, name: str, origin: Origin) -> Any:
-    """A column of a text file as float64; what stands for nothing becomes null.
+    """A column of a text file as float64; cells that hold no rating become null.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _ids(column: Any) -> Ids:
 
 
 def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
-    """Columns as one column-major array; a column that is not there is all NaN."""
+    """Columns as one column-major array; a column that is absent is all NaN."""
     block = np.full((table.num_rows, len(names)), np.nan, order="F")
     present = set(table.column_names)
     for position, name in enumerate(names):

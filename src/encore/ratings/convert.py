@@ -1,4 +1,4 @@
-"""One door for every form that ratings come in."""
+"""Ratings in any form as a table, or as pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from encore.rules import Rules, as_rulebook
 def as_ratings(
     data: Any, rules: Rules, *, scale: Any = None, prompts: Sequence[Any] | None = None
 ) -> RatingsTable:
-    """A ratings table from whatever holds ratings.
+    """A ratings table from ratings in any form.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ def as_ratings(
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; they order the columns. See :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale, if the rules are a list of ids.
     prompts : sequence, optional
         The prompt of each row, for an array; other forms carry their own.
 
     Raises
     ------
     MismatchError
-        If *data* was made with other rules.
+        If *data* was made with different rules.
     InputError
-        If *data* is none of these forms, or *prompts* came with one that has its own.
+        If *data* is none of these forms, or *prompts* are given with one that has its own.
     RatingsError
         If the ratings break their contract.
     """

@@ -40,7 +40,7 @@ _ID_COLUMNS = ("id", "prompt_id", "response_id")
 _CSV_BLOCK_BYTES = 32 << 20
 _NO_ROWS = "no rows; expected at least one response."
 
-# Given the columns that there are, those to read, and whether each holds numbers.
+# From the columns present, those to read, and whether each holds numbers.
 Choose = Callable[[list[str]], dict[str, bool]]
 _Reader = Callable[[Path, Choose, int], Iterator[pa.Table]]
 
@@ -50,8 +50,8 @@ def read_batches(
 ) -> Iterator[RatingsTable]:
     """Stream a ratings file of either layout as tables that never split a run of one prompt.
 
-    Only ids and ratings are read, never texts (the prompt's, if it is all that tells prompts
-    apart). Memory holds one batch, and the rows of one prompt. Without prompts, the repeats of one
+    Only ids and ratings are read, never texts (the prompt's, if nothing else identifies it).
+    Memory holds one batch, and the rows of one prompt. Without prompts, the repeats of one
     response stay together.
 
     Parameters
@@ -71,7 +71,7 @@ def read_batches(
     Raises
     ------
     DocumentError, MismatchError
-        If the file says that it is something else, or was made with other rules.
+        If the file states that it is something else, or was made with different rules.
     RatingsError
         If it has no rows, lacks a rule's column, or a rating breaks its contract.
     """
@@ -102,7 +102,7 @@ def tables_of(batches: Iterable[pa.Table], rules: Rulebook, source: str) -> Iter
 
 
 def read_arrow(path: StrPath, rules: Rulebook, *, also: tuple[str, ...] = ()) -> pa.Table:
-    """Read a file's ids and ratings whole, and the columns *also*; see :func:`arrow_batches`."""
+    """Read all of a file's ids and ratings, and the columns *also*; see :func:`arrow_batches`."""
     return joined(list(arrow_batches(path, rules, also=also)), str(path))
 
 
@@ -129,21 +129,21 @@ def arrow_batches(
 ) -> Iterator[pa.Table]:
     """Stream a file's ids and ratings as Arrow tables.
 
-    With them come the columns *also*, where they are there, and *keep*, which must be.
+    The columns *also* are included where present; the columns *keep* must be present.
 
     Raises
     ------
     InputError
-        If the file's name ends in nothing that ENCORE reads.
+        If ENCORE does not read files of this ending.
     DocumentError, MismatchError
-        If the file says that it is something else, or was made with other rules.
+        If the file states that it is something else, or was made with different rules.
     RatingsError
         If it lacks a rule's column or one to keep, or is broken.
     """
     source = str(path)
 
     def choose(names: list[str]) -> dict[str, bool]:
-        """Ids and ratings; the prompt's text only where it stands for the id."""
+        """Ids and ratings; the prompt's text only where it serves as the id."""
         if absent := [name for name in keep if name not in names]:
             raise RatingsError(
                 f"no column {', '.join(map(repr, absent))} to keep; found {names[:20]}.",
@@ -167,9 +167,9 @@ def table_batches(
     Raises
     ------
     InputError
-        If the file's name ends in nothing that ENCORE reads.
+        If ENCORE does not read files of this ending.
     RatingsError
-        If it is broken, a column stands twice, or a cell of numbers is not one.
+        If it is broken, a column is duplicated, or a cell that should be a number is not.
     """
     source = str(path)
     reader = _READERS.get(Path(path).suffix.lower())
@@ -182,7 +182,7 @@ def table_batches(
         refuse_twins(names, source)
         return choose(names)
 
-    with Path(path).open("rb"):  # a missing or unreadable file is named by the system's error
+    with Path(path).open("rb"):  # the system's own error names a missing or unreadable file
         pass
     try:
         yield from reader(Path(path), chosen, batch_rows)
@@ -235,13 +235,13 @@ def _unreadable(path: Path, error: Exception) -> RatingsError:
                         row=number,
                     )
     return RatingsError(
-        f"cannot be read: {one_line(error)}. Is it complete, and of the kind its name says?",
+        f"cannot be read: {one_line(error)}. Is it complete, and in the format that its name says?",
         source=str(path),
     )
 
 
 def _check_parquet(path: Path, rules: Rulebook) -> None:
-    with path.open("rb"):  # a missing or unreadable file is named by the system's error
+    with path.open("rb"):  # the system's own error names a missing or unreadable file
         pass
     try:
         schema = pq.read_schema(path)
@@ -312,7 +312,7 @@ def _read_jsonl(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Tabl
 
 
 def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
-    """The type of a column of ids so far: whole numbers, or text for all that is not alike."""
+    """The type of a column of ids so far: whole numbers, or text if anything else occurs."""
     if value is None or before == pa.string():
         return before
     whole = type(value) is int and -(2**63) <= value < 2**63
@@ -327,13 +327,13 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
             except (ValueError, RecursionError) as error:
                 said = getattr(error, "msg", None) or one_line(error)
                 raise RatingsError(
-                    f"not a JSON object: {said}. Write one object a line.",
+                    f"not a JSON object: {said}. Write one object per line.",
                     source=str(path),
                     row=number,
                 ) from error
             if not isinstance(value, dict):
                 raise RatingsError(
-                    f"expected one object a line, got {type(value).__name__}.",
+                    f"expected one object per line, got {type(value).__name__}.",
                     source=str(path),
                     row=number,
                 )

@@ -1,4 +1,4 @@
-"""Where the rows of a ratings table come from, so that errors can say it."""
+"""Where the rows of a ratings table come from, so that errors can name the place."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Origin:
     Parameters
     ----------
     source : str
-        The file, or what stands for it.
+        The file, or a name for ratings from memory.
     first_row : int
-        Number, counted from 1, of the source's row that the table's first row is in.
+        Number, from 1, of the source's row that holds the table's first row.
     paired : bool
         Whether two rows of the table, chosen and rejected, are one row of the source.
 

@@ -28,7 +28,7 @@ class PreferencePairs(Record):
     chosen, rejected : ndarray of int64, shape (n_pairs,)
         Rows of *ratings*.
     subsets : Ids
-        The subset of each pair; one for all if the data has none.
+        The subset of each pair; the same for all if the data has none.
 
     Examples
     --------
@@ -60,7 +60,8 @@ class PreferencePairs(Record):
             rows = np.asarray(getattr(self, name), dtype=np.int64)
             if rows.min() < 0 or rows.max() >= self.ratings.n_rows:
                 raise RatingsError(
-                    f"{name} names rows {rows.min()} to {rows.max()} of {self.ratings.n_rows}.",
+                    f"{name} refers to rows {rows.min()} to {rows.max()}; expected rows 0 to "
+                    f"{self.ratings.n_rows - 1}.",
                     source=self.ratings.source,
                 )
             object.__setattr__(self, name, rows)
@@ -93,7 +94,7 @@ class PreferencePairs(Record):
         Raises
         ------
         RatingsError
-            If the arrays differ in shape, hold no pair, or break the ratings table's contract.
+            If the arrays differ in shape, hold no pairs, or break the ratings table's contract.
         """
         rules = as_rulebook(rules, scale)
         sides = [
@@ -107,7 +108,7 @@ class PreferencePairs(Record):
         for what, size in sizes.items():
             if size != n_pairs:
                 raise RatingsError(
-                    f"{size} {what} for {n_pairs} pairs; expected one a pair.",
+                    f"{size} {what} for {n_pairs} pairs; expected one per pair.",
                     source="pairs",
                 )
         table = RatingsTable(
@@ -131,7 +132,7 @@ class PreferencePairs(Record):
         )
 
     def take(self, rows: ArrayLike | slice) -> PreferencePairs:
-        """These pairs only, by mask or by position, in this order; the ratings stay.
+        """These pairs only, by mask or by position, in this order; the ratings are kept.
 
         Examples
         --------
@@ -170,7 +171,7 @@ class PreferencePairs(Record):
 
     @property
     def prompts(self) -> Ids:
-        """The prompt of each pair; every pair its own where the data names none."""
+        """The prompt of each pair; one of its own for each pair where the data names none."""
         prompts = self.ratings.prompts
         return Ids.distinct(self.n_pairs) if prompts is None else prompts.take(self.chosen)
 

@@ -32,7 +32,7 @@ class Ids(Record):
 
     @classmethod
     def of(cls, values: Sequence[Any] | NDArray[Any]) -> Ids:
-        """Codes in order of first appearance; what cannot be hashed goes by its text."""
+        """Codes in order of first appearance; what cannot be hashed is compared as text."""
         index: dict[Any, int] = {}
         codes = []
         for value in values:
@@ -54,7 +54,7 @@ class Ids(Record):
         return np.flatnonzero(new)
 
     def take(self, rows: NDArray[Any] | slice) -> Ids:
-        """These rows only; the names stay."""
+        """These rows only; the names are kept."""
         return Ids(self.codes[rows], self.names)
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Ids(Record):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class RatingsTable(Record):
-    """Ratings of responses under rules, checked when made.
+    """Ratings of responses under rules, checked on creation.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class RatingsTable(Record):
         0 for a rating, 1, 2, … for the same response rated again. Repeats estimate the spread and
         are not counted elsewhere.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale, if the rules are a list of ids.
     spread : array_like of float, shape (n_rows, n_rules), optional
         Entropy (nats) of the rater's own distribution for each rating; NaN where it gave none.
     origin : Origin
@@ -140,7 +140,7 @@ class RatingsTable(Record):
 
     @property
     def source(self) -> str:
-        """The file, or what stands for it."""
+        """The file, or a name for ratings from memory."""
         return self.origin.source
 
     @property
@@ -150,7 +150,7 @@ class RatingsTable(Record):
 
     @property
     def groups(self) -> Ids | None:
-        """What has to stand together: prompts, else responses with their repeats."""
+        """What must be contiguous: prompts, or else responses with their repeats."""
         return self.responses if self.prompts is None else self.prompts
 
     @cached_array
@@ -165,7 +165,7 @@ class RatingsTable(Record):
 
     @cached_array
     def is_first(self) -> NDArray[np.bool_]:
-        """Where a row holds a response's rating and no repeat of it: its lowest repeat."""
+        """Where a row holds a response's first rating, not a repeat: its lowest repeat."""
         if self.repeats is None or self.responses is None:
             return np.ones(self.n_rows, dtype=bool)
         prompts = np.zeros(self.n_rows) if self.prompts is None else self.prompts.codes
@@ -217,12 +217,12 @@ class RatingsTable(Record):
         for name, column in columns.items():
             if column is not None and len(column) != self.n_rows:
                 raise self.origin.error(
-                    f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one a row."
+                    f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one per row."
                 )
         if self.spread is not None and self.spread.shape != self.values.shape:
             raise self.origin.error(
-                f"the spread has shape {self.spread.shape}; expected {self.values.shape}, as the "
-                f"ratings."
+                f"the spread has shape {self.spread.shape}; expected {self.values.shape}, that of "
+                f"the ratings."
             )
 
     def _check_values(self) -> None:
@@ -270,8 +270,8 @@ class RatingsTable(Record):
         if self.responses is None:
             if self.repeats is not None and self.repeats.any():
                 raise self.origin.error(
-                    "repeats need response ids ('response_id', or 'id' of pairs): which response "
-                    "was rated again?"
+                    "repeats need response ids ('response_id', or 'id' for pairs), to say which "
+                    "response was rated again."
                 )
             return
         zeros = np.zeros(self.n_rows, dtype=np.int64)
@@ -294,7 +294,7 @@ class RatingsTable(Record):
 
 
 def ratings_block(values: ArrayLike, rules: Rulebook, origin: Origin) -> NDArray[np.float64]:
-    """Ratings as an array of numbers with one column per rule; what they are is not looked at.
+    """Ratings as an array of numbers with one column per rule; the values are not checked.
 
     Raises
     ------
@@ -312,7 +312,7 @@ def _numbers(name: str, values: ArrayLike, origin: Origin) -> NDArray[np.float64
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of unequal length
-        raise origin.error(f"{name} are no table of numbers: {error}.") from error
+        raise origin.error(f"{name} are not a table of numbers: {error}.") from error
     if array.dtype.kind not in "fiub":
         raise origin.error(
             f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated."

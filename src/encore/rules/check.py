@@ -1,4 +1,4 @@
-"""What is wrong with the wording of rules: told before a rater is paid to judge by them."""
+"""What is wrong with the wording of rules, before a rater is paid to judge by them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import combinations
 from encore.rules.rule import Rule
 from encore.rules.rulebook import Rulebook
 
-# Share of words, stop words aside, from which on two rules ask for the same.
+# Share of words in common, stop words aside, from which two rules ask for the same thing.
 _SAME_WORDS = 0.75
 _STOP_WORDS = frozenset(
     "a about an and any anyone are as at be by do does for from has have in is it its of on or "
@@ -29,9 +29,9 @@ _DOUBLE = (
     (re.compile(r";|[.!]\s+\w"), "is more than one sentence"),
     (
         re.compile(rf"\b(?:and|or|but|nor)\s+(?:also\s+|then\s+)?(?:{_VERBS})\b"),
-        "asks for two acts",
+        "asks for two actions",
     ),
-    (re.compile(r",[^,;]+\b(?:and|or)\b"), "lists three things or more"),
+    (re.compile(r",[^,;]+\b(?:and|or)\b"), "lists three or more things"),
     (re.compile(r"\bnor\b|\bas well\b|,\s*(?:and|or|but)\b"), "asks for two things"),
 )
 _NEUTRAL = re.compile(
@@ -73,14 +73,14 @@ class RuleFinding:
 
 
 def check_rules(rules: Rulebook) -> tuple[RuleFinding, ...]:
-    """Find rules that say the same, ask for two things at once, or do not say what is good.
+    """Find rules that say the same thing, ask for two things, or do not say what is good.
 
     Two rules are duplicates if three quarters of their words are the same, whatever their
-    polarity: a rule and its opposite are one rule told twice. A rule is double-barrelled if it
-    joins demands (``and/or``, a semicolon, a second verb, a list of three): a rater who finds one
-    kept and one broken has no level to give. A rule has no polarity if it names a topic, asks a
-    question or describes, so that nothing says which end of the scale is good. These are marks in
-    the wording, not proofs: read the rule and judge.
+    polarity: a rule and its opposite are one rule stated twice. A rule is double-barrelled if it
+    joins demands (``and/or``, a semicolon, a second verb, a list of three): a rater that finds one
+    met and the other broken has no level to give. A rule has no polarity if it names a topic, asks
+    a question or describes, so that nothing says which end of the scale is good. These are signs in
+    the wording, not proofs: read the rule and decide.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _duplicates(rules: Rulebook) -> Iterator[RuleFinding]:
             yield RuleFinding(
                 second.id,
                 RuleTrouble.DUPLICATE,
-                f"says nearly what {first.id!r} says. Keep one: two count the same thing twice.",
+                f"says nearly the same as {first.id!r}. Keep one, or it counts twice.",
             )
 
 
@@ -132,7 +132,7 @@ def _double_barrelled(rule: Rule) -> Iterator[RuleFinding]:
             yield RuleFinding(
                 rule.id,
                 RuleTrouble.DOUBLE_BARRELLED,
-                f"{trouble}. Split it: a response may keep one and break the other.",
+                f"{trouble}. Split it: a response may meet one part and not the other.",
             )
             return
 

@@ -9,13 +9,13 @@ from typing import Any
 from encore.errors import InputError
 from encore.rules.scale import Scale, scale_of
 
-# Columns of a ratings table that are not ratings; a rule of that name could not be told apart.
+# Columns of a ratings table that are not ratings; a rule of that name would be ambiguous.
 RESERVED_IDS = frozenset(
     {"id", "prompt_id", "response_id", "prompt", "response", "subset", "model", "repeat"}
     | {"chosen", "rejected", "reward"}
 )
 _REQUIRED = ("id", "text", "scale")
-# What a rule says about itself: for people, not for the rater, so no rating depends on it.
+# Notes on a rule: for people, not for the rater, so no rating depends on them.
 NOTES = ("group", "why", "source")
 
 
@@ -36,9 +36,9 @@ class Rule:
     source : str, optional
         Where the rule comes from.
     group : str, optional
-        What it belongs to in a catalogue, such as ``privacy``.
+        Its group in a catalogue, such as ``privacy``.
     why : str, optional
-        Why the rule is there.
+        Why the rule exists.
 
     Raises
     ------
@@ -65,7 +65,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id.isprintable() or self.id != self.id.strip():
-            raise InputError(f"a rule id is printable text without outer spaces; got {self.id!r}.")
+            raise InputError(
+                f"a rule id must be printable text without spaces around it; got {self.id!r}."
+            )
         if (
             not self.id
             or self.id in RESERVED_IDS
@@ -77,7 +79,7 @@ class Rule:
                 f"of a ratings table. Choose another name."
             )
         if not isinstance(self.text, str) or not self.text.strip():
-            raise InputError(f"rule {self.id!r}: the text is empty; say what is judged.")
+            raise InputError(f"rule {self.id!r}: the text is empty; say what to judge.")
         try:
             object.__setattr__(self, "scale", scale_of(self.scale))
         except InputError as error:
@@ -113,7 +115,7 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
     if missing or unknown:
         raise InputError(
             f"rule {name!r}: missing keys {missing}, unknown keys {unknown}; "
-            f"a rule has id, text, scale and, if you like, group, why and source."
+            f"a rule has id, text and scale, and optionally group, why and source."
         )
     if not isinstance(data["scale"], Mapping):
         raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")

@@ -34,7 +34,7 @@ class Rulebook:
     Raises
     ------
     InputError
-        If there is no rule, or two have one id.
+        If there is no rule, or two have the same id.
 
     Examples
     --------
@@ -58,17 +58,17 @@ class Rulebook:
 
     @classmethod
     def from_ids(cls, ids: Iterable[str], scale: Scale | Sequence[float]) -> Rulebook:
-        """Rules of one scale with ids for texts: for ratings that come without a rules file.
+        """Rules on one scale, their ids for texts: for ratings without a rules file.
 
         A list of numbers is a scale of levels, worst to best.
 
         Raises
         ------
         InputError
-            If the ids are one text, or the scale is none.
+            If the ids are a single text, or the scale is not a scale.
         """
         if isinstance(ids, str):
-            raise InputError(f"ids are a list of texts, such as [{ids!r}]; got {ids!r}.")
+            raise InputError(f"ids must be a list of texts, such as [{ids!r}]; got {ids!r}.")
         of_all = scale_of(scale)
         return cls(tuple(Rule(name, name, of_all) for name in ids))
 
@@ -96,7 +96,7 @@ class Rulebook:
     @classmethod
     def parse(cls, text: bytes, source: str) -> Rulebook:
         """Read the contents of a ``rules.toml``; *source* names it in errors."""
-        import tomllib  # only who reads rules pays for it
+        import tomllib  # slow to import, and only needed here
 
         try:
             document = tomllib.loads(text.decode("utf-8"))
@@ -129,7 +129,7 @@ class Rulebook:
         try:
             data = (head + "\n" * bool(head) + self.to_toml()).encode("utf-8")
         except UnicodeEncodeError as error:
-            raise InputError(f"{path}: a rule's text is no Unicode text ({error}).") from error
+            raise InputError(f"{path}: a rule's text is not valid Unicode ({error}).") from error
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
 
@@ -139,11 +139,11 @@ class Rulebook:
 
     @classmethod
     def from_dicts(cls, tables: Iterable[Mapping[str, Any]]) -> Rulebook:
-        """Build a rulebook from plain data, one mapping a rule."""
+        """Build a rulebook from plain data, one mapping per rule."""
         return cls(tuple(rule_from_dict(table) for table in tables))
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Plain data, one mapping a rule."""
+        """Plain data, one mapping per rule."""
         return [rule.to_dict() for rule in self.rules]
 
     @cached_property
@@ -198,12 +198,12 @@ class Rulebook:
         return self.ids.index(rule_id)
 
     def same_as(self, other: Rulebook, mine: str, theirs: str) -> None:
-        """Do nothing if *other* holds the same rules.
+        """Check that *other* holds the same rules.
 
         Raises
         ------
         MismatchError
-            If it does not; the message says in what they differ.
+            If it does not; the message says how they differ.
         """
         if self.digest == other.digest:
             return
@@ -259,7 +259,7 @@ Rules = Rulebook | StrPath | Iterable[Rule] | Iterable[str] | Mapping[str, Any]
 
 
 def as_rulebook(rules: Rules, scale: Any = None) -> Rulebook:
-    """A rulebook from whatever names rules.
+    """A rulebook from rules in any form.
 
     Parameters
     ----------
@@ -295,8 +295,8 @@ def as_rulebook(rules: Rules, scale: Any = None) -> Rulebook:
         listed_rules: list[Any] = list(rules)
     except TypeError:
         raise InputError(
-            f"rules are a Rulebook, a rules.toml, the name of a catalogue, or a list of ids with "
-            f"a scale; got {rules!r:.60}."
+            f"rules must be a Rulebook, a rules.toml, the name of a catalogue, or a list of ids "
+            f"with a scale; got {rules!r:.60}."
         ) from None
     if scale is None and all(isinstance(rule, Rule) for rule in listed_rules):
         return Rulebook(tuple(listed_rules))
@@ -309,7 +309,7 @@ def as_rulebook(rules: Rules, scale: Any = None) -> Rulebook:
 
 
 def _toml(table: Mapping[str, Any]) -> str:
-    """A rule's keys as they stand in a file that people edit: a key a line, the scale in one."""
+    """A rule's keys as in a file that people edit: one key per line, the scale on one."""
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in table.items())
 
 
@@ -319,7 +319,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_toml_value, value))}]"
     if isinstance(value, str):
-        # JSON's escapes are TOML's; the one character more that TOML wants escaped is DEL.
+        # JSON's escapes are valid in TOML, which requires one more: that of DEL.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     number = repr(float(value)).removesuffix(".0")
     return "-0.0" if number == "-0" else number

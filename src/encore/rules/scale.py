@@ -140,7 +140,7 @@ class RangeScale:
             or int(self.bins) != self.bins
             or not 2 <= self.bins <= MAX_LEVELS
         ):
-            raise InputError(f"a scale needs two or more bins, a whole number; got {self.bins!r}.")
+            raise InputError(f"a scale needs a whole number of bins, 2 or more; got {self.bins!r}.")
         object.__setattr__(self, "worst", ends[0])
         object.__setattr__(self, "best", ends[1])
         object.__setattr__(self, "bins", int(self.bins))
@@ -165,7 +165,7 @@ class RangeScale:
         return index
 
     def off_level(self, values: ArrayLike) -> NDArray[np.bool_]:
-        """Nowhere: every number of the range is a rating."""
+        """Nowhere: every number in the range is a rating."""
         return np.zeros(np.shape(values), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def scale_from_dict(data: Mapping[str, Any]) -> Scale:
     Raises
     ------
     InputError
-        If the keys are of neither form, or a value is not a number.
+        If the keys fit neither form, or a value is not a number.
     """
     keys = set(data)
     try:

@@ -1,4 +1,4 @@
-"""Inverse-variance weights: the source's theory, without its proxy."""
+"""Inverse-variance weights: the paper's theory, without its proxy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class InverseVariance:
     .. math:: w_k = 1 / \operatorname{Var}(x_{ik} - x_{jk})
 
     With x in [0, 1] and each prompt counted once. Under Bradley-Terry with independent Gaussian
-    margins of equal mean this is the best weighting; entropy is the source's proxy for it. It
-    favours rules that seldom speak even more than ``linear`` does: a rule that resolves one pair
+    margins of equal mean this is the best weighting; entropy is the paper's proxy for it. It
+    favours rules that rarely speak even more than ``linear`` does: a rule that resolves one pair
     in a hundred has a tiny variance. A rule that never resolves a pair gets 0, since its weight
     could change no ranking.
 

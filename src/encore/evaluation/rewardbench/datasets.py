@@ -40,7 +40,7 @@ class Benchmark:
     Parameters
     ----------
     name : str
-        What it is asked for by.
+        What users call it.
     hub, split, revision : str
         The Hugging Face dataset, its split, and the commit that is read.
     sha256 : str
@@ -48,7 +48,7 @@ class Benchmark:
     counts : mapping of str to int
         Its subsets, and the rows of each.
     n_responses : int
-        Responses of a row: 2 make a pair; of more the first is chosen, a best of n.
+        Responses per row: 2 make a pair; more make a best of n, of which the first is chosen.
 
     Examples
     --------
@@ -143,7 +143,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def benchmark_pairs(pairs: PreferencePairs, benchmark: Benchmark) -> PreferencePairs:
-    """The pairs of a benchmark's subsets alone.
+    """Only the pairs of a benchmark's subsets.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def benchmark_pairs(pairs: PreferencePairs, benchmark: Benchmark) -> PreferenceP
             f"{pairs.ratings.origin.source}: no pair is of the subsets {list(benchmark.counts)}. "
             f"Is there a column 'subset'?"
         )
-    # The names of what is left alone: every name is a column of the table.
+    # Only the names of what is left: every name becomes a column of the table.
     ours = Ids.of([name for name, keep in zip(names, kept, strict=True) if keep])
     return replace(pairs.take(kept), subsets=ours)
 
@@ -188,23 +188,23 @@ def write_texts(
         The ``.parquet``, ``.csv`` or ``.jsonl`` file to write. Parquet says which benchmark and
         which source it was made from.
     format : {"parquet", "csv", "jsonl"}, optional
-        Of a stream; see :func:`encore.ratings.write.table_format`.
+        The format of a stream; see :func:`encore.ratings.write.table_format`.
 
     Returns
     -------
     dict of str to int
-        The rows by subset, to be told by :meth:`Benchmark.deviation`.
+        The rows by subset, for :meth:`Benchmark.deviation`.
 
     Raises
     ------
     InputError
-        If the source cannot be read, is the benchmark's own and not whole, or is *out*; or if
+        If the source cannot be read, is the benchmark's own and incomplete, or is *out*; or if
         the ending of *out* is unknown.
     RatingsError
-        If a column is missing, a cell is not what it should be, an id stands twice, or no row
+        If a column is missing, a cell is not of its kind, an id is duplicated, or no row
         is of the benchmark's subsets.
     MissingExtraError
-        If the hub is to be read without the extra.
+        If the hub is to be read and the extra is not installed.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _source(benchmark: Benchmark, source: StrPath | None) -> Texts:
-    from encore.raters import Texts  # a third of what importing encore.evaluate would cost
+    from encore.raters import Texts  # a third of what importing encore.evaluation would cost
 
     if source is None:
         return Texts(benchmark.hub, benchmark.split, revision=benchmark.revision)
@@ -271,7 +271,7 @@ def _table(benchmark: Benchmark, texts: Texts) -> pa.Table:
         found = row.pair(subset) if benchmark.n_responses == 2 else row.best_of(benchmark, subset)
         own = found[0]["id"]
         if first.setdefault(own, number) != number:
-            raise row.error(f"the id {row.id()!r} stands in row {first[own]} too.", "id")
+            raise row.error(f"the id {row.id()!r} is also in row {first[own]}.", "id")
         pairs += found
     if not pairs:
         raise RatingsError(
@@ -285,7 +285,7 @@ def _table(benchmark: Benchmark, texts: Texts) -> pa.Table:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the source, and where it stands, for errors."""
+    """One row of the source, and where it is, for errors."""
 
     source: str
     number: int
@@ -340,7 +340,7 @@ class _Row:
                 pass
         if not isinstance(value, list):
             raise self.error(
-                f"{value!r:.60} is no list of texts; in CSV it must be written as JSON.", column
+                f"{value!r:.60} is not a list of texts; in CSV it must be written as JSON.", column
             )
         if len(value) != n_texts:
             raise self.error(f"{len(value)} texts; expected {n_texts}.", column)
@@ -348,11 +348,11 @@ class _Row:
 
     def _as_text(self, value: Any, column: str) -> str:
         if not isinstance(value, str):
-            raise self.error(f"{value!r:.60} is no text.", column)
+            raise self.error(f"{value!r:.60} is not text.", column)
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self.error(f"no Unicode text: {error.reason}.", column) from error
+            raise self.error(f"not valid Unicode: {error.reason}.", column) from error
         return value
 
     def _cell(self, column: str) -> Any:

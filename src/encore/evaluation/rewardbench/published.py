@@ -1,4 +1,4 @@
-"""What the source published, to stand beside what was measured here; marked as published."""
+"""What the paper published, to set beside what was measured here; marked as published."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ PUBLISHED = (
     Published("ENCORE (softmax, temperature 2)", "FsfairX-Llama-3-8B", 0.831),
     Published("uniform", "FsfairX-Llama-3-8B", 0.777),
 )
-"""The Safety column of the source's table; other raters, other rules, the whole benchmark."""
+"""The Safety column of the paper's table; other raters, other rules, the whole benchmark."""
