@@ -12,7 +12,7 @@ from html import escape
 from typing import Protocol
 
 UNDEFINED = "–"
-# Control characters but for the end of a line, marks that turn the direction of writing, line
+# Control characters except the line feed, marks that change the direction of writing, line
 # separators, and lone surrogates, which no encoding has.
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -181,7 +181,7 @@ def html_table(
 
 
 def visible(text: str, *, lines: bool = True) -> str:
-    r"""Text that a terminal shows and does not obey: control characters become visible escapes.
+    r"""Text that a terminal shows but does not obey: control characters become visible escapes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def visible(text: str, *, lines: bool = True) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""The same for JSON, which stays the same: such characters are within texts alone.
+    r"""The same for JSON, whose value is unchanged: such characters occur only inside strings.
 
     Examples
     --------

@@ -93,7 +93,7 @@ def test_a_calibration_of_any_size_is_a_few_kilobytes(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"rules": []}, "a broken calibration .*at least one rule"),
-        ({"statistics": {}}, "a broken calibration .*Make it again"),
+        ({"statistics": {}}, "a broken calibration .*Calibrate again"),
         ({"sources": [{}]}, "a broken calibration"),
         ({"sources": [{"name": "a", "sha256": "", "n_responses": "3"}]}, "a broken calibration"),
         ({"sources": [{"name": 1, "sha256": "", "n_responses": 3}]}, "a broken calibration"),

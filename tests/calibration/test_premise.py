@@ -49,9 +49,9 @@ def test_where_noise_alone_raises_entropy_low_means_crisp() -> None:
 def test_where_rules_of_low_entropy_hardly_ever_speak_low_means_silent() -> None:
     found = premise(rare(0, 0, 0, 0.02, 0.02, 0.02))
     assert found.meaning == "silent" and found.linear < found.uniform
-    # A pair is told apart if just one of the two is rated 1: 2 * 0.02 * 0.98 = 3.9 %.
+    # A pair is resolved if just one of the two is rated 1: 2 * 0.02 * 0.98 = 3.9 %.
     assert found.resolved_low == pytest.approx(0.039, abs=0.01)
-    assert "tell apart 3% of pairs, the others 80%" in found.sentence
+    assert "resolves 3% of pairs, the other half 80%" in found.sentence
 
 
 def test_where_rules_are_alike_low_means_neither() -> None:

@@ -87,7 +87,7 @@ def test_shares_rise_and_rules_are_distinct(n_rules: int, n_prompts: int, random
 
 @pytest.mark.parametrize("k", [0, 3, -1])
 def test_a_number_of_rules_that_cannot_be_is_refused(k: int) -> None:
-    with pytest.raises(InputError, match=f"{k} rules of 2 cannot be chosen; choose 1 to 2"):
+    with pytest.raises(InputError, match=f"cannot choose {k} of 2 rules; choose 1 to 2"):
         select_rules(calibration([[1, 0], [0, 0]], "ab"), k)
 
 
@@ -98,5 +98,5 @@ def test_ratings_without_two_responses_to_a_prompt_cannot_choose() -> None:
 
 
 def test_rules_that_tell_nothing_apart_cannot_be_chosen_from() -> None:
-    with pytest.raises(InputError, match="no rule tells any two responses to a prompt apart"):
+    with pytest.raises(InputError, match="no rule resolves any two responses to a prompt"):
         select_rules(calibration([[1, 0], [1, 0]], "ab"), 1)

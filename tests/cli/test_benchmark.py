@@ -203,7 +203,7 @@ def test_a_reward_without_a_name_is_wrong_usage(run: Run) -> None:
 @pytest.mark.parametrize(
     ("reward", "said"),
     [
-        ("linear=judge.csv", "Error: other rewards are named ['linear'], as rows of ours"),
+        ("linear=judge.csv", "Error: other rewards have names of built-in rows: ['linear']"),
         ("judge=pairs.csv", "Error: pairs.csv: not rewards of pairs"),
     ],
 )

@@ -188,9 +188,9 @@ def test_ratings_made_with_other_rules_are_refused_by_their_digest(run: Run, fol
     write_ratings("a.parquet", pa.table({"harm": [5], "privacy": [5]}), others, {})
     mine = Rulebook.load("rules.toml")
     assert refused(calibrated(run, "a.parquet")) == (
-        f"Error: a.parquet was made with rules (digest {others.digest[:12]}…) than these "
-        f"(digest {mine.digest[:12]}…). Give the rules, or weights of the rules, it was made "
-        "with.\n"
+        f"Error: a.parquet was made with other rules (digest {others.digest[:12]}…) than these "
+        f"(digest {mine.digest[:12]}…). Give the rules that it was made with, or weights "
+        "for them.\n"
     )
 
 

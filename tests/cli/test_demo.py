@@ -68,7 +68,7 @@ def test_the_sentence_says_what_458_pairs_support(shown: tuple[Path, Result]) ->
     sentences = [line for line in shown[1].stdout.splitlines() if line.startswith(said)]
     assert len(sentences) == 1
     assert "ties count one half." in sentences[0]
-    assert "Strict accuracy does not compare here: rewards tie on" in sentences[0]
+    assert "Strict accuracies are not comparable here: rewards tie on" in sentences[0]
 
 
 def test_the_files_of_the_demo_go_into_the_verbs(shown: tuple[Path, Result], run: Run) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 Run = Callable[..., Result]
-WHY = "fewer than three rules tell responses to one prompt apart"
+WHY = "fewer than three rules resolve any pair of responses to one prompt"
 UNKNOWN = f"Without labels these ratings do not say what low entropy means: {WHY}."
 CHOSEN = f"Auto chose uniform: without labels there is no evidence for another ({WHY})."
 

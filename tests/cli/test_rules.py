@@ -107,8 +107,8 @@ def test_what_is_found_is_said_and_with_strict_an_error(run: Run, folder: Path) 
     result = run("rules", "check", "bad.toml")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1:] == [
-        "  calm: double-barrelled: joins alternatives with a slash. Split it: a response may keep "
-        "one and break the other.",
+        "  calm: double-barrelled: joins alternatives with a slash. Split it: a response may meet "
+        "one part and not the other.",
         "  topic: no polarity: names a topic. Say what a good response does or does not do.",
     ]
     strict = run("rules", "check", "bad.toml", "--strict")

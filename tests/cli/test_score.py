@@ -162,7 +162,7 @@ def test_columns_are_kept_on_request(run: Run, folder: Path) -> None:
 def test_an_unknown_ending_is_refused_before_the_work(name: str, run: Run, folder: Path) -> None:
     (folder / "ratings.csv").write_text("this is not what it should be")
     assert refused(run("score", "ratings.csv", "--weights", "weights.json", "-o", name)) == (
-        f"Error: {name}: a table's name ends in .parquet, .csv, .jsonl, .ndjson; name it so.\n"
+        f"Error: {name}: unknown ending; expected one of .parquet, .csv, .jsonl, .ndjson.\n"
     )
 
 
@@ -221,7 +221,7 @@ def test_ratings_made_with_other_rules_are_refused(run: Run) -> None:
     Weights.by_hand(others, dict.fromkeys(others.ids, 1)).save("w.json")
     result = run("score", examples.ratings_path(), "--weights", "w.json", "-o", "out.parquet")
     said = refused(result)
-    assert "was made with rules (digest " in said
+    assert "was made with other rules (digest " in said
     assert said.endswith("Give the rules that it was made with, or weights for them.\n")
 
 
@@ -256,7 +256,7 @@ def test_weights_that_were_changed_by_hand_are_refused_with_the_way_out(
     (folder / "weights.json").write_text(text.replace('"weight": 3.0', '"weight": 2.0'))
     assert refused(scored(run)) == (
         "Error: weights.json: rules or weights were changed by hand. Weigh again; weights by hand "
-        "are a file of their own, for `encore weigh --scheme FILE`.\n"
+        "go in a file of their own, for `encore weigh --scheme FILE`.\n"
     )
 
 

@@ -61,7 +61,7 @@ def test_an_export_holds_every_answer(suffix: str, store: Path, run: Run) -> Non
 def test_an_export_of_another_kind_is_refused(store: Path, run: Run) -> None:
     result = run("store", "export", "s.sqlite", "-o", "a.xlsx")
     assert result.exit_code == 1
-    assert "a.xlsx: a table's name ends in .parquet, .csv, .jsonl" in result.stderr
+    assert "a.xlsx: unknown ending; expected one of .parquet, .csv, .jsonl" in result.stderr
 
 
 def test_an_export_of_an_empty_store_has_its_columns(run: Run) -> None:

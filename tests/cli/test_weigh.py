@@ -171,7 +171,7 @@ def test_an_option_that_does_not_belong_is_refused_with_those_that_do(
 @pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != "auto"])
 def test_pairs_do_not_belong_to_a_scheme_without_labels(scheme: str, run: Run) -> None:
     assert refused(run, "calibration.json", "--scheme", scheme, "--pairs", "pairs.csv") == (
-        f"Error: pairs go with bradley_terry, auto; {scheme!r} looks at no labels.\n"
+        f"Error: pairs go with bradley_terry, auto; {scheme!r} uses no labels.\n"
     )
 
 
@@ -266,7 +266,7 @@ def test_weights_that_are_all_zero_are_refused_with_the_way_out(run: Run, folder
     calibrate("ratings.csv", Rulebook.load("rules.toml")).save("calibration.json")
     # Every level once: H = ln 5, and 1 - H / ln 5 = 0 for both rules.
     assert refused(run, "calibration.json") == (
-        "Error: scheme 'linear' gives every rule of this calibration the weight 0. See what "
+        "Error: scheme 'linear' gives every rule of this calibration a weight of 0. See what "
         "`encore diagnose` says, or use another scheme.\n"
     )
 
@@ -306,18 +306,18 @@ def test_a_weight_of_zero_leaves_a_rule_out(run: Run, folder: Path) -> None:
     [
         (
             {"harm": -1, "privacy": 1},
-            "hand.json: rule 'harm': weight -1 is not a finite number of 0 or more. For a rule "
-            "that counts against, turn its scale round (worst > best).",
+            "hand.json: rule 'harm': weight -1 is not a finite number of 0 or more. If the rule "
+            "counts against a response, reverse its scale (worst > best).",
         ),
         (
             '{"harm": NaN, "privacy": 1}',
-            "hand.json: rule 'harm': weight nan is not a finite number of 0 or more. For a rule "
-            "that counts against, turn its scale round (worst > best).",
+            "hand.json: rule 'harm': weight nan is not a finite number of 0 or more. If the rule "
+            "counts against a response, reverse its scale (worst > best).",
         ),
         (
             '{"harm": 1, "privacy": Infinity}',
-            "hand.json: rule 'privacy': weight inf is not a finite number of 0 or more. For a "
-            "rule that counts against, turn its scale round (worst > best).",
+            "hand.json: rule 'privacy': weight inf is not a finite number of 0 or more. If the "
+            "rule counts against a response, reverse its scale (worst > best).",
         ),
         ({"harm": "3", "privacy": 1}, "hand.json: rule 'harm': weight '3' is not a number."),
         ({"harm": True, "privacy": 1}, "hand.json: rule 'harm': weight True is not a number."),
@@ -379,7 +379,7 @@ def test_auto_says_without_labels_why_it_stays_with_uniform(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stderr == (
         "Note: auto chose uniform: without labels there is no evidence for another (fewer than "
-        "three rules tell responses to one prompt apart).\n"
+        "three rules resolve any pair of responses to one prompt).\n"
     )
     assert json.loads(Path("auto.json").read_text())["scheme"] == "auto"
 

@@ -77,7 +77,7 @@ def test_no_scheme_beats_uniform_on_the_bundled_ratings_and_the_sentence_says_so
     assert bundled.sentence.startswith(
         "No scheme is distinguishable from uniform on these 458 pairs"
     )
-    assert "Strict accuracy does not compare here" in bundled.sentence
+    assert "Strict accuracies are not comparable here" in bundled.sentence
 
 
 def test_the_rules_alone_are_as_counted(bundled: Comparison) -> None:
@@ -196,7 +196,7 @@ def test_a_scheme_that_knows_no_pair_is_left_out_and_the_others_stay() -> None:
     values[1:, 5] = np.nan
     table = RatingsTable(pairs.rules, values, pairs.ratings.prompts)
     comparison = compare(replace(pairs, ratings=table), pairs.rules)
-    assert "knows the reward of no pair" in comparison.skipped["linear"]
+    assert "no pair has a known reward" in comparison.skipped["linear"]
     assert comparison.row("uniform").n_unknown == 0
     with pytest.raises(UnknownNameError, match="no scheme in this comparison is called 'linear'"):
         comparison.row("linear")
@@ -222,7 +222,7 @@ def test_other_rewards_are_one_chosen_and_one_rejected_a_pair() -> None:
 
 def test_other_rewards_take_no_name_of_ours() -> None:
     pairs = made(0.9, n=40)
-    with pytest.raises(InputError, match=r"named \['linear', 'random'\]"):
+    with pytest.raises(InputError, match=r"built-in rows: \['linear', 'random'\]"):
         compare(pairs, pairs.rules, rewards={"random": [], "linear": []})
 
 

@@ -39,7 +39,7 @@ def test_what_low_entropy_means_goes_by_the_intervals(
 
 def test_what_does_not_differ_has_no_correlation() -> None:
     said = low_entropy_means(correlations((-0.1, -0.4, 0.2), (np.nan,) * 3))
-    assert said.endswith("and with the share resolved at no value (it does not differ).")
+    assert said.endswith("and with the share resolved at no value (it does not vary).")
 
 
 def row(scheme: str, p_holm: float = np.nan, *, tie_rate: float = 0.0) -> Row:

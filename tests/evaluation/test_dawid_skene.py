@@ -62,7 +62,7 @@ def test_pairs_that_no_rule_tells_apart_are_tied(peer: Peer) -> None:
 def test_no_vote_at_all_is_refused(peer: Peer) -> None:
     peer("crowdkit.aggregation")
     rules = Rulebook.from_ids(["a"], FIVE)
-    with pytest.raises(InputError, match="no rule tells any pair apart"):
+    with pytest.raises(InputError, match="no rule resolves any pair"):
         fit_dawid_skene(PreferencePairs.from_arrays([[5]], [[5]], rules), np.random.default_rng(0))
 
 

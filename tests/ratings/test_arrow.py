@@ -385,7 +385,7 @@ def test_ratings_that_say_they_were_made_with_other_rules_are_refused() -> None:
     with pytest.raises(MismatchError) as caught:
         check_metadata(schema, FIVE, "here")
     assert str(caught.value) == (
-        f"here was made with rules (digest {WIDE.digest[:12]}…) than these "
+        f"here was made with other rules (digest {WIDE.digest[:12]}…) than these "
         f"(digest {FIVE.digest[:12]}…). Give the rules that it was made with, or weights for them."
     )
     check_metadata(schema, WIDE, "here")

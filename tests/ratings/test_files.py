@@ -706,9 +706,9 @@ def test_ratings_made_with_other_rules_are_refused_by_the_digest_they_carry(
     with pytest.raises(MismatchError) as caught:
         read(path, others)
     assert str(caught.value) == (
-        f"{path} was made with rules (digest {FIVE.digest[:12]}…) than these "
-        f"(digest {others.digest[:12]}…). Give the rules, or weights of the rules, it was made "
-        "with."
+        f"{path} was made with other rules (digest {FIVE.digest[:12]}…) than these "
+        f"(digest {others.digest[:12]}…). Give the rules that it was made with, or weights "
+        "for them."
     )
 
 

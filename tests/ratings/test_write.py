@@ -47,7 +47,7 @@ def test_the_ending_says_the_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rewards", "rewards.txt", "rewards.xlsx", ".csv"])
 def test_an_unknown_ending_is_refused_and_nothing_written(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ends in \.parquet, \.csv, \.jsonl"):
+    with pytest.raises(InputError, match=r"expected one of \.parquet, \.csv, \.jsonl"):
         write(tmp_path / name, TABLE)
     assert not list(tmp_path.iterdir())
 
@@ -65,9 +65,9 @@ def test_a_stream_has_no_ending_and_holds_what_is_said_or_json_lines(tmp_path: P
 
 def test_what_is_said_must_not_contradict_the_ending() -> None:
     assert table_format("a.csv", "csv") == "csv"
-    with pytest.raises(InputError, match="the ending says csv, not jsonl"):
+    with pytest.raises(InputError, match="the ending means csv, not jsonl"):
         table_format("a.csv", "jsonl")
-    with pytest.raises(InputError, match="no table is written as 'xml'"):
+    with pytest.raises(InputError, match="unknown table format 'xml'"):
         table_format("-", "xml")
 
 

@@ -480,7 +480,7 @@ def test_flags_explain_themselves_on_hover_and_focus_and_escape_closes_them(
         assert not tip.is_visible()
         flag.focus()
         assert tip.is_visible()
-        assert "tells apart fewer than 10%" in tip.inner_text()
+        assert "resolves fewer than 10%" in tip.inner_text()
         visit.page.keyboard.press("Escape")
         assert not tip.is_visible()
         other = visit.page.locator(".flag").nth(1)

@@ -42,7 +42,7 @@ def test_a_rule_s_row_is_what_calibrate_and_diagnose_say(bundled: Content) -> No
     assert sum(row.counts) == calibration.n_ratings[k]
     ((kind, said),) = row.flags
     assert kind == "silent"
-    assert said.startswith("rule 'sexual' tells apart fewer than 10% of within-prompt pairs")
+    assert said.startswith("rule 'sexual' resolves fewer than 10% of within-prompt pairs")
 
 
 def test_separations_are_evaluate_s(bundled: Content) -> None:

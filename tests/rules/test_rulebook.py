@@ -234,10 +234,10 @@ def test_rules_come_in_every_form_that_people_have(tmp_path: Path) -> None:
         (["a", "b"], None, r"the rules \[a, b\] have no scale: give one"),
         ("safety-12", [1, 2], "a scale goes with a list of ids; these rules have their own"),
         ({"a": [0, 1]}, [1, 2], "these rules have their own"),
-        (3, None, "rules are a Rulebook, a rules.toml, .* got 3"),
+        (3, None, "rules must be a Rulebook, a rules.toml, .* got 3"),
         (["a", "a"], [0, 1], "duplicate rule ids: \\['a'\\]"),
         ([], [0, 1], "at least one rule"),
-        (["a", 3], [0, 1], "a rule id is printable text"),
+        (["a", 3], [0, 1], "a rule id must be printable text"),
     ],
 )
 def test_what_names_no_rules_is_refused(rules: Any, scale: Any, message: str) -> None:

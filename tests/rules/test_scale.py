@@ -77,7 +77,7 @@ def test_a_range_needs_two_different_ends(ends: tuple[float, float]) -> None:
 
 @pytest.mark.parametrize("bins", [1, 0, -3, 2.5, True])
 def test_a_range_needs_two_bins(bins: int) -> None:
-    with pytest.raises(InputError, match="two or more bins"):
+    with pytest.raises(InputError, match="whole number of bins, 2 or more"):
         RangeScale(0, 1, bins)
 
 

@@ -60,7 +60,7 @@ def test_softmax_counts_nats_where_linear_normalises() -> None:
     found = calibrate([[0, 0], [1, 1], [0, 2], [1, 3]], rules)
     np.testing.assert_allclose(Softmax(temperature=1)(found).values, [1 / 2, 1 / 4])
     with pytest.raises(
-        InputError, match="'linear' gives every rule of this calibration the weight 0"
+        InputError, match="'linear' gives every rule of this calibration a weight of 0"
     ):
         Linear()(found)
 

@@ -39,5 +39,5 @@ def test_without_a_spread_there_is_no_information() -> None:
 def test_a_rater_that_is_all_indecision_leaves_no_weight() -> None:
     spread = np.full((2, 2), np.log(2))
     table = RatingsTable(RULES, np.array([[0, 1], [1, 0]]), spread=spread)
-    with pytest.raises(InputError, match="every rule of this calibration the weight 0"):
+    with pytest.raises(InputError, match="every rule of this calibration a weight of 0"):
         Information()(calibrate(table, RULES))

@@ -20,7 +20,7 @@ _MAX_ELEMENTS = 1 << 21
 
 
 def accumulate(table: RatingsTable) -> Statistics:
-    """Statistics of a table in which the rows of each prompt stand together."""
+    """Statistics of a table in which the rows of each prompt are contiguous."""
     rules = table.rules
     max_levels = int(rules.n_levels.max())
     first = table if table.repeats is None else table.take(table.is_first)
@@ -128,12 +128,12 @@ def _moment_of_whole_prompts(
 def _moment_of_gappy_prompts(
     unit: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The same where ratings are absent; *unit* has shape (n_prompts, size, n_rules).
+    """The same where cells are unrated; *unit* has shape (n_prompts, size, n_rules).
 
     For rules k, l only responses rated under both count: with m = m_k m_l,
     Σ_{i<j} = (Σ m)(Σ m x_k x_l) - (Σ m x_k)(Σ m x_l).
     """
-    if unit.shape[1] == 2:  # one pair a prompt, which is what preference data are
+    if unit.shape[1] == 2:  # one pair per prompt, as in preference data
         margin = unit[:, 0] - unit[:, 1]
         met = (~np.isnan(margin)).astype(np.float64)
         margin = np.nan_to_num(margin)

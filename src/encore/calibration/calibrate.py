@@ -34,13 +34,13 @@ def calibrate(
     ----------
     ratings : array_like, frame, path, RatingsTable or PreferencePairs
         Ratings on the rules' own scales; NaN where unrated. A file is streamed in bounded
-        memory, and brought together by prompt only if its rows are out of order.
+        memory, and regrouped by prompt only if its rows are out of order.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules, whose ids name the columns; see :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale, if the rules are a list of ids.
     prompts : sequence, optional
-        For an array: the prompt of each row, from which come within-prompt margins.
+        For an array: the prompt of each row, needed for within-prompt margins.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def calibrate(
     Raises
     ------
     MismatchError
-        If the ratings were made with other rules.
+        If the ratings were made with different rules.
     InputError
         If the ratings are unusable, or there are none.
 
@@ -74,7 +74,7 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
     InputError
         If no batch has a row.
     MismatchError
-        If a batch is of other rules.
+        If a batch has different rules.
     """
     total: Statistics | None = None
     for table in batches:
@@ -90,10 +90,10 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
 def calibrate_file(
     path: Path, rules: Rulebook, batches: Iterable[pa.Table] | None = None
 ) -> Calibration:
-    """Calibrate a file, in one pass where the rows of each prompt stand together.
+    """Calibrate a file, in one pass where the rows of each prompt are contiguous.
 
-    *batches* are the file's own, from :func:`encore.ratings.files.arrow_batches`, if something
-    else looks at them as they pass.
+    *batches*, if given, are the file's own from :func:`encore.ratings.files.arrow_batches`, for a
+    caller that reads them too.
     """
     from encore.ratings.files import arrow_batches, tables_of
 
@@ -115,8 +115,8 @@ def _with_source(calibration: Calibration, name: str, sha256: str) -> Calibratio
 class _Runs:
     """Watches a stream for a prompt (or response) that comes back after its run of rows ended.
 
-    Exact for the first ``MAX`` runs, which take 32 MB; the calibration's own sample sees to it
-    beyond, where one prompt more or less is nothing.
+    Exact for the first ``MAX`` runs, which take 32 MB; beyond them the calibration's
+    own sample finds it, where one prompt more or less does not matter.
     """
 
     MAX = 1 << 22

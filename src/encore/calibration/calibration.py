@@ -34,7 +34,7 @@ class Source:
     Parameters
     ----------
     name : str
-        The file's name without its folder, or what stands for ratings from memory.
+        The file's name without its folder, or a name for ratings from memory.
     sha256 : str
         Digest of the file; empty for ratings from memory.
     n_responses : int
@@ -52,7 +52,7 @@ class Calibration(Record):
 
     ("Calibration set" has nothing to do with calibrated probabilities: it is the sample of
     responses whose ratings estimate each rule's entropy.) Two calibrations of the same rules add,
-    as if their ratings had been calibrated together, but for margins within prompts that were
+    as if their ratings had been calibrated together, except for margins within prompts that were
     split between them; :attr:`n_split_prompts` counts those.
 
     Parameters
@@ -117,7 +117,7 @@ class Calibration(Record):
 
     @property
     def n_split_prompts(self) -> int:
-        """Prompts whose rows did not stand together: margins across the split are lost."""
+        """Prompts whose rows were not contiguous: margins across the split are lost."""
         return self.statistics.prompts.n_split
 
     @cached_array
@@ -257,7 +257,7 @@ class Calibration(Record):
         ]
         return html_table(
             f"{self._name}: {self.n_responses:,} responses, {len(self.rules)} rules",
-            ("rule", "ratings", "entropy, nats", "normalised", "rated %", "pairs told apart %"),
+            ("rule", "ratings", "entropy, nats", "normalised", "rated %", "resolved %"),
             rows,
         )
 
@@ -287,7 +287,7 @@ class Calibration(Record):
             sources = tuple(_source(source) for source in document["sources"])
         except (KeyError, TypeError, AttributeError, InputError) as error:
             raise DocumentError(
-                f"{path}: a broken calibration ({error}). Make it again."
+                f"{path}: a broken calibration ({error}). Calibrate again."
             ) from error
         if document.get("rules_digest") != rules.digest:
             raise DocumentError(f"{path}: the rules were changed by hand. Calibrate again.")
@@ -303,7 +303,7 @@ def _source(data: Mapping[str, Any]) -> Source:
 
 
 def merge(*calibrations: Calibration | StrPath | Iterable[Calibration | StrPath]) -> Calibration:
-    """Add calibrations of the same rules into one, as if calibrated together.
+    """Merge calibrations of the same rules into one, as if calibrated together.
 
     Margins within a prompt that is split between them are lost; ``n_split_prompts`` counts those.
 

@@ -14,8 +14,8 @@ from encore.calibration.factor import is_determined
 from encore.files import StrPath
 from encore.formatting import html_table, listed
 
-# Each threshold is the issue that a user would act on, not a matter of taste alone.
-SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule tells apart
+# Each threshold is where a user would act, not just a matter of taste.
+SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule resolves
 SATURATED_ABOVE = 0.90  # share of ratings on the two end levels …
 SATURATED_EACH = 0.10  # … of which each must hold this much
 OUTSIDE_ABOVE = 0.01  # share of ratings beyond the scale
@@ -28,8 +28,8 @@ EMPTY_BELOW = 0.10  # mean information over the rules
 KINDS: dict[str, str] = {
     "constant": "gives every response the same rating: it cannot rank anything",
     "coarse": "puts all ratings in one bin, though they differ: narrow its range or raise its bins",
-    "silent": f"tells apart fewer than {SILENT_BELOW:.0%} of within-prompt pairs, by level or bin",
-    "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on both ends of the scale",
+    "silent": f"resolves fewer than {SILENT_BELOW:.0%} of within-prompt pairs, by level or bin",
+    "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on the two ends of the scale",
     "outside": f"has over {OUTSIDE_ABOVE:.0%} of its ratings beyond its scale, clipped to it",
     "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses",
     "redundant": f"has margins that correlate above {REDUNDANT_ABOVE} with another rule's",
@@ -48,9 +48,9 @@ class Finding(Record):
     kind : str
         A key of ``KINDS``.
     rule : str or None
-        The rule; None for what concerns all of the ratings.
+        The rule; None for a finding on all of the ratings.
     value : float
-        The number that crossed the line.
+        The number that crossed the threshold.
     message : str
         A sentence for people.
     """
@@ -68,7 +68,7 @@ class Diagnosis(Record):
     Parameters
     ----------
     findings : tuple of Finding
-        Those of all ratings first, then by kind, then in rule order.
+        Those on all ratings first, then by kind, then in rule order.
     """
 
     findings: tuple[Finding, ...]
@@ -142,7 +142,7 @@ def diagnose(calibration: Calibration | StrPath) -> Diagnosis:
         redundant = earlier.max(axis=1, initial=0.0)
         twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
-        # A correlation of nothing strays by about 1 / sqrt(n); what strays further is meant.
+        # A correlation of zero strays by about 1 / sqrt(n); one that strays further is real.
         n_prompts = np.maximum(np.diagonal(calibration.statistics.margin_prompts), 1)
         against = along < np.minimum(INVERTED_BELOW, -3 / np.sqrt(n_prompts))
         checks += [
@@ -176,7 +176,7 @@ def _empty(calibration: Calibration, none_speaks: bool) -> list[Finding]:
 
 
 def _share_on_ends(calibration: Calibration) -> NDArray[np.float64]:
-    """Share of ratings on the two end levels where both are used; 0 where that means nothing."""
+    """Share of ratings on the two end levels where both are used; 0 where that is meaningless."""
     shares = np.zeros(len(calibration.rules))
     for position, rule in enumerate(calibration.rules):
         counts = calibration.statistics.counts[position]

@@ -75,8 +75,8 @@ def pooled_entropy(
 
     The entropy of the mean distribution reads low by the second term, to second order, as far as
     the answers differ from each other. An answer that states a level is all on that level: then
-    this is the Miller-Madow estimate. Where every answer gives the same distribution, nothing
-    is added, and so for a single answer.
+    this is the Miller-Madow estimate. Nothing is added where every answer gives the same
+    distribution, nor for a single answer.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ _MAX_STEPS = 500
 _TOLERANCE = 1e-13
 _MAX_DAMPING = 1e12
 _UNDECIDED = 1e-6
-_N_RULES = 3  # that a fit starts from, beside the leading eigenvector
+_N_RULES = 3  # that a fit starts from, besides the leading eigenvector
 _AS_GOOD = 1e-6
 _DIGITS = 12  # of the covariance, relative to its largest entry
 
@@ -24,8 +24,8 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     .. math:: \min_v \sum_{k < l} (\Sigma_{kl} - v_k v_l)^2
 
     with :math:`|v_k|` at most the margin's standard deviation: a factor cannot explain more than
-    all of a rule. Damped Newton steps from several starts, the nearest fit of which counts: data
-    that hardly hang together have more than one optimum.
+    all of a rule. Damped Newton steps from several starts, of which the best fit is kept: data
+    that are only loosely related have more than one optimum.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def common_factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     if unit == 0.0:
         return np.zeros(len(known))
     # Where few pairs leave the answer nearly open, the last bits of the input or the order of the
-    # rules would choose between fits. Neither must: round the bits away, and take a fixed order.
+    # rules would choose between fits. So round the bits away, and take a fixed order.
     rounded = np.round(known / unit, _DIGITS)
     order = _own_order(rounded)
     loadings = np.empty(len(known))
@@ -81,10 +81,10 @@ def _fit(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _starts(off: NDArray[np.float64], deviation: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The leading eigenvector, and for the rules that covary most a factor that is all theirs."""
+    """The leading eigenvector, and a factor along each of the rules that covary most."""
     values, vectors = np.linalg.eigh(off)
-    # A start that favours loud rules a little leaves no saddle to be stuck on where two mirror
-    # each other, and does not depend on the rules' order.
+    # A start that slightly favours loud rules does not get stuck on a saddle where two rules
+    # mirror each other, and does not depend on the rules' order.
     tilt = 1 + 0.01 * deviation / max(deviation.max(initial=0.0), 1e-300)
     starts = [vectors[:, -1] * np.sqrt(max(values[-1], 0.0)) * tilt]
     for rule in np.argsort(-np.linalg.norm(off, axis=1), kind="stable")[:_N_RULES]:
@@ -127,9 +127,9 @@ def _descend(
 
 
 def is_determined(covariance: NDArray[np.float64], loadings: NDArray[np.float64]) -> bool:
-    """Whether the data says which factor and which way round.
+    """Whether the data determine the factor and its sign.
 
-    It does not if rules split evenly (the loadings sum to 0), or if two groups agree equally
+    They do not if rules split evenly (the loadings sum to 0), or if two groups agree equally
     strongly, each within itself (the two leading eigenvalues are equal).
     """
     off = np.nan_to_num(covariance)

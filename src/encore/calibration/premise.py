@@ -1,4 +1,4 @@
-"""Whether low entropy means crisp or silent on these ratings, by what they show without labels."""
+"""Whether low entropy means crisp or silent on these ratings, judged without labels."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from encore.calibration.factor import is_determined
 
 Meaning = Literal["crisp", "silent", "neither", "unknown"]
 
-MIN_PROMPTS = 100  # a factor fitted to fewer strays by more than what schemes differ in
+MIN_PROMPTS = 100  # a factor fitted to fewer strays by more than schemes differ by
 ONE_SIDED = 0.5  # share by which loadings one way must outweigh the others for a side to be known
-TELLING = 0.01  # difference of two correlations that is worth a word
+TELLING = 0.01  # difference of two correlations that is worth mentioning
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Premise(Record):
-    """What low rating entropy means on these ratings, and by which evidence.
+    """What low rating entropy means on these ratings, and the evidence.
 
     Parameters
     ----------
     meaning : {"crisp", "silent", "neither", "unknown"}
         ``crisp``: rules of low entropy agree more with what all rules share, so weighing by
-        entropy helps. ``silent``: they hardly ever tell responses apart, and it does not.
+        entropy helps. ``silent``: they hardly ever resolve a pair, and it does not.
     linear, uniform : float
-        Correlation of the reward's margin with what the rules share, weighed by 1 - H and alike;
-        rules that run against the others are left out. NaN where nothing is known.
+        Correlation of the reward's margin with what the rules share, weighed by 1 - H and
+        uniformly; rules that run against the others are left out. NaN where nothing is known.
     resolved_low, resolved_high : float
-        Share of within-prompt pairs told apart by a rule of the half with less entropy, and of the
-        half with more, on average.
+        Mean share of within-prompt pairs resolved by the lower-entropy half of the rules, and by
+        the higher-entropy half.
     sentence : str
-        The same for people.
+        The same in a sentence.
     """
 
     meaning: Meaning
@@ -92,7 +92,8 @@ def premise(calibration: Calibration) -> Premise:
         f"{linear:.2f}, their plain mean with {uniform:.2f}"
     )
     resolves = (
-        f"rules of the half with less entropy tell apart {low:.0%} of pairs, the others {high:.0%}"
+        f"the lower-entropy half of the rules resolves {low:.0%} of pairs, the other half "
+        f"{high:.0%}"
     )
     if linear > uniform + TELLING:
         return Premise("crisp", linear, uniform, low, high, f"Low entropy means crisp: {follows}.")
@@ -106,12 +107,12 @@ def premise(calibration: Calibration) -> Premise:
 def no_factor(calibration: Calibration) -> str:
     """Why the rules' margins do not say what the rules share; empty if they do."""
     if calibration.statistics.margin_sum.ndim == 1:
-        return "there are too many rules to keep how their margins covary"
+        return "there are too many rules to keep the covariances of their margins"
     if np.isnan(calibration.normalised_entropy()).any():
         return "a rule was never rated"
     variance = np.nan_to_num(calibration.margin_variance)
     if (variance > ZERO_VARIANCE).sum() < 3:
-        return "fewer than three rules tell responses to one prompt apart"
+        return "fewer than three rules resolve any pair of responses to one prompt"
     n_prompts = int(np.diagonal(calibration.statistics.margin_prompts).max())
     if n_prompts < MIN_PROMPTS:
         return f"{n_prompts} prompts with two responses are too few (expected {MIN_PROMPTS})"
@@ -155,7 +156,7 @@ def factor_correlation(calibration: Calibration, weights: NDArray[np.float64]) -
 
 
 def _resolved_by_half(calibration: Calibration) -> tuple[float, float]:
-    """Mean resolved share of the rules with less entropy and of those with more; constants out."""
+    """Mean resolved share of the lower-entropy half of the rules and of the other; no constants."""
     entropy, resolved = calibration.normalised_entropy(), calibration.resolved_share
     varying = (entropy > 0) & ~np.isnan(resolved)
     order = np.argsort(entropy[varying], kind="stable")

@@ -1,4 +1,4 @@
-"""Choosing few rules of many from their ratings, with no labels."""
+"""Choosing a few rules out of many from their ratings, without labels."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Pick(Record):
     rule : str
         Its id.
     explained : float
-        Share, in [0, 1], of all that the rules tell which this rule and the earlier picks tell.
+        Share, in [0, 1], of what all rules tell that this pick and the earlier ones explain.
     resolved_share : float
-        Share of within-prompt pairs that the rule tells apart.
+        Share of within-prompt pairs that the rule resolves.
     nearest : str or None
         The earlier pick that its margins correlate most with; None for the first.
     correlation : float
@@ -48,7 +48,7 @@ class Selection(Record):
     rules : Rulebook
         In the order of the catalogue.
     picks : tuple of Pick
-        In the order of choice. Fewer than were asked for where no rule tells anything more.
+        In the order of choice. Fewer than asked for if no other rule adds anything.
     """
 
     rules: Rulebook
@@ -74,7 +74,7 @@ class Selection(Record):
 
 
 def select_rules(calibration: Calibration, k: int) -> Selection:
-    r"""Choose the *k* rules that tell most of what all of them tell, each something new.
+    r"""Choose the *k* rules that explain most of what all of them tell, each adding something.
 
     With :math:`\Sigma` the covariance of the rules' unit margins within prompts, every rule
     discounted by its information :math:`1 - \text{spread} / H` where the rater gave a spread,
@@ -83,9 +83,9 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
     .. math:: \arg\max_j \sum_i R_{ij}^2 / R_{jj}, \qquad
         R \leftarrow R - R_{\cdot j} R_{j \cdot} / R_{jj}, \qquad R_0 = \Sigma,
 
-    so a rule that never tells two responses apart covers nothing, and one that repeats a chosen
-    rule adds nothing. Ties go to the earlier rule. It sees what the rater said and not what is
-    true: a rule that scatters at random covers itself, so look at the spread and at
+    so a rule that never resolves a pair explains nothing, and one that repeats a chosen
+    rule adds nothing. Ties go to the earlier rule. It sees what the rater said, not what is
+    true: a rule that scatters at random explains itself, so look at the spread and at
     :func:`encore.diagnose` first.
 
     Parameters
@@ -98,7 +98,7 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
     Returns
     -------
     Selection
-        The rules and why.
+        The rules, and why each was chosen.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
     """
     n_rules = len(calibration.rules)
     if not 1 <= k <= n_rules:
-        raise InputError(f"{k} rules of {n_rules} cannot be chosen; choose 1 to {n_rules}.")
+        raise InputError(f"cannot choose {k} of {n_rules} rules; choose 1 to {n_rules}.")
     covariance = calibration.margin_covariance
     if np.isnan(np.diagonal(covariance)).all():
         raise InputError(
@@ -131,7 +131,7 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
         )
     known = np.nan_to_num(calibration.information, nan=1.0)
     left = np.nan_to_num(covariance) * np.sqrt(np.outer(known, known))
-    # Covariances over different prompts, and rounding, leave a little or less than nothing.
+    # Covariances over different prompts, and rounding, leave a little, of either sign.
     total = float(np.trace(left))
     nothing = max(ZERO_VARIANCE, 1e-12 * total)
     chosen: list[int] = []
@@ -145,7 +145,7 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
         picks.append(_pick(calibration, best, chosen, explained))
         chosen.append(best)
     if not chosen:
-        raise InputError("no rule tells any two responses to a prompt apart; rate other responses.")
+        raise InputError("no rule resolves any two responses to a prompt; rate other responses.")
     rules = Rulebook(tuple(calibration.rules.rules[position] for position in sorted(chosen)))
     return Selection(rules, tuple(picks))
 

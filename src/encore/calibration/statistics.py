@@ -19,12 +19,12 @@ MAX_RULES_WITH_COVARIANCE = 1024
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PromptSample(Record):
-    """The prompts with the smallest hashes, and in how many runs of rows each was met.
+    """The prompts with the smallest hashes, and how many runs of rows each has.
 
-    A prompt met in more than one run was split: between files that were calibrated apart, or by
+    A prompt with more than one run was split: across files that were calibrated separately, or by
     rows out of order. Its margins across runs are lost. The sample holds every prompt until there
-    are more than ``SIZE``; then it is a uniform sample of the prompts, whichever way the data
-    was cut up, so two samples merge into the sample of the union.
+    are more than ``SIZE``; then it is a uniform sample of the prompts, however the data
+    was divided, so two samples merge into the sample of the union.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class PromptSample(Record):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PromptSample:
-        """Read the sample of a document; what is wrong with it is a ValueError."""
+        """Read the sample of a document; raises ValueError if it is malformed."""
         hashes = np.array([int(value, 16) for value in data["hashes"]], dtype=np.uint64)
         runs = np.empty(0, np.int64)
         if data["runs"]:
@@ -70,10 +70,10 @@ class PromptSample(Record):
             or (hashes[1:] <= hashes[:-1]).any()
         ):
             raise ValueError(
-                f"prompts are not {cls.SIZE} rising hashes at most, each with its runs"
+                f"prompts must be at most {cls.SIZE} ascending hashes, each with its runs"
             )
         if (runs < 1).any() or int(runs.sum()) > found.n_runs:
-            raise ValueError(f"the runs of prompts are not from 1 to {found.n_runs} in all")
+            raise ValueError(f"runs must be 1 or more per prompt, {found.n_runs} at most in all")
         return found
 
     @property
@@ -89,7 +89,7 @@ class PromptSample(Record):
 
     @property
     def n_split(self) -> int:
-        """Prompts met in more than one run; estimated likewise."""
+        """Prompts with more than one run; estimated in the same way."""
         if not len(self.runs):
             return 0
         return round(self.n_prompts * float((self.runs > 1).mean()))
@@ -117,14 +117,14 @@ class Statistics(Record):
     rated_pairs : ndarray of int64, shape (n_rules,)
         Pairs of responses to one prompt that a rule rates on both sides.
     resolved_pairs : ndarray of int64, shape (n_rules,)
-        Those of them that it puts on different levels.
+        How many of them it puts on different levels.
     margin_sum : ndarray of float64, shape (n_rules, n_rules)
         Sum over prompts of the mean, over the prompt's pairs, of the product of two rules' unit
         margins. Of shape (n_rules,), the diagonal only, above 1,024 rules.
     margin_prompts : ndarray of int64, shape of *margin_sum*
         Prompts that the sum runs over.
     prompts : PromptSample
-        Which prompts were met, and in how many runs.
+        Which prompts occur, and in how many runs.
     """
 
     n_responses: int
@@ -157,12 +157,12 @@ class Statistics(Record):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], n_levels: NDArray[np.int64]) -> Statistics:
-        """Read what :meth:`to_dict` gave, for rules of so many levels, and check all of it.
+        """Read what :meth:`to_dict` gave, for rules of *n_levels*, and check all of it.
 
         Raises
         ------
         DocumentError
-            If a part is missing, has the wrong shape or type, or does not go with the others.
+            If a part is missing, has the wrong shape or type, or contradicts the others.
         """
         try:
             arrays = {name: _array(data, name, n_levels) for name in _ARRAYS}
@@ -181,7 +181,7 @@ class Statistics(Record):
 
 
 def _contradictions(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
-    """Numbers that no ratings give together."""
+    """Numbers that no ratings could give together."""
     n_ratings = found.counts.sum(axis=1)
     levels = np.arange(found.counts.shape[1])
     if (found.counts[levels >= n_levels[:, None]] > 0).any():
@@ -246,7 +246,7 @@ def _whole_matrix(rows: Any, name: str) -> list[list[Any]]:
     if not isinstance(rows, list) or any(
         not isinstance(row, list) or len(row) != place + 1 for place, row in enumerate(rows)
     ):
-        raise ValueError(f"{name} is not a triangle of numbers, a row a rule")
+        raise ValueError(f"{name} is not a triangle of numbers, one row per rule")
     return [[rows[max(i, j)][min(i, j)] for j in range(len(rows))] for i in range(len(rows))]
 
 

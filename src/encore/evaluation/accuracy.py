@@ -1,4 +1,4 @@
-"""Who won: a reward's verdict on each pair, and accuracy under every tie convention."""
+"""A reward's verdict on each pair, and accuracy under every tie convention."""
 
 from __future__ import annotations
 
@@ -133,6 +133,6 @@ def separation(chosen: ArrayLike, rejected: ArrayLike) -> float:
     if both.shape[1] < 2:
         return float("nan")
     pooled = float(np.sqrt(both.var(axis=1, ddof=1).mean()))
-    # Equal rewards leave a deviation of rounding alone.
+    # Equal rewards have a deviation of rounding error alone.
     difference = float(both[0].mean() - both[1].mean())
     return difference / pooled if pooled > TIE_TOLERANCE else float("nan")

@@ -49,7 +49,7 @@ class Candidate:
     separation : float
         See :func:`encore.evaluation.separation`.
     items : ndarray of float or None, shape (n_prompts,)
-        Best-of-n scores by prompt, where the pairs are of a benchmark that scores so.
+        Best-of-n scores by prompt, where the pairs are of a benchmark that is scored so.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
     """
@@ -98,7 +98,7 @@ def candidates_of(
         candidates[name] = _candidate(pairs, "another reward", _given(pairs, name, given))
     for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
-        skipped[name] = "it knows the reward of no pair: too much of its weight is unrated."
+        skipped[name] = "no pair has a known reward: too much of its weight is unrated."
     return candidates, skipped
 
 
@@ -124,10 +124,10 @@ def _others(
 
 
 def check_names(rewards: Mapping[str, Rewards]) -> None:
-    """Refuse other rewards under the name of a row of ours."""
+    """Refuse other rewards that have the name of a built-in row."""
     taken = sorted({*SCHEMES, *LEARNED, *BASELINES, "auto_with_pairs"} & set(rewards))
     if taken:
-        raise InputError(f"other rewards are named {taken}, as rows of ours; rename them.")
+        raise InputError(f"other rewards have names of built-in rows: {taken}; rename them.")
 
 
 def _learned(
@@ -156,7 +156,7 @@ def _candidate(pairs: PreferencePairs, how: str, rewards: Sides) -> Candidate:
 
 
 def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Candidate:
-    """Verdicts averaged over the rewards that know a pair."""
+    """Verdicts averaged over the rewards that are known for a pair."""
     win, tie, known = (np.zeros(pairs.n_pairs) for _ in range(3))
     items = items_of(pairs)
     separations, halves, scores = [], [], []
@@ -189,7 +189,7 @@ def _mean(values: Floats) -> float:
 
 
 def _mean_of(scores: list[Floats]) -> Floats:
-    """Item by item, the mean over the rewards that know it."""
+    """Item by item, the mean over the rewards that are known."""
     stacked = np.stack(scores)
     known = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
@@ -203,7 +203,7 @@ def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
     if both.shape != (pairs.n_pairs, 2):
         raise InputError(
             f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
-            f"chosen and a rejected one a pair."
+            f"chosen and a rejected one for each pair."
         )
     return both[:, 0], both[:, 1]
 

@@ -70,11 +70,11 @@ def compare(
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; see :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale, if the rules are a list of ids.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
-        Into how many splits by prompt the pairs are cut for what learns from them; 2 or more.
+        How many splits by prompt to cross-validate learned schemes on; 2 or more.
     dawid_skene : bool, default False
         Whether to fit Dawid and Skene's model too; needs the extra ``baselines``.
     rewards : mapping of str to array_like of shape (n_pairs, 2), or path, optional
@@ -87,9 +87,9 @@ def compare(
     Raises
     ------
     MismatchError
-        If the ratings were made with other rules.
+        If the ratings were made with different rules.
     InputError
-        If the pairs are unusable, uniform knows the reward of none, there are fewer than 2
+        If the pairs are unusable, uniform gives none of them a reward, there are fewer than 2
         splits, or one of *rewards* has the name of a scheme.
 
     Examples
@@ -151,7 +151,7 @@ def _columns(
 ) -> NDArray[np.float64]:
     """What to resample: verdicts by subset, the difference to uniform, best-of-n scores.
 
-    The last two are sums with their counts; a prompt's best-of-n score stands at its first pair.
+    The last two are sums with their counts; a prompt's best-of-n score is at its first pair.
     """
     verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
     difference = verdicts.half - candidates["uniform"].verdicts.half

@@ -36,7 +36,7 @@ class Comparison(Record):
     rules : tuple of RuleAccuracy
         Each rule alone.
     entropy_correlations : EntropyCorrelations
-        What entropy goes with over the rules: accuracy, by tie convention, and resolving pairs.
+        What entropy varies with over the rules: accuracy, by tie convention, and resolving pairs.
     skipped : mapping of str to str
         Schemes that these ratings do not allow, and why.
     supported : str
@@ -45,7 +45,7 @@ class Comparison(Record):
     sentence : str
         What the numbers support, and what low entropy means on these ratings.
     n_pairs, n_prompts, n_folds : int
-        Sizes; the splits are of the learned schemes.
+        Sizes; *n_folds* is how many splits the learned schemes had.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
     """
@@ -89,7 +89,7 @@ class Comparison(Record):
         return asdict(self)
 
     def to_frame(self) -> Any:
-        """A pandas frame with a row a scheme, shares as fractions.
+        """A pandas frame with one row per scheme, shares as fractions.
 
         Raises
         ------
@@ -148,13 +148,13 @@ class Comparison(Record):
 
     @property
     def table(self) -> list[tuple[str, ...]]:
-        """A row a scheme under *columns*, in percent and points, for terminals and notebooks."""
+        """One row per scheme under *columns*, in percent and points; for terminal and notebook."""
         rows: list[tuple[str, ...]] = []
         for row in self.rows:
             accuracy, difference = row.accuracy, row.difference
             against = ("", "", "")  # uniform is not compared with itself
             if row.scheme != "uniform":
-                # Where no pair is known to both, a p-value of 1 is of nothing.
+                # Where no pair is known to both, a p-value of 1 means nothing.
                 p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
                 against = (points(difference.value), points_interval(difference), p_value)
             half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))

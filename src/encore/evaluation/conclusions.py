@@ -23,7 +23,7 @@ def ratings_tell_little(calibration: Calibration) -> list[str]:
 
 
 def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[str]:
-    """Which schemes the pairs tell from uniform, and what would make the tables misleading."""
+    """Which schemes differ from uniform on these pairs, and what would make the tables mislead."""
     schemes = [row for row in rows[1:] if row.scheme not in BASELINES]
     clear = [row for row in schemes if row.p_holm < SIGNIFICANT]
     if clear:
@@ -42,8 +42,8 @@ def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[s
     ties = [row.tie_rate for row in rows if row.scheme != "single"]
     if max(ties) - min(ties) > TIE_RATES_DIFFER:
         sentences.append(
-            f"Strict accuracy does not compare here: rewards tie on {percent(min(ties))} % to "
-            f"{percent(max(ties))} % of pairs, and breaking ties alone raises it."
+            f"Strict accuracies are not comparable here: rewards tie on {percent(min(ties))} % to "
+            f"{percent(max(ties))} % of pairs, and breaking ties alone raises them."
         )
     if n_prompts < FEW_PROMPTS:
         sentences.append(f"{n_prompts} prompts are too few to tell schemes apart.")
@@ -59,9 +59,9 @@ def _difference(row: Row) -> str:
 def low_entropy_means(correlations: EntropyCorrelations) -> str:
     """Whether low entropy means crisp or silent on labelled pairs, with the correlations.
 
-    Crisp: rules of low entropy are right more often where they tell two responses apart (the
-    interval of the correlation lies below 0). Silent: they tell fewer apart, and are not. Where
-    they tell as many apart and are right less often, weighing by entropy does harm.
+    Crisp: rules of low entropy are right more often on the pairs that they resolve (the
+    interval of the correlation lies below 0). Silent: they resolve fewer, and are not. Where
+    they resolve as many and are right less often, weighing by entropy does harm.
     """
     right, speaks = correlations.accuracy["resolved"].pearson, correlations.resolving.pearson
     figures = (
@@ -81,11 +81,11 @@ def low_entropy_means(correlations: EntropyCorrelations) -> str:
 
 
 def _correlation(found: Interval) -> str:
-    return "no value (it does not differ)" if math.isnan(found.value) else correlation(found)
+    return "no value (it does not vary)" if math.isnan(found.value) else correlation(found)
 
 
 def support(scheme: str) -> str:
-    """Which scheme the labelled pairs speak for."""
+    """Which scheme the labelled pairs support."""
     return (
         f"The evidence supports {scheme}: the simplest scheme within one standard error of the "
         f"best."

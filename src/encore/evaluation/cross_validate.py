@@ -28,7 +28,7 @@ def choose(
     n_folds: int = N_FOLDS,
     rng: np.random.Generator | int = 0,
 ) -> Weights:
-    """The simplest scheme that labelled pairs do not tell from the best: uniform if in doubt.
+    """The simplest scheme that labelled pairs cannot tell from the best: uniform if in doubt.
 
     Half-credit accuracies of uniform, linear, softmax, inverse_variance, information, agreement
     and bradley_terry (the last by cross-validation over prompts) are compared in this order; the
@@ -42,14 +42,14 @@ def choose(
     calibration : Calibration
         What the label-free schemes weigh by.
     n_folds : int, default 5
-        Splits of the prompts, for what learns from the pairs.
+        Splits of the prompts, for schemes that learn from the pairs.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
     Returns
     -------
     Weights
-        Of scheme ``auto``; its notes say what was chosen and by which figures.
+        Of scheme ``auto``; its notes say what was chosen and on which figures.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def chosen_rewards(
     """Rewards on each split by the scheme that :func:`choose` takes on the others.
 
     *label_free* holds the rewards of the label-free schemes on all pairs, simplest first: their
-    weights look at no label, so they are the same in every split.
+    weights use no labels, so they are the same in every split.
     """
     chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
     halves = {name: _half(*rewards) for name, rewards in label_free.items()}
@@ -138,7 +138,7 @@ def _learned_halves(pairs: PreferencePairs, splits: NDArray[np.int64]) -> dict[s
         try:
             halves[name] = _half(*cross_validated(pairs, scheme(), splits))
         except InputError:
-            continue  # it finds no weight on these pairs
+            continue  # it finds no weights on these pairs
     return halves
 
 

@@ -21,7 +21,7 @@ def fit_dawid_skene(
 
     A rule that rates the two differently votes for one of them; the two are shuffled first, so
     nothing knows which was chosen. It fits the very pairs that it judges and rewards no response
-    alone: a yardstick, not a reward. (With levels as labels of responses it is of no use here:
+    alone: a yardstick, not a reward. (With levels as classes of responses it is of no use here:
     most ratings are the best level, and the classes that it finds are in no order.)
 
     Parameters
@@ -34,14 +34,14 @@ def fit_dawid_skene(
     Returns
     -------
     chosen, rejected : ndarray of float, shape (n_pairs,)
-        Probabilities that sum to 1; one half where no rule tells the two apart.
+        Probabilities that sum to 1; one half where no rule resolves the pair.
 
     Raises
     ------
     MissingExtraError
         If crowd-kit is not installed.
     InputError
-        If no rule tells any pair apart.
+        If no rule resolves any pair.
 
     References
     ----------
@@ -55,10 +55,10 @@ def fit_dawid_skene(
     votes = np.sign(np.nan_to_num(pairs.margins)) * sides[:, None]
     task, worker = np.nonzero(votes)
     if not task.size:
-        raise InputError("no rule tells any pair apart, so there is no vote to aggregate.")
+        raise InputError("no rule resolves any pair, so there are no votes to aggregate.")
     data = pd.DataFrame({"task": task, "worker": worker, "label": votes[task, worker]})
     with warnings.catch_warnings():
-        # crowd-kit 1.4 calls what later versions of pandas will no longer have.
+        # crowd-kit 1.4 calls functions that later versions of pandas will drop.
         warnings.simplefilter("ignore")
         found = crowd.DawidSkene(n_iter=_N_STEPS).fit_predict_proba(data)
     first = np.full(pairs.n_pairs, 0.5)

@@ -46,7 +46,7 @@ class EntropyCorrelation(Record):
 
     Intervals resample prompts with the rules held fixed: they say how sure the correlation of
     *these* rules is, not of rules in general. Noise pulls a correlation towards 0, and resampling
-    does so again: near 1 and -1 the interval lies too far inside, and covers less than it says.
+    does so again: near 1 and -1 the interval lies too far inside, and covers less than stated.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def correlation_columns(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EntropyCorrelations(Record):
-    """What rating entropy goes with over the rules.
+    """What rating entropy correlates with over the rules.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def entropy_correlations(
 
 
 def resolved_share(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of pairs told apart, from summed (win, tie, 1)."""
+    """The share of pairs resolved, from summed (win, tie, 1)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(1 - sums[..., 1] / sums[..., 2])
 
@@ -199,7 +199,7 @@ def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float
         )
         scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
         value = np.clip((x * y).sum(axis=-1) / scale, -1.0, 1.0)
-    # Below this nothing varies but the rounding.
+    # Below this only rounding varies.
     return np.where(enough & (scale > 1e-12), value, np.nan)
 
 

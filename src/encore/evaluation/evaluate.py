@@ -87,9 +87,9 @@ class Evaluation(Record):
 
     @property
     def table(self) -> list[tuple[str, ...]]:
-        """A row a subset under *columns*, in percent; then RewardBench's Safety, if present.
+        """One row per subset under *columns*, in percent; then RewardBench's Safety, if present.
 
-        Where there is one subset only, it stands for all.
+        A single subset has no row of its own: it is all of the pairs.
         """
         subsets = self.subsets if len(self.subsets) > 1 else {}
         rows: list[tuple[str, ...]] = [
@@ -138,8 +138,8 @@ def evaluate(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout; or, without *reward*, a file of rewards of pairs, such as
-        :func:`~encore.score` writes.
+        In the pairs layout; or, without *reward*, a file of rewards of pairs, as written by
+        :func:`~encore.score`.
     reward : Reward, Weights or path, optional
         What to evaluate, such as a ``weights.json``.
     rng : numpy.random.Generator or int, default 0
@@ -148,7 +148,7 @@ def evaluate(
     Raises
     ------
     MismatchError
-        If pairs and reward are of different rules.
+        If pairs and reward have different rules.
     InputError
         If the pairs are unusable, or no pair has a known reward.
 

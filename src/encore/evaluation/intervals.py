@@ -1,4 +1,4 @@
-"""Intervals and p-values that respect prompts: pairs of one prompt are not independent."""
+"""Intervals and p-values by prompt: pairs of the same prompt are not independent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from encore.ratings import Ids
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 2_000
-FEW_PROMPTS = 30  # a bootstrap of fewer reads too sure
+FEW_PROMPTS = 30  # a bootstrap of fewer is overconfident
 N_FLIPS = 9_999
 _MAX_ENUMERATED = 12
 _MAX_ELEMENTS = 1 << 23  # of the largest array of flips: 64 MB
 _STREAM = 1 << 23  # draws of one random stream, 8 MB of counts; another size draws differently
 _CACHED = 1 << 19  # of these, how many are drawn at once
-# The largest products that OpenBLAS (0.3.31) leaves to the thread that asks: rows times depth times
+# The largest products that OpenBLAS (0.3.31) leaves to the calling thread: rows times depth times
 # columns, and rows times depth where there is one column.
 _PRODUCT, _SINGLE = (1 << 19) - 1, 9_000
 _TILE_ROWS, _TILE_COLUMNS = 128, 60
@@ -46,10 +46,10 @@ class Interval(Record):
 
 
 class ClusterBootstrap:
-    """Resamples prompts with replacement, the same draws for everything that is asked.
+    """Resamples prompts with replacement, with the same draws for every statistic.
 
     Because draws are shared, differences between two statistics are paired. They depend on the seed
-    alone: threads share out blocks of resamples, and each block has a random stream of its own.
+    alone: threads divide up blocks of resamples, and each block has its own random stream.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class ClusterBootstrap:
         self._starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
         self.n_prompts = len(self._starts)
         self.n_resamples = n_resamples
-        # One seed, so that draws can be made again instead of kept.
+        # One seed, so that draws can be repeated instead of kept.
         self._seed = int(rng.integers(2**63))
 
     def totals(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,7 +91,7 @@ class ClusterBootstrap:
     def sums_of(self, tables: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
         """The same for several tables, which see the same draws.
 
-        A table has the same sums, to the last bit, whatever is asked beside it.
+        A table has the same sums, to the last bit, whatever other tables are given.
         """
         exact, in_float32, others = zip(*map(self._by_precision, tables), strict=True)
         distinct, where = _distinct(np.concatenate(in_float32, axis=1))
@@ -109,8 +109,8 @@ class ClusterBootstrap:
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float64]]:
         """Which columns float32 resamples without rounding, their totals, and those of the others.
 
-        Verdicts and counts are multiples of one half, and so are their sums. Of those float32 holds
-        every one up to 2 ** 23.
+        Verdicts and counts are multiples of one half, and so are their sums. float32 holds
+        every one of those up to 2 ** 23.
         """
         total = self.totals(rows)
         halves = 2 * total
@@ -153,9 +153,9 @@ def _multinomial(n: int, n_rows: int, rng: np.random.Generator) -> NDArray[np.ui
     """How often each of n is met in n draws with replacement, shape (n_rows, n).
 
     Independent Poisson counts are multinomial once their total is known. So these are Poisson
-    counts of a mean a little below 1, drawn anew where the total exceeds n, and what it lacks is
-    drawn one by one: a third of the time of n draws. (A count above 255 has a chance below
-    n / 256!.)
+    counts of a mean a little below 1, redrawn where the total exceeds n, and what it lacks is
+    drawn one by one: this takes a third of the time of n draws. (A count above 255 has a chance
+    below n / 256!.)
     """
     counts, lacking = np.empty((n_rows, n), dtype=np.uint8), np.full(n_rows, -1)
     while (again := lacking < 0).any():
@@ -167,7 +167,7 @@ def _multinomial(n: int, n_rows: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _poisson(mean: float, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Poisson counts of a mean below 1, each by one random byte where that will do.
+    """Poisson counts of a mean below 1, each from one random byte where that suffices.
 
     Count k has ``256 P(k)`` of the bytes, rounded down; bytes that are left over draw among what
     was rounded off.
@@ -187,7 +187,7 @@ def _poisson(mean: float, shape: tuple[int, int], rng: np.random.Generator) -> N
 
 
 def _distinct(columns: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Each column once, as tables share which pairs are known; and which of them each was."""
+    """Each column once, as tables share which pairs are known; and where each of them went."""
     index: dict[bytes, int] = {}
     where = [index.setdefault(column.tobytes(), len(index)) for column in columns.T]
     first = np.unique(where, return_index=True)[1]
@@ -195,9 +195,9 @@ def _distinct(columns: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def _product(times: NDArray[np.uint8], part: NDArray[Any]) -> NDArray[Any]:
-    """``times @ part`` in tiles, each too small for BLAS to share it out among its own threads.
+    """``times @ part`` in tiles, each too small for BLAS to split among its own threads.
 
-    Over so long a product these wait for each other hundreds of times; where another process has
+    Over so long a product these wait for each other hundreds of times; if another process occupies
     one of the cores, that takes longer than the product.
     """
     product = np.zeros((len(times), part.shape[1]), part.dtype)
@@ -265,7 +265,7 @@ def sign_flip_p_values(
     for up to 12 prompts that differ; otherwise 9,999 are drawn and
     :math:`p = (1 + \#\{|T^*| \ge |T|\}) / (1 + 9999)`. Of m prompts whose sums are of one size, a
     binomial count of m keeps its sign, so what costs is the number of sizes. A column has the same
-    p-value whatever is asked beside it; equal columns have equal ones.
+    p-value whatever other columns are given; equal columns have equal ones.
 
     Parameters
     ----------

@@ -30,13 +30,13 @@ class Row(Record):
     separation : float
         See :func:`encore.evaluation.separation`; the mean where several rewards are averaged.
     difference : Interval
-        Half-credit accuracy less that of uniform, on pairs that both know.
+        Half-credit accuracy less that of uniform, on pairs for which both are known.
     p_value, p_holm : float
-        Of that difference, by sign flips over prompts; adjusted for the number of schemes.
+        P-value of that difference, by sign flips over prompts; adjusted for the number of schemes.
     n_unknown : int
         Pairs left out because the reward is unknown.
     best_of : Interval or None
-        RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs are of it.
+        RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs come from it.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
     """

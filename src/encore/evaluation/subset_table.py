@@ -68,7 +68,7 @@ def subset_table(
     """Lay a comparison out as the paper lays out its table: methods by subset and Safety.
 
     Where the pairs hold subsets of RewardBench's Safety section, the score over them is that of
-    the section, with RewardBench's own counts, and the paper's published figures stand below;
+    the section, with RewardBench's own counts, and the paper's published figures follow;
     for RewardBench 2 it is the mean best of n. Otherwise it is the accuracy on all pairs.
     """
     if ties not in CONVENTIONS:
@@ -165,7 +165,7 @@ def _name(row: Row) -> str:
 def _singles(
     rules: Sequence[RuleAccuracy], subsets: list[str], scores: tuple[str, ...]
 ) -> list[tuple[str, ...]]:
-    """A row a rule, on its own."""
+    """One row per rule, on its own."""
     score, ties, *others = scores
     rows = []
     for rule in rules:
@@ -189,7 +189,7 @@ def _safety(subsets: Mapping[str, Mapping[str, float]], ties: str) -> float:
 
 
 def _csv(table: SubsetTable) -> str:
-    # What is undefined is an empty cell: a column of numbers stays one.
+    # An undefined cell is empty, so that a column of numbers stays one.
     rows = [["" if cell == UNDEFINED else cell for cell in row] for row in table.rows]
     return csv_text(table.columns, rows)
 

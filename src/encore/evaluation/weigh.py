@@ -1,4 +1,4 @@
-"""Weights from a calibration, by any scheme; here, since ``auto`` may compare schemes on pairs."""
+"""Weights from a calibration, by any scheme; here because ``auto`` may compare schemes on pairs."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def weigh(
     Parameters
     ----------
     calibration : Calibration or path
-        Of the ratings.
+        The calibration, or its file.
     scheme : str, scheme, mapping of str to float, or path
         The name of a scheme (a key of ``encore.weights.SCHEMES`` or ``LEARNED``), a scheme such
         as ``Linear(strength=2)``, weights by hand, or a JSON file of them.
     pairs : PreferencePairs, frame or path, optional
-        Labelled pairs, for what learns from them, and for ``auto``.
+        Labelled pairs, for schemes that learn from them, and for ``auto``.
     **options
-        Of a scheme that is named, such as ``strength=2``.
+        Options of a scheme given by name, such as ``strength=2``.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def weigh(
     UnknownNameError
         If no scheme has this name.
     InputError
-        If the scheme has no such option, needs pairs or looks at none, or leaves no rule a weight.
+        If the scheme has no such option, lacks pairs or has no use for them, or weighs no rule.
     MismatchError
         If the pairs were rated under other rules.
 
@@ -83,7 +83,7 @@ def weigh(
     learned = isinstance(made, tuple(LEARNED.values()))
     if pairs is not None and not learned:
         names = ", ".join([*LEARNED, "auto"])
-        raise InputError(f"pairs go with {names}; {_name(scheme)} looks at no labels.")
+        raise InputError(f"pairs go with {names}; {_name(scheme)} uses no labels.")
     if pairs is None and learned:
         raise InputError(f"{_name(scheme)} learns from labelled pairs: give pairs.")
     weights: Weights = made(as_pairs(pairs, calibration.rules) if learned else calibration)

@@ -47,7 +47,7 @@ def to_arrow(data: Any, source: str) -> pa.Table:
 
 
 def _is_frame(data: Any) -> bool:
-    """Whether *data* names its columns in ``columns``; an Arrow table holds the columns there."""
+    """Whether *data* names its columns in ``columns``; an Arrow table's are the columns."""
     return hasattr(data, "columns") and not isinstance(data, pa.Table)
 
 
@@ -206,7 +206,7 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
     digest = stated.get(RULES_DIGEST, rules.digest)
     if digest != rules.digest:
         raise MismatchError(
-            f"{source} was made with rules (digest {digest[:12]}…) that differ from these (digest "
+            f"{source} was made with other rules (digest {digest[:12]}…) than these (digest "
             f"{rules.digest[:12]}…). Give the rules that it was made with, or weights for them."
         )
 

@@ -40,7 +40,7 @@ _ID_COLUMNS = ("id", "prompt_id", "response_id")
 _CSV_BLOCK_BYTES = 32 << 20
 _NO_ROWS = "no rows; expected at least one response."
 
-# Given the columns that there are, those to read, and whether each holds numbers.
+# From the columns present, those to read, and whether each holds numbers.
 Choose = Callable[[list[str]], dict[str, bool]]
 _Reader = Callable[[Path, Choose, int], Iterator[pa.Table]]
 
@@ -129,7 +129,7 @@ def arrow_batches(
 ) -> Iterator[pa.Table]:
     """Stream a file's ids and ratings as Arrow tables.
 
-    With them come the columns *also*, where they are there, and *keep*, which must be.
+    The columns *also* are included where present; the columns *keep* must be present.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def arrow_batches(
     source = str(path)
 
     def choose(names: list[str]) -> dict[str, bool]:
-        """Ids and ratings; the prompt's text only where it stands for the id."""
+        """Ids and ratings; the prompt's text only where it serves as the id."""
         if absent := [name for name in keep if name not in names]:
             raise RatingsError(
                 f"no column {', '.join(map(repr, absent))} to keep; found {names[:20]}.",
@@ -167,9 +167,9 @@ def table_batches(
     Raises
     ------
     InputError
-        If the file's name ends in nothing that ENCORE reads.
+        If ENCORE does not read files of this ending.
     RatingsError
-        If it is broken, a column stands twice, or a cell of numbers is not one.
+        If it is broken, a column is duplicated, or a cell that should be a number is not.
     """
     source = str(path)
     reader = _READERS.get(Path(path).suffix.lower())
@@ -241,7 +241,7 @@ def _unreadable(path: Path, error: Exception) -> RatingsError:
 
 
 def _check_parquet(path: Path, rules: Rulebook) -> None:
-    with path.open("rb"):  # a missing or unreadable file is named by the system's error
+    with path.open("rb"):  # the system's own error names a missing or unreadable file
         pass
     try:
         schema = pq.read_schema(path)

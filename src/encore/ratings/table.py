@@ -80,7 +80,7 @@ class RatingsTable(Record):
         0 for a rating, 1, 2, … for the same response rated again. Repeats estimate the spread and
         are not counted elsewhere.
     scale : LevelScale, RangeScale or list of levels, optional
-        Of a list of ids.
+        The scale, if the rules are a list of ids.
     spread : array_like of float, shape (n_rows, n_rules), optional
         Entropy (nats) of the rater's own distribution for each rating; NaN where it gave none.
     origin : Origin

@@ -1,4 +1,4 @@
-"""Tables in files: the ending says the format, and no cell of a CSV runs in a spreadsheet."""
+"""Writing tables: the ending decides the format, and no cell of a CSV runs in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ENDINGS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 FORMATS = tuple(dict.fromkeys(_ENDINGS.values()))
 """What a table can be written as."""
-# What a spreadsheet takes for a formula, and such text with apostrophes before it.
+# What a spreadsheet takes for a formula, with or without apostrophes before it.
 FORMULA = r"'*[=+\-@\t\r]"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -29,7 +29,7 @@ _Write = Callable[["pa.Table"], None]
 
 
 def table_format(out: StrPath, said: str | None = None) -> str:
-    """The format of a table, by the file's ending; what has none holds *said*, or JSON Lines.
+    """A table's format by the file's ending; a stream has none, and gets *said* or JSON Lines.
 
     Raises
     ------
@@ -42,14 +42,14 @@ def table_format(out: StrPath, said: str | None = None) -> str:
     ('csv', 'jsonl', 'parquet')
     """
     if said is not None and said not in FORMATS:
-        raise InputError(f"no table is written as {said!r}. Known: {', '.join(FORMATS)}.")
+        raise InputError(f"unknown table format {said!r}. Known: {', '.join(FORMATS)}.")
     ending = _ENDINGS.get(Path(out).suffix.lower())
     if ending is None and is_stream(out):
         return said or "jsonl"
     if ending is None:
-        raise InputError(f"{out}: a table's name ends in {', '.join(_ENDINGS)}; name it so.")
+        raise InputError(f"{out}: unknown ending; expected one of {', '.join(_ENDINGS)}.")
     if said not in (None, ending):
-        raise InputError(f"{out}: the ending says {ending}, not {said}; change one of them.")
+        raise InputError(f"{out}: the ending means {ending}, not {said}; change one of them.")
     return ending
 
 
@@ -59,16 +59,16 @@ def open_table(
 ) -> Iterator[_Write]:
     """Give a function that writes Arrow tables of the same columns to *out*, one after another.
 
-    The file appears when the block ends well; see :func:`encore.files.atomic_write`.
+    The file appears when the block ends without an error; see :func:`encore.files.atomic_write`.
 
     Parameters
     ----------
     out : path-like
         A ``.parquet``, ``.csv`` or ``.jsonl`` file; or a stream, see :func:`table_format`.
     format : {"parquet", "csv", "jsonl"}, optional
-        Of a stream.
+        The format of a stream.
     metadata : mapping of str to str, optional
-        What Parquet, and no other format, says of the table.
+        What a Parquet file states about the table; other formats cannot.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def open_table(
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    r"""Rows as CSV that is safe to open in a spreadsheet; what is undefined is empty.
+    r"""Rows as CSV that is safe to open in a spreadsheet; undefined values are empty.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def plain(cell: str) -> str:
-    """The text that a cell of a CSV stands for: the apostrophe before a formula is no part of it.
+    """The text of a CSV cell, without the apostrophe that guards a formula.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def _cell(value: Any) -> Any:
 
 def _csv_rows(file: TextIO) -> Callable[[Iterable[Iterable[Any]]], None]:
     class Lines:
-        """The writer quotes cells with a line break of the kind that it ends lines with."""
+        """It quotes cells that hold a character of its line terminator; this then shortens that."""
 
         def write(self, row: str) -> None:
             file.write(f"{row[:-2]}\n")

@@ -26,13 +26,13 @@ def compose(
     unrated, the reward is unknown.
 
     Leaving a rule out is not neutral: without a harsh rule the same response gets a higher reward.
-    If what makes a rule's rater fail depends on the response, set *max_missing* to 0 in training.
+    If a rater's failures depend on the response, set *max_missing* to 0 in training.
 
     Parameters
     ----------
     ratings : array_like, frame, path, RatingsTable
         Ratings of shape (n_responses, n_rules), or with a column per rule. Pairs count as two
-        responses a row, chosen first.
+        responses per row, chosen first.
     weights : Weights
         Their rules name the columns and hold the scales.
     max_missing : float, default 0.2
@@ -41,12 +41,12 @@ def compose(
     Returns
     -------
     ndarray of float64, shape (n_responses,)
-        In [0, 1]; NaN where unknown, never 0 for that.
+        In [0, 1]; NaN where unknown, never 0.
 
     Raises
     ------
     MismatchError
-        If the ratings are of other rules.
+        If the ratings are of different rules.
     InputError
         If the ratings or *max_missing* are unusable.
 
@@ -66,7 +66,7 @@ def compose(
 
 
 def check_max_missing(max_missing: float) -> None:
-    """Refuse a share that means nothing."""
+    """Refuse a share outside [0, 1)."""
     if not 0 <= max_missing < 1:
         raise InputError(f"max_missing is {max_missing}; expected 0 or more and less than 1.")
 
@@ -87,7 +87,7 @@ def _compose(
 def _weighted_sum(columns: NDArray[Any], shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Σ_k shares_k columns_k, in rule order.
 
-    A matrix product would round a row's sum by where the row stands in its batch; so a response
+    A matrix product would round a row's sum by the row's place in its batch; this way a response
     has one reward, to the last bit, however it is batched.
     """
     total = np.zeros(len(columns))

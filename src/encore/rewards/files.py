@@ -35,7 +35,7 @@ def save_rewards(
     out : path-like
         The ``.parquet``, ``.csv`` or ``.jsonl`` file.
     format : {"parquet", "csv", "jsonl"}, optional
-        Of a stream; see :func:`encore.ratings.write.table_format`.
+        The format of a stream; see :func:`encore.ratings.write.table_format`.
     """
     import pyarrow as pa
 
@@ -48,7 +48,7 @@ def save_rewards(
 
 
 def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
-    """Rewards that anything else gave to the same pairs, found by the pairs' ids.
+    """Rewards that something else gave to the same pairs, matched by the pairs' ids.
 
     Parameters
     ----------
@@ -66,16 +66,16 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If the file's name ends in nothing that is read.
+        If files of this ending are not read.
     RatingsError
-        If a column is absent, a reward is not a number, an id is duplicate, or no id is a pair's.
+        If a column is absent, a reward is not a number, an id is duplicated, or no id is a pair's.
     """
     found = read_rewards(path)
     rows = {name: row for row, name in enumerate(found.ids)}
     places = np.array([rows.get(name, -1) for name in pairs.ids])
     if (places < 0).all():
         raise RatingsError(
-            f"no id is one of the pairs'; the first here are {list(rows)[:3]}, of the pairs "
+            f"no id is one of the pairs'; the first here are {list(rows)[:3]}, those of the pairs "
             f"{list(pairs.ids[:3])}.",
             source=str(path),
         )
@@ -93,7 +93,7 @@ class PairRewards(Record):
     values : ndarray of float64, shape (n_pairs, 2)
         Of the chosen and the rejected response; NaN where unknown.
     prompts, subsets : Ids
-        The pairs' prompts (each its own where none is named) and subsets (``all``).
+        The pairs' prompts (each its own where none are named) and subsets (``all``).
     """
 
     ids: Sequence[str]
@@ -103,14 +103,14 @@ class PairRewards(Record):
 
 
 def read_rewards(path: StrPath) -> PairRewards:
-    """Read rewards of pairs; of a pair that is there with repeats, the first.
+    """Read rewards of pairs; where a pair has repeats, the first.
 
     Raises
     ------
     InputError
-        If the file's name ends in nothing that is read.
+        If files of this ending are not read.
     RatingsError
-        If a column is absent, a reward is not a number, or an id is duplicate.
+        If a column is absent, a reward is not a number, or an id is duplicated.
     """
     table = _read(path)
     first: dict[str, int] = {}
@@ -129,7 +129,7 @@ def read_rewards(path: StrPath) -> PairRewards:
 
 
 def _read(path: StrPath) -> Any:
-    """What tells pairs apart, as text, and the rewards."""
+    """What identifies pairs, as text, and the rewards."""
     import pyarrow as pa
 
     from encore.ratings.files import table_batches

@@ -82,11 +82,11 @@ class Reward(Record):
         except DocumentError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise DocumentError(f"{path}: a broken reward ({error!r}). Make it again.") from error
+            raise DocumentError(f"{path}: a broken reward ({error!r}). Save it again.") from error
 
 
 def as_reward(reward: Reward | Weights | StrPath) -> Reward:
-    """A reward from itself, from weights, or from a file of either.
+    """A reward from a reward, from weights, or from a file of either.
 
     Raises
     ------

@@ -79,8 +79,8 @@ def check_rules(rules: Rulebook) -> tuple[RuleFinding, ...]:
     polarity: a rule and its opposite are one rule stated twice. A rule is double-barrelled if it
     joins demands (``and/or``, a semicolon, a second verb, a list of three): a rater that finds one
     met and the other broken has no level to give. A rule has no polarity if it names a topic, asks
-    a question or describes, so that nothing says which end of the scale is good. These are signs
-    in the wording, not proofs: read the rule and decide.
+    a question or describes, so that nothing says which end of the scale is good. These are signs in
+    the wording, not proofs: read the rule and decide.
 
     Parameters
     ----------

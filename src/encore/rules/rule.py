@@ -79,9 +79,7 @@ class Rule:
                 f"of a ratings table. Choose another name."
             )
         if not isinstance(self.text, str) or not self.text.strip():
-            raise InputError(
-                f"rule {self.id!r}: the text is empty; say what the rater is to judge."
-            )
+            raise InputError(f"rule {self.id!r}: the text is empty; say what to judge.")
         try:
             object.__setattr__(self, "scale", scale_of(self.scale))
         except InputError as error:

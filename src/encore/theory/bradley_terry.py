@@ -1,4 +1,4 @@
-"""The weights that Bradley-Terry training ends at: in closed form, and fitted to pairs."""
+"""The weights that Bradley-Terry training converges to: in closed form, and fitted to pairs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from encore.theory.normal import cumulative
 from encore.weights import fit_bradley_terry
 
 _RIDGE = 1e-6
-# The trapezoid rule on a bell is exact far beyond its step: its error here is below 1e-13 as long
-# as the reward's margin has a standard deviation below 12.
+# The trapezoid rule on a bell is far more exact than its step suggests: its error here is below
+# 1e-13 as long as the reward's margin has a standard deviation below 12.
 _GRID = np.linspace(-10, 10, 401)
 _BELL = np.exp(-(_GRID**2) / 2) / np.exp(-(_GRID**2) / 2).sum()
 
@@ -73,12 +73,12 @@ def gaussian_gradient(
     .. math:: -\mathbb{E}[\sigma(-t) d] = \mathbb{E}[\sigma'(t)] \Sigma w
        - \mathbb{E}[\sigma(-t)] \mu, \qquad t = w \cdot d \sim N(w \cdot \mu, w^\top \Sigma w)
 
-    by Stein's lemma; what is left are integrals over one number, taken by the trapezoid rule.
+    by Stein's lemma; what is left are one-dimensional integrals, taken by the trapezoid rule.
 
     Parameters
     ----------
     weights, mean : array_like of float, shape (n_rules,)
-        Where, and the mean margins.
+        Where to take the gradient, and the mean margins.
     covariance : array_like of float, shape (n_rules, n_rules)
         Symmetric and positive definite.
 
@@ -149,7 +149,7 @@ def fitted_optimum(margins: NDArray[np.float64]) -> NDArray[np.float64]:
     """The weights under which these pairs are most likely, of any sign.
 
     :func:`encore.weights.fit_bradley_terry` with a ridge of 1e-6 on the sum over all pairs, which
-    is no penalty but makes the answer one number where the pairs do not: a rule that never
+    is negligible but makes the answer unique where the pairs do not: a rule that never
     resolves a pair gets 0. Where some weights rank every pair right the likelihood has no
     maximum, and the ridge alone keeps them finite.
 
@@ -182,7 +182,7 @@ def fitted_optimum(margins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def checked_margins(margins: ArrayLike) -> NDArray[np.float64]:
-    """These margins as an array, if they are (n_pairs, n_rules), some, and all finite."""
+    """These margins as an array, if they are (n_pairs, n_rules), not empty, and all finite."""
     margins = np.asarray(margins, dtype=np.float64)
     if margins.ndim != 2 or not margins.size or not np.isfinite(margins).all():
         raise InputError(
@@ -202,7 +202,7 @@ def _one_per_rule(weights: ArrayLike, mean: NDArray[np.float64]) -> NDArray[np.f
 def _gaussian(
     mean: ArrayLike, covariance: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as arrays, if they belong together and make a Gaussian."""
+    """Both as arrays, if their shapes agree and they define a Gaussian."""
     mean = np.asarray(mean, dtype=np.float64)
     covariance = np.asarray(covariance, dtype=np.float64)
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape:

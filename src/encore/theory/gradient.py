@@ -26,7 +26,7 @@ def expected_gradient(weights: ArrayLike, margins: ArrayLike) -> NDArray[np.floa
     Parameters
     ----------
     weights : array_like of float, shape (n_rules,)
-        Where.
+        Where to take the gradient.
     margins : array_like of float, shape (n_pairs, n_rules)
         Chosen less rejected; finite.
 
@@ -64,7 +64,7 @@ class Descent(Record):
     Parameters
     ----------
     weights : ndarray of float, shape (n_steps + 1, n_rules)
-        From 0 on.
+        Starting from 0.
     gradients : ndarray of float, shape (n_steps, n_rules)
         The gradient before each step.
     """
@@ -107,7 +107,7 @@ def gradient_descent(margins: ArrayLike, *, n_steps: int = 100, rate: float = 1.
 
     Examples
     --------
-    One rule is always right, the other right and wrong alike: all of the gradient is the first's.
+    One rule is always right, the other half of the time: all of the gradient is the first's.
 
     >>> gradient_descent([[1, 1], [1, -1]], n_steps=2).shares.tolist()
     [[1.0, 0.0], [1.0, 0.0]]

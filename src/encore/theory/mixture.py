@@ -25,8 +25,8 @@ class Mixture(Record):
     .. math:: c_k \sim N(\mu^c_k, \sigma_k^2), \qquad r_k \sim N(\mu^r_k, \sigma_k^2)
 
     A response's latent value becomes a rating as the scale makes it: clipped to the ends of a
-    range, or moved to the nearest level. The two responses of a pair err independently. What is
-    said of one rule is exact: nothing is sampled. It comes from the normal distribution function
+    range, or moved to the nearest level. The two responses of a pair err independently. Figures
+    for one rule are exact: nothing is sampled. It comes from the normal distribution function
     and, for the inside of a range, quadrature to the last digits.
 
     Parameters
@@ -36,9 +36,9 @@ class Mixture(Record):
     noise : array_like of float, shape (n_rules,)
         Standard deviations, above 0.
     scale : LevelScale or RangeScale
-        Of every rule.
+        The scale of every rule.
     correlation : float, default 0
-        Of the noise of any two rules on one response, from 0 to below 1.
+        That of the noise of any two rules on one response, from 0 to below 1.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Mixture(Record):
         return Rulebook.from_ids((f"rule {k + 1}" for k in range(len(self.noise))), self.scale)
 
     def simulate(self, n_pairs: int, rng: np.random.Generator | int) -> PreferencePairs:
-        """Draw labelled pairs, every one to a prompt of its own.
+        """Draw labelled pairs, each to a prompt of its own.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Mixture(Record):
 
     @cached_array
     def level_probabilities(self) -> NDArray[np.float64]:
-        """Of a chosen and of a rejected response: shape (2, n_rules, n_levels), worst first."""
+        """For a chosen and a rejected response: shape (2, n_rules, n_levels), worst first."""
         if isinstance(self.scale, LevelScale):
             unit = self.scale.unit(self.scale.levels)
             borders = (unit[1:] + unit[:-1]) / 2
@@ -164,10 +164,10 @@ class Mixture(Record):
 
     @cached_array
     def unlabelled_variance(self) -> NDArray[np.float64]:
-        """Variance of the unit margin of two responses that nobody has told apart.
+        """Variance of the unit margin of two responses in random order.
 
-        ``margin_variance + margin_mean ** 2``: in either order the mean is 0. It is what
-        :attr:`encore.Calibration.margin_variance` estimates, for a calibration has no labels.
+        ``margin_variance + margin_mean ** 2``: the mean is 0. It is what
+        :attr:`encore.Calibration.margin_variance` estimates, since a calibration has no labels.
         """
         return self.margin_variance + self.margin_mean**2
 

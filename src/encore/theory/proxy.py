@@ -19,7 +19,7 @@ from encore.theory.bradley_terry import fitted_optimum
 from encore.theory.mixture import Mixture
 
 NEAR = 0.9
-"""Pearson correlation with the Bradley-Terry weights from which a stand-in is called near."""
+"""Pearson correlation with the Bradley-Terry weights at which a stand-in is called near."""
 
 _REACHES = (6.0, 4.0, 3.0, 2.0, 1.0, 0.5)
 _TIE = 1e-9  # rewards closer than this are tied, as in evaluation
@@ -114,7 +114,7 @@ class Study(Record):
 
     @cached_property
     def sentence(self) -> str:
-        """Where 1 - H is nearly the Bradley-Terry weight and where it is turned around."""
+        """Where 1 - H is nearly the Bradley-Terry weight and where it is reversed."""
         ends = [100 * setting.ends for setting in self.settings]
         entropy, variance = (
             [setting.pearson[name] for setting in self.settings]
@@ -167,16 +167,16 @@ def saturation_grid() -> tuple[Mixture, ...]:
 def study_stand_ins(
     mixtures: Iterable[Mixture], *, rng: np.random.Generator | int, n_pairs: int = 20_000
 ) -> Study:
-    """Compare what needs no fit with weights fitted to simulated, discretised margins.
+    """Compare weights that need no fit with ones fitted to simulated, discretised margins.
 
     Parameters
     ----------
     mixtures : iterable of Mixture
-        At least one. Those with as many rules see the same noise, drawn once.
+        At least one. Those with the same number of rules see the same noise.
     rng : numpy.random.Generator or int
         The source of randomness.
     n_pairs : int
-        Pairs per mixture. The weights' standard errors fall with its root.
+        Pairs per mixture. The weights' standard errors fall with its square root.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     a, b = x - x.mean(), y - y.mean()
-    # Below this nothing varies but the rounding.
+    # Below this only rounding varies.
     still = np.abs(a).max() <= 1e-12 * np.abs(x).max() or np.abs(b).max() <= 1e-12 * np.abs(y).max()
     if len(x) < 3 or still:
         return math.nan

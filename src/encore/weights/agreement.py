@@ -56,7 +56,7 @@ class Agreement:
                 "the rules' margins do not say what the rules agree on: no two agree, or they "
                 "split evenly. Calibrate on more prompts, or use another scheme."
             )
-        # The fit is exact to about 1e-14: less than this is a rule that shares nothing.
+        # The fit is exact to about 1e-14: a rule with less than this shares nothing.
         loadings[np.abs(loadings) < 1e-12] = 0.0
         notes = tuple(
             f"rule {rule_id!r} runs against the others (loading {loading:.3f}) and gets 0"

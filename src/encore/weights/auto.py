@@ -1,4 +1,4 @@
-"""The scheme that the ratings themselves speak for, where they speak clearly; else uniform."""
+"""The scheme that the ratings themselves clearly favour, or uniform if there is none."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CHOICES: dict[str, WeightingScheme] = {
     "information": Information(),
     "agreement": Agreement(),
 }
-"""What is chosen from, the simplest first."""
+"""The schemes to choose from, simplest first."""
 
 MARGIN = 0.07
-"""How much closer than the simplest scheme another must follow what the rules share.
+"""How much more closely than the simplest scheme another must follow what the rules share.
 
-Measured: with less, schemes are chosen that lose to uniform by more than a standard error (joining
-five levels to two and three); see the ablation of ``docs/explanation/evidence.md``.
+Measured: with less, schemes are chosen that lose to uniform by more than a standard error (merging
+five levels into two and three); see the ablation of ``docs/explanation/evidence.md``.
 """
 
 
@@ -75,7 +75,7 @@ class Auto:
         told = ", ".join(f"{name} {value:.2f}" for name, value in follows.items())
         why = (
             f"auto chose {chosen}: the simplest of those within {MARGIN} of the best in following "
-            f"what the rules share ({told}); no labels were looked at"
+            f"what the rules share ({told}); no labels were used"
         )
         notes = (why, *found[chosen].notes)
         return weights_by(self, "auto", calibration, found[chosen].values, notes)

@@ -1,4 +1,4 @@
-"""Schemes to compare with: all rules alike, at random, or one alone."""
+"""Schemes to compare with: all rules equally, at random, or one alone."""
 
 from __future__ import annotations
 

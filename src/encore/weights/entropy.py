@@ -1,4 +1,4 @@
-"""The two schemes of the paper and its summary page: weights that fall as rating entropy rises."""
+"""Weights that fall as rating entropy rises: the paper's scheme and its summary page's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from encore.weights.weights import Weights
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    r"""One less normalised rating entropy: ``(1 - H / ln n_levels) ** strength``. The default.
+    r"""One minus normalised rating entropy: ``(1 - H / ln n_levels) ** strength``. The default.
 
     .. math:: w_k = (1 - H_k / \ln L_k)^s
 
@@ -26,10 +26,10 @@ class Linear:
     Parameters
     ----------
     strength : float, default 1
-        0 is uniform, 1 the summary page's form; higher sharpens.
+        0 is uniform, 1 the summary page's form; higher is sharper.
     estimator : {"plugin", "miller_madow"}
-        Of the entropy; the paper's is the plug-in. Miller-Madow matters when calibration sets
-        are small or rules differ in coverage.
+        Estimate of the entropy; the paper's is the plug-in. Miller-Madow matters when calibration
+        sets are small or rules differ in coverage.
 
     References
     ----------
@@ -65,14 +65,14 @@ class Softmax:
 
     Favours the same rules as ``linear``, more gently: at the paper's temperature of 2 the
     weights of five-level rules lie between 0.45 and 1. Entropy is not normalised, as in the
-    paper, so a rule with more levels can scatter more and is weighed down more.
+    paper, so a rule with more levels can scatter more and gets less weight.
 
     Parameters
     ----------
     temperature : float, default 2
         In nats; higher is closer to uniform.
     estimator : {"plugin", "miller_madow"}
-        Of the entropy; the paper's is the plug-in.
+        Estimate of the entropy; the paper's is the plug-in.
 
     References
     ----------

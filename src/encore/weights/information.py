@@ -18,10 +18,10 @@ class Information:
     S is the mean within-rating spread in nats: the entropy of the rater's own distribution for
     one rating, from token probabilities or from the same response rated again. High entropy can
     come from responses that differ or from a rater that wavers; this tells them apart. A constant
-    rule gets 0, a confused one little. It favours rules that repeat themselves: a rater that is
-    consistently wrong is not found out, nor is a silent rule whose few ratings are sure.
+    rule gets 0, a confused one little. It favours consistent rules: a rater that is
+    consistently wrong is not detected, nor is a silent rule whose few ratings are sure.
 
-    From two ratings a response the spread still reads low, so the share reads high.
+    From two ratings per response the spread still reads low, so the share reads high.
 
     Examples
     --------

@@ -85,8 +85,8 @@ def fit_bradley_terry(
 def _gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Σ w x xᵀ over rows, in blocks.
 
-    BLAS would share one long product out among threads that wait for each other, which takes far
-    longer than the product where another process has one of the cores.
+    BLAS would split one long product among threads that wait for each other, which takes far
+    longer than the product if another process occupies one of the cores.
     """
     total = np.zeros((rows.shape[1], rows.shape[1]))
     for start in range(0, len(rows), _BLOCK_ROWS):
@@ -101,7 +101,7 @@ def _descend(
     step: NDArray[np.float64],
     lowest: float,
 ) -> NDArray[np.float64] | None:
-    """Halve the Newton step until it improves: one that is cut off at *lowest* need not.
+    """Halve the Newton step until it improves: one that is cut off at *lowest* may not.
 
     None if nothing improves, which is the optimum to the last bit.
     """
@@ -122,7 +122,7 @@ def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
 class BradleyTerry:
     """The weights under which the human choices are most likely.
 
-    The learned linear baseline: the strongest where there are labels, and of no use without.
+    The learned linear baseline: the strongest where there are labels, and unusable without them.
     Coefficients are held at 0 or above, so that no rule can count against a response that follows
     it. Pairs in which a rule is unrated are left out. Its accuracy on the pairs that it was fitted
     to means nothing: ``encore compare`` cross-validates by prompt.
@@ -164,6 +164,6 @@ class BradleyTerry:
             )
         held = [rule_id for rule_id, w in zip(pairs.rules.ids, values, strict=True) if w == 0]
         notes = (
-            (f"held at 0, for they do not speak for the chosen response: {held}",) if held else ()
+            (f"held at 0 because they do not favour the chosen response: {held}",) if held else ()
         )
         return Weights(pairs.rules, values, "bradley_terry", options_of(self), "", notes)

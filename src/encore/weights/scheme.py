@@ -1,4 +1,4 @@
-"""What a weighting scheme is, and what they share."""
+"""What a weighting scheme is, and what all of them share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WeightingScheme(Protocol):
         Raises
         ------
         InputError
-            If the calibration does not hold what the scheme needs, or leaves no rule a weight.
+            If the calibration does not hold what the scheme needs, or no rule gets a weight.
         """
         ...
 
@@ -37,7 +37,7 @@ class LearnedScheme(Protocol):
         Raises
         ------
         InputError
-            If the pairs leave no rule a weight.
+            If no rule gets a weight.
         """
         ...
 
@@ -58,7 +58,7 @@ def weights_by(
     """
     if np.isfinite(values).all() and values.sum() <= 0:
         raise InputError(
-            f"scheme {name!r} gives every rule of this calibration the weight 0. See what "
+            f"scheme {name!r} gives every rule of this calibration a weight of 0. See what "
             f"`encore diagnose` says, or use another scheme."
         )
     return Weights(calibration.rules, values, name, options_of(scheme), calibration.digest, notes)
@@ -72,7 +72,7 @@ def options_of(scheme: object) -> dict[str, Any]:
 def known(values: NDArray[np.float64], calibration: Calibration, why: str) -> NDArray[np.float64]:
     """These values, or an error that names the rules for which they are unknown (NaN).
 
-    An unknown number is not a weight of 0: someone has to decide.
+    An unknown number is not a weight of 0: that is for the user to decide.
     """
     unknown = np.isnan(values)
     if unknown.any():

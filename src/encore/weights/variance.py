@@ -20,7 +20,7 @@ class InverseVariance:
 
     With x in [0, 1] and each prompt counted once. Under Bradley-Terry with independent Gaussian
     margins of equal mean this is the best weighting; entropy is the paper's proxy for it. It
-    favours rules that seldom speak even more than ``linear`` does: a rule that resolves one pair
+    favours rules that rarely speak even more than ``linear`` does: a rule that resolves one pair
     in a hundred has a tiny variance. A rule that never resolves a pair gets 0, since its weight
     could change no ranking.
 

@@ -35,11 +35,11 @@ class Weights(Record):
     values : array_like of float, shape (n_rules,)
         Raw weights as the scheme defines them: finite, not negative, not all zero.
     scheme : str
-        What made them; ``"by_hand"`` for numbers that a person gave.
+        What made them; ``"by_hand"`` for weights that a person gave.
     options : mapping
         The scheme's options.
     calibration_digest : str
-        What they were made from; empty if from nothing.
+        The calibration that they were made from; empty if there was none.
     notes : tuple of str
         What a user should know, such as rules that got nothing and why.
 
@@ -73,7 +73,7 @@ class Weights(Record):
             if not np.isfinite(value) or value < 0:
                 raise InputError(
                     f"rule {rule_id!r}: weight {value:g} is not a finite number of 0 or more. "
-                    f"For a rule that counts against, turn its scale round (worst > best)."
+                    f"If the rule counts against a response, reverse its scale (worst > best)."
                 )
         if values.max() > _LARGEST:
             raise InputError(
@@ -121,7 +121,7 @@ class Weights(Record):
         Raises
         ------
         UnknownNameError
-            If a name is no rule's.
+            If a name is not a rule's id.
         InputError
             If a rule has no weight (0 leaves it out), or a weight is unusable.
         """
@@ -147,7 +147,7 @@ class Weights(Record):
         return html_table(f"weights: {self.scheme}", columns, rows, notes, text=("",))
 
     def save(self, path: StrPath) -> None:
-        """Write ``weights.json``, atomically; numbers come back to the last bit."""
+        """Write ``weights.json``, atomically; numbers round-trip exactly."""
         write_document(path, KIND, VERSION, self.to_dict())
 
     @classmethod
@@ -206,7 +206,7 @@ class Weights(Record):
         if rules_digest != weights.rules.digest or not np.allclose(shares, weights.shares):
             raise DocumentError(
                 f"{source}: rules or weights were changed by hand. Weigh again; weights by hand "
-                f"are a file of their own, for `encore weigh --scheme FILE`."
+                f"go in a file of their own, for `encore weigh --scheme FILE`."
             )
         return weights
 

@@ -40,7 +40,7 @@ class Benchmark:
     Parameters
     ----------
     name : str
-        What it is asked for by.
+        What users call it.
     hub, split, revision : str
         The Hugging Face dataset, its split, and the commit that is read.
     sha256 : str
@@ -48,7 +48,7 @@ class Benchmark:
     counts : mapping of str to int
         Its subsets, and the rows of each.
     n_responses : int
-        Responses of a row: 2 make a pair; of more the first is chosen, a best of n.
+        Responses per row: 2 make a pair; more make a best of n, of which the first is chosen.
 
     Examples
     --------
@@ -143,7 +143,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def benchmark_pairs(pairs: PreferencePairs, benchmark: Benchmark) -> PreferencePairs:
-    """The pairs of a benchmark's subsets alone.
+    """Only the pairs of a benchmark's subsets.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def benchmark_pairs(pairs: PreferencePairs, benchmark: Benchmark) -> PreferenceP
             f"{pairs.ratings.origin.source}: no pair is of the subsets {list(benchmark.counts)}. "
             f"Is there a column 'subset'?"
         )
-    # The names of what is left alone: every name is a column of the table.
+    # Only the names of what is left: every name becomes a column of the table.
     ours = Ids.of([name for name, keep in zip(names, kept, strict=True) if keep])
     return replace(pairs.take(kept), subsets=ours)
 
@@ -188,23 +188,23 @@ def write_texts(
         The ``.parquet``, ``.csv`` or ``.jsonl`` file to write. Parquet says which benchmark and
         which source it was made from.
     format : {"parquet", "csv", "jsonl"}, optional
-        Of a stream; see :func:`encore.ratings.write.table_format`.
+        The format of a stream; see :func:`encore.ratings.write.table_format`.
 
     Returns
     -------
     dict of str to int
-        The rows by subset, to be told by :meth:`Benchmark.deviation`.
+        The rows by subset, for :meth:`Benchmark.deviation`.
 
     Raises
     ------
     InputError
-        If the source cannot be read, is the benchmark's own and not whole, or is *out*; or if
+        If the source cannot be read, is the benchmark's own and incomplete, or is *out*; or if
         the ending of *out* is unknown.
     RatingsError
-        If a column is missing, a cell has the wrong type, an id is duplicated, or no row
+        If a column is missing, a cell is not of its kind, an id is duplicated, or no row
         is of the benchmark's subsets.
     MissingExtraError
-        If the hub is to be read without the extra.
+        If the hub is to be read and the extra is not installed.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _source(benchmark: Benchmark, source: StrPath | None) -> Texts:
-    from encore.raters import Texts  # a third of what importing encore.evaluate would cost
+    from encore.raters import Texts  # a third of what importing encore.evaluation would cost
 
     if source is None:
         return Texts(benchmark.hub, benchmark.split, revision=benchmark.revision)
@@ -285,7 +285,7 @@ def _table(benchmark: Benchmark, texts: Texts) -> pa.Table:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the source, and its place, for errors."""
+    """One row of the source, and where it is, for errors."""
 
     source: str
     number: int
@@ -352,7 +352,7 @@ class _Row:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self.error(f"not Unicode text: {error.reason}.", column) from error
+            raise self.error(f"not valid Unicode: {error.reason}.", column) from error
         return value
 
     def _cell(self, column: str) -> Any:

@@ -1,4 +1,4 @@
-"""The paper's published figures, shown beside what was measured here and marked as published."""
+"""What the paper published, to set beside what was measured here; marked as published."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def safety_score(accuracy_by_subset: Mapping[str, NDArray[np.float64]]) -> NDArr
 
     .. math:: \sum_s a_s n_s \big/ \sum_s n_s
 
-    Over the section's subsets that are present, as RewardBench does; others are left aside.
+    Over the section's subsets that are present, as RewardBench does; others are ignored.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def section_score(verdicts: Outcomes, subsets: Ids, convention: str = "strict") 
     verdicts : Outcomes
         Of each pair; those with an unknown reward are left out.
     subsets : Ids
-        The subset of each pair. Pairs of other sections are left aside.
+        The subset of each pair. Pairs of other sections are ignored.
     convention : str, default "strict"
-        What a tie counts as, see ``CONVENTIONS``; RewardBench 1 has it wrong: ``strict``.
+        What a tie counts as, see ``CONVENTIONS``; RewardBench 1 counts it as wrong: ``strict``.
 
     Returns
     -------
     float
-        In [0, 1]; NaN if no subset of the section is present, where RewardBench says 0, or if
+        In [0, 1]; NaN if no subset of the section is present, where RewardBench gives 0, or if
         one that is has no accuracy.
 
     Raises
@@ -123,7 +123,7 @@ def best_of_n(verdicts: Outcomes, items: ArrayLike) -> NDArray[np.float64]:
     ----------
     verdicts : Outcomes
         Of each pair of a chosen and one rejected response. Verdicts averaged over several
-        rewards do not tell who was at the top: average the scores of each reward instead.
+        rewards do not tell which was at the top: average the scores of each reward instead.
     items : array_like of int, shape (n_pairs,)
         The item of each pair, from 0.
 
@@ -136,7 +136,7 @@ def best_of_n(verdicts: Outcomes, items: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If the items are not one whole number from 0 a pair, or a verdict is a fraction.
+        If the items are not one whole number from 0 per pair, or a verdict is a fraction.
 
     References
     ----------
