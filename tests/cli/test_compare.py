@@ -155,7 +155,7 @@ def test_pairs_made_with_other_rules_are_refused_by_their_digest(run: Run, folde
     text = examples.rules_path().read_text().replace("levels = [1, 2, 3, 4, 5]", "levels = [1, 5]")
     (folder / "rules.toml").write_text(text)
     said = refused(run("compare", examples.ratings_path(), "--rules", "rules.toml"))
-    assert "was made with rules (digest " in said
+    assert "was made with other rules (digest " in said
 
 
 def test_an_error_of_the_calibration_set_names_that_file(run: Run, folder: Path) -> None:

@@ -23,7 +23,10 @@ def test_shares_are_weights_over_their_sum() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0, -0.1], "rule 'b': weight -0.1 is not a finite number of 0 or more. .* reverse its scale"),
+        (
+            [1.0, -0.1],
+            "rule 'b': weight -0.1 is not a finite number of 0 or more. .* reverse its scale",
+        ),
         ([float("nan"), 1.0], "rule 'a': weight nan"),
         ([1.0, float("inf")], "rule 'b': weight inf"),
         ([0.0, 0.0], "all weights are zero"),
