@@ -30,7 +30,7 @@ def refused(result: Result) -> str:
 def test_accuracy_is_said_by_subset_under_every_convention(run: Run) -> None:
     result = run("evaluate", "pairs.csv", "--weights", "weights.json")
     assert result.exit_code == 0
-    few = "Note: fewer than 30 prompts, so intervals too narrow: donotanswer, chat.\n"
+    few = "Note: fewer than 30 prompts, so these intervals are too narrow: donotanswer, chat.\n"
     assert result.stderr == few
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.split()}
     # Won, won, tied, lost: strict 2/4, half 2.5/4, resolved 2/3, and 1/4 tied.
@@ -76,7 +76,7 @@ def test_pairs_of_an_unknown_reward_are_left_out_and_said(run: Run, folder: Path
     path = folder / "pairs.csv"
     path.write_text(path.read_text().replace("d,s,chat,2,5", "d,s,chat,,5"))
     result = run("evaluate", "pairs.csv", "--weights", "weights.json", "--json")
-    assert result.stderr.splitlines()[0] == "Note: 1 pair left out: a reward is unknown."
+    assert result.stderr.splitlines()[0] == "Note: 1 pair left out because a reward is unknown."
     found = json.loads(result.stdout)
     assert (found["n_unknown"], found["overall"]["n_pairs"]) == (1, 3)
 

@@ -147,7 +147,7 @@ def test_a_run_that_stops_says_how_to_go_on_and_writes_only_if_told_to(
     assert result.exit_code == 1
     assert result.stderr == (
         "0 of 12 answers are in encore-store.sqlite; no file was written.\n"
-        "Go on with the same command:\n"
+        "Resume with the same command:\n"
         "  encore rate 'my texts.csv' --rater openai:m\n"
         "Error: the budget of 0 requests is spent.\n"
     )

@@ -70,7 +70,10 @@ def test_a_reward_that_is_not_known_is_null_and_said(run: Run, folder: Path) -> 
     (folder / "ratings.csv").write_text("harm,privacy\n5,5\n,5\n5,\n,\n")
     result = scored(run)
     assert result.stdout == "out.parquet: 4 rewards in 4 rows\n"
-    assert result.stderr == "Note: 3 rewards unknown (null in the file): too much is unrated.\n"
+    assert (
+        result.stderr
+        == "Note: 3 rewards unknown (null in the file), because too much is unrated.\n"
+    )
     # Without harm 3/4 of the weight is gone, without privacy 1/4: both more than 0.2.
     assert written(result) == {"reward": [1.0, None, None, None]}
 
@@ -80,7 +83,9 @@ def test_a_larger_share_may_be_missing_on_request(run: Run, folder: Path) -> Non
     # 1/4 may be absent: the third row is worth what harm alone says, (4 - 1) / 4.
     result = scored(run, "ratings.csv", "--max-missing", "0.25")
     assert written(result) == {"reward": [13 / 16, None, 3 / 4]}
-    assert result.stderr == "Note: 1 reward unknown (null in the file): too much is unrated.\n"
+    assert (
+        result.stderr == "Note: 1 reward unknown (null in the file), because too much is unrated.\n"
+    )
 
 
 def test_a_reward_file_brings_its_own_share_that_may_be_missing(run: Run, folder: Path) -> None:
@@ -113,7 +118,9 @@ def test_json_holds_the_counts(run: Run, folder: Path) -> None:
         "n_rewards": 2,
         "n_unknown": 1,
     }
-    assert result.stderr == "Note: 1 reward unknown (null in the file): too much is unrated.\n"
+    assert (
+        result.stderr == "Note: 1 reward unknown (null in the file), because too much is unrated.\n"
+    )
 
 
 def test_the_file_states_what_it_is(run: Run) -> None:

@@ -194,7 +194,7 @@ def test_ctrl_c_stores_what_is_in_flight_and_says_how_to_go_on(data: Path, tmp_p
         n_asked = len(endpoint.asked)
         assert code == 130
         assert f"{n_asked} of {N_CELLS} answers are in encore-store.sqlite; no file" in said
-        assert "Go on with the same command:\n  encore rate texts.jsonl --rules" in said
+        assert "Resume with the same command:\n  encore rate texts.jsonl --rules" in said
         assert len(stored(tmp_path / "encore-store.sqlite")) == n_asked
         assert not (tmp_path / "out.parquet").exists() and "Traceback" not in said
         endpoint.seconds = 0.005

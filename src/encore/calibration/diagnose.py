@@ -101,7 +101,7 @@ def diagnose(calibration: Calibration | StrPath) -> Diagnosis:
     Parameters
     ----------
     calibration : Calibration or path
-        Of any rater; no labels are needed.
+        One of any rater; no labels are needed.
 
     Returns
     -------

@@ -61,7 +61,7 @@ def premise(calibration: Calibration) -> Premise:
     Parameters
     ----------
     calibration : Calibration
-        Of any rater.
+        One of any rater.
 
     Returns
     -------

@@ -91,7 +91,7 @@ def select_rules(calibration: Calibration, k: int) -> Selection:
     Parameters
     ----------
     calibration : Calibration
-        Of ratings under the whole catalogue, with at least two responses to a prompt.
+        From ratings under the whole catalogue, with at least two responses to a prompt.
     k : int
         How many rules.
 

@@ -30,11 +30,13 @@ from encore.rules import Rulebook
     "--write-texts",
     "texts_out",
     type=Writes(table=True),
-    help="Only write the benchmark's texts, for `encore rate` with all its options.",
+    help="Only write the benchmark's texts, to be rated by `encore rate` with all its options.",
 )
-@click.option("--rater", type=ReadsRater(), help="Rate the benchmark first: as of `encore rate`.")
-@click.option("--base-url", help="Of the rater's endpoint.")
-@click.option("--key-env", default="OPENAI_API_KEY", help="Where the endpoint's key is.")
+@click.option("--rater", type=ReadsRater(), help="Rate the benchmark first; see `encore rate`.")
+@click.option("--base-url", help="URL of the rater's endpoint.")
+@click.option(
+    "--key-env", default="OPENAI_API_KEY", help="Environment variable with the endpoint's key."
+)
 @store_option("Where the rater's answers are kept.")
 @output("Keep the rater's ratings in this file.", required=False, table=True)
 @comparing_options

@@ -42,21 +42,23 @@ def comparing_options(command: _F) -> _F:
             type=click.IntRange(2),
             default=5,
             show_default=True,
-            help="Of the learned schemes.",
+            help="Splits that cross-validate the learned schemes.",
         ),
         click.option(
             "--rewards",
             type=ReadsReward(),
             multiple=True,
-            help="Another reward of the same pairs: id, chosen.reward, rejected.reward.",
+            help="Another reward for the same pairs: id, chosen.reward, rejected.reward.",
         ),
         click.option(
-            "--dawid-skene", is_flag=True, help="Also the rules as a crowd (extra baselines)."
+            "--dawid-skene",
+            is_flag=True,
+            help="Also fit Dawid and Skene's model (extra baselines).",
         ),
         click.option(
             "--ties",
             type=click.Choice(list(CONVENTIONS)),
-            help="What a tie counts as in tables by subset.  [default: half; a benchmark's own]",
+            help="How ties count in tables by subset.  [default: half; a benchmark's own]",
         ),
         click.option(
             "--format",
@@ -64,7 +66,7 @@ def comparing_options(command: _F) -> _F:
             type=click.Choice(["text", "json", *FORMS]),
             default="text",
             show_default=True,
-            help="Of the output; csv, latex and markdown hold the table by subset alone.",
+            help="Format of the output; csv, latex and markdown hold only the table by subset.",
         ),
         seed_option(),
         json_option(),

@@ -39,11 +39,12 @@ def evaluate(pairs: Path, weights: Path | None, seed: int, as_json: bool) -> Non
         reward = None if weights is None else Reward.load(weights)
         evaluation = evaluate_reward(pairs, reward, rng=seed)
     if evaluation.n_unknown:
-        note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out: a reward is unknown.")
+        note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out because a reward is unknown.")
     note_uneven(evaluation.n_uneven)
     few = [n for n, found in evaluation.subsets.items() if found.n_prompts < FEW_PROMPTS]
     if few:
-        note(f"Note: fewer than {FEW_PROMPTS} prompts, so intervals too narrow: {', '.join(few)}.")
+        names = ", ".join(few)
+        note(f"Note: fewer than {FEW_PROMPTS} prompts, so these intervals are too narrow: {names}.")
     if as_json:
         return print_json(evaluation.to_dict())
     show(evaluation_table(evaluation))

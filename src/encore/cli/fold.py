@@ -41,7 +41,7 @@ _EXACT = 1e-5
     type=click.IntRange(2),
     default=1000,
     show_default=True,
-    help="Responses of --check that are scored.",
+    help="How many responses of --check to score.",
 )
 @on_device
 @json_option()

@@ -39,7 +39,7 @@ class Verbs(click.Group):
     """Turns a library error into one line and exit code 1. The only place that does."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs, along the road that the data take."""
+        """The verbs, in the order in which data pass through them."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -38,10 +38,10 @@ _Price = tuple[float, float]
     help="USD per million tokens in and out, to show the cost.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be asked and cost; ask nothing.")
-@click.option("--partial", is_flag=True, help="Write what is rated even if the run ends early.")
-@click.option("--retry-unrated", is_flag=True, help="Ask again what gave no rating before.")
+@click.option("--partial", is_flag=True, help="Write what is rated even if the run stops early.")
+@click.option("--retry-unrated", is_flag=True, help="Ask again where there was no rating before.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first rows of DATA.")
-@click.option("--split", help="Of a dataset.")
+@click.option("--split", help="Split of a dataset.")
 @json_option()
 def rate(
     data: str,
@@ -100,7 +100,7 @@ def rules_of(source: str | None, chosen: Chosen) -> Rulebook:
 
 
 def rate_job(job: Job, price: _Price | None = None, partial_out: Path | None = None) -> None:
-    """Run a job with a progress bar; if it ends early, say how to go on."""
+    """Run a job with a progress bar; if it stops early, say how to resume."""
     try:
         _run(job, price)
     except (StoppedError, KeyboardInterrupt) as reason:
@@ -127,11 +127,11 @@ def _told(now: Progress, price: _Price | None) -> str:
 
 
 def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
-    """Say how to go on; what is rated is in the store."""
+    """Say how to resume; what is rated is in the store."""
     stored, command = job.count_stored(), shlex.join(["encore", *sys.argv[1:]])
     kept = f"{stored} of {job.n_wanted} answers are in {job.store.path}"
     kept += f", and {written} holds them." if written else "; no file was written."
-    note(kept, "Go on with the same command:", f"  {command}")
+    note(kept, "Resume with the same command:", f"  {command}")
     if isinstance(reason, KeyboardInterrupt):
         raise click.exceptions.Exit(130)
     raise reason

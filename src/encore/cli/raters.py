@@ -28,26 +28,32 @@ _JUDGE = (
         type=click.Choice(["auto", "probabilities", "text"]),
         default="auto",
         show_default=True,
-        help="What ratings are read from; auto: token probabilities where the endpoint gives them.",
+        help="Where ratings are read; auto: token probabilities if the endpoint returns them.",
     ),
     click.option(
         "--n-samples",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Answers per rule; their scatter is the spread.",
+        help="Answers per rule; the spread comes from how they differ.",
     ),
     click.option(
-        "--temperature", type=click.FloatRange(0), help="Of answers.  [default: 0; 1 for samples]"
+        "--temperature",
+        type=click.FloatRange(0),
+        help="Of the judge.  [default: 0; 1 for several samples]",
     ),
     click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first sample."
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Seed of the first sample.",
     ),
     click.option("--batch-rules", is_flag=True, help="Ask all rules in one call."),
     click.option(
         "--prefill/--no-prefill",
         default=None,
-        help="Begin the judge's answer for it (vLLM, SGLang, llama.cpp).  [default: if local]",
+        help="Start the judge's answer for it (vLLM, SGLang, llama.cpp).  [default: if local]",
     ),
     click.option(
         "--max-input-tokens",
@@ -57,7 +63,7 @@ _JUDGE = (
     click.option(
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
     ),
-    click.option("--extra", metavar="JSON", help="More for the body of each request."),
+    click.option("--extra", metavar="JSON", help="More fields for each request's body."),
 )
 _LIMITS = (
     click.option(
@@ -79,13 +85,15 @@ _LIMITS = (
         type=click.IntRange(1),
         default=6,
         show_default=True,
-        help="Requests for one answer before it is given up.",
+        help="Requests for one answer before giving up.",
     ),
-    click.option("--max-requests", type=click.IntRange(0), help="Budget of this run."),
-    click.option("--max-tokens", type=click.IntRange(0), help="Budget of this run, in and out."),
+    click.option("--max-requests", type=click.IntRange(0), help="Most requests in this run."),
+    click.option(
+        "--max-tokens", type=click.IntRange(0), help="Most tokens in this run, prompts and answers."
+    ),
 )
 _ENDPOINT = (
-    click.option("--base-url", help="Of the endpoint, up to and with /v1."),
+    click.option("--base-url", help="URL of the endpoint, up to and including /v1."),
     click.option(
         "--key-env",
         default="OPENAI_API_KEY",

@@ -109,7 +109,7 @@ def check(name: str, strict: bool, as_json: bool) -> None:
     type=click.IntRange(10),
     default=1000,
     show_default=True,
-    help="Responses that are scored.",
+    help="How many responses to score.",
 )
 @output("The rules.toml to write.")
 @on_device

@@ -52,7 +52,7 @@ def score(
         )
     if scored.n_unknown:
         unknown = counted(scored.n_unknown, "reward")
-        note(f"Note: {unknown} unknown (null in the file): too much is unrated.")
+        note(f"Note: {unknown} unknown (null in the file), because too much is unrated.")
     if as_json:
         return print_json({"out": str(out), **asdict(scored)})
     rewards, rows = counted(scored.n_rewards, "reward"), counted(scored.n_rows, "row")

@@ -27,12 +27,12 @@ from encore.rules import Rulebook
 @click.option(
     "--ratings",
     type=Reads(streams=True),
-    help="Choose by these: a ratings file, or a calibration.json, under the rules of NAME.",
+    help="Choose by a ratings file or a calibration.json, under the rules of NAME.",
 )
 @click.option(
     "--data",
     type=ReadsNamed(folders=True, streams=True),
-    help="Or let the judge --rater choose, on texts as `encore rate` takes.",
+    help="Or let a judge (--rater) choose, on texts as for `encore rate`.",
 )
 @format_option
 @click.option(
@@ -40,7 +40,7 @@ from encore.rules import Rulebook
     type=click.IntRange(1),
     default=50,
     show_default=True,
-    help="Responses of --data that the judge looks at.",
+    help="How many responses of --data to show the judge.",
 )
 @output("The rules.toml to write.")
 @rater_options(required=False)

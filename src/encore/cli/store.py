@@ -101,13 +101,13 @@ def _tables(store: Store) -> Iterator[pa.Table]:
 @store.command(cls=Verb)
 @click.argument("file", type=_STORE)
 @click.option(
-    "--rules", "rules_source", type=ReadsNamed(), help="Remove answers under every rule but these."
+    "--rules", "rules_source", type=ReadsNamed(), help="Remove answers under all other rules."
 )
 @click.option(
     "--older-than", type=click.FloatRange(0), metavar="DAYS", help="Remove older answers."
 )
 @click.option("--unrated", is_flag=True, help="Remove answers that gave no rating.")
-@click.option("--dry-run", is_flag=True, help="Only say how many.")
+@click.option("--dry-run", is_flag=True, help="Only print how many.")
 @json_option()
 def gc(
     file: Path,
@@ -117,7 +117,7 @@ def gc(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Remove answers from the store FILE that no run will want, and give the room back.
+    """Remove answers from the store FILE that no run will need, and free their space.
 
     \b
     Example:

@@ -30,7 +30,11 @@ _LEGEND = """\
 @verb()
 @click.option("--detail", is_flag=True, help="Also print every rule of every setting.")
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="For the simulated pairs."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the simulated pairs.",
 )
 @json_option()
 def theory(detail: bool, seed: int, as_json: bool) -> None:

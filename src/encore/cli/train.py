@@ -27,14 +27,14 @@ from encore.raters.train import METHODS, POOLINGS
     "--backbone",
     type=ReadsNamed(folders=True),
     required=True,
-    help="A model: a folder, of the hub, minilm.",
+    help="A model: a folder, a name on the hub, or minilm.",
 )
 @click.option(
     "-o",
     "--out",
     type=WritesFolder(),
     required=True,
-    help="The folder to write; for a gate, the file.",
+    help="The folder to write; for a gate, a file.",
 )
 @rules_option(required=False)
 @click.option(
@@ -48,12 +48,12 @@ from encore.raters.train import METHODS, POOLINGS
     type=click.Choice(list(METHODS)),
     default="ridge",
     show_default=True,
-    help="How: see below.",
+    help="How to train; see below.",
 )
 @click.option(
     "--tune",
     type=click.Choice(["heads", "lora", "full"]),
-    help="What of the model is trained.  [default: full for finetune, heads for the others]",
+    help="Which part of the model to train.  [default: full for finetune, heads for the others]",
 )
 @click.option("--layers", type=click.IntRange(1), help="Only the first layers of the backbone.")
 @click.option(

@@ -22,16 +22,16 @@ _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by
 @verb()
 @click.argument("calibration", type=Reads())
 @click.option("--scheme", type=ReadsNamed(), default="linear", show_default=True, help=_SCHEME_HELP)
-@click.option("--strength", type=float, help="Of linear: 0 is uniform, 1 the source.  [default: 1]")
-@click.option("--temperature", type=float, help="Of softmax, in nats.  [default: 2]")
-@click.option("--estimator", type=click.Choice(ESTIMATORS), help="Of linear and softmax.")
-@click.option("--rule", help="Of single: the rule's id.")
-@click.option("--seed", type=click.IntRange(0), help="Of random.")
-@click.option("--ridge", type=float, help="Of bradley_terry: the penalty.  [default: 1]")
+@click.option("--strength", type=float, help="For linear: 0 is uniform, 1 is 1 - H.  [default: 1]")
+@click.option("--temperature", type=float, help="For softmax, in nats.  [default: 2]")
+@click.option("--estimator", type=click.Choice(ESTIMATORS), help="For linear and softmax.")
+@click.option("--rule", help="For single: the rule's id.")
+@click.option("--seed", type=click.IntRange(0), help="For random.")
+@click.option("--ridge", type=float, help="For bradley_terry: the penalty.  [default: 1]")
 @click.option(
     "--pairs",
     type=Reads(streams=True),
-    help="Of bradley_terry and auto: labelled pairs to learn from.",
+    help="For bradley_terry and auto: labelled pairs to learn from.",
 )
 @format_option
 @output("The weights.json to write; without it they are only printed.", required=False)

@@ -31,7 +31,7 @@ def save_rewards(
     ids : sequence of str
         The pairs.
     rewards : ndarray of float64, shape (n_pairs, 2)
-        Of the chosen and the rejected response; NaN, where unknown, is null in the file.
+        Rewards of the chosen and the rejected response; NaN, where unknown, is null in the file.
     out : path-like
         The ``.parquet``, ``.csv`` or ``.jsonl`` file.
     format : {"parquet", "csv", "jsonl"}, optional
@@ -91,7 +91,7 @@ class PairRewards(Record):
     ids : sequence of str
         The pairs.
     values : ndarray of float64, shape (n_pairs, 2)
-        Of the chosen and the rejected response; NaN where unknown.
+        Rewards of the chosen and the rejected response; NaN where unknown.
     prompts, subsets : Ids
         The pairs' prompts (each its own where none are named) and subsets (``all``).
     """

@@ -186,7 +186,7 @@ class Rulebook:
         return html_table(f"{len(self)} rules", columns, rows, text=columns)
 
     def position(self, rule_id: str) -> int:
-        """Where a rule stands in the order.
+        """A rule's position in the order.
 
         Raises
         ------

@@ -42,7 +42,7 @@ def safety_score(accuracy_by_subset: Mapping[str, NDArray[np.float64]]) -> NDArr
     Returns
     -------
     ndarray of float
-        Of that shape; NaN if none of the section's subsets is present.
+        The scores, of that shape; NaN if none of the section's subsets is present.
 
     References
     ----------
