@@ -193,3 +193,21 @@ def test_a_name_that_is_unknown_carries_the_known_ones(model: Path, rated: Path)
 def test_an_option_that_does_not_exist_is_a_type_error(model: Path, rated: Path) -> None:
     with pytest.raises(TypeError, match="devise"):
         encore.train(rated, RULES, backbone=model, out="out", devise="cuda")  # type: ignore[call-arg]
+
+
+def test_no_file_that_is_read_is_written_over(model: Path, pairs: Path, tmp_path: Path) -> None:
+    before = pairs.read_bytes()
+    link = tmp_path / "link.csv"
+    link.symlink_to(pairs)
+    inside = model / "states.npy"
+    for option, path in (("held_out", pairs), ("held_out", link), ("states", inside)):
+        with pytest.raises(InputError, match="is an input"):
+            encore.train(
+                pairs,
+                backbone=model,
+                out=tmp_path / "out",
+                method="bradley-terry",
+                **{option: path},  # type: ignore[arg-type]
+            )
+    assert pairs.read_bytes() == before and not inside.exists()
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from encore.errors import InputError, UnknownNameError
-from encore.files import StrPath
+from encore.files import StrPath, refuse_overwrite
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.model.backbone import Backbone
 from encore.heads.model.bundled import open_checkpoint
@@ -148,6 +148,9 @@ def train(
     }
     _check_options(method, tune, given)
     _check_places(Path(out), states, held_out)
+    for written in (states, held_out):
+        if written is not None:
+            refuse_overwrite(written, ratings, texts, rules, backbone)
     checkpoint = _shaped(open_checkpoint(backbone), layers, pooling)
     if method == "bradley-terry":
         data = preference_data(ratings)
