@@ -8,7 +8,9 @@ from functools import cached_property, wraps
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from encore.errors import InputError
 
 Array = TypeVar("Array", bound=NDArray[Any])
 _MOST_SHOWN = 60  # characters of a field in a repr
@@ -19,6 +21,41 @@ def read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArray[np.float64]:
+    """Numbers as float64, with NaN where an array is masked.
+
+    Raises
+    ------
+    InputError
+        If they are not all numbers: complex ones, dates, text and None are not.
+
+    Examples
+    --------
+    >>> as_floats(np.ma.array([1, 2], mask=[False, True]), "weights").tolist()
+    [1.0, nan]
+    """
+    try:
+        array = np.ma.array(values) if _has_mask(values) else np.asarray(values)
+    except (ValueError, TypeError) as error:  # rows of unequal length
+        raise InputError(f"{what} are not a table of numbers: {error}.") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{what} are of type {array.dtype}; expected numbers, with NaN where {otherwise}."
+        )
+    with np.errstate(over="ignore"):  # a long double may be infinite as a double
+        numbers = array.astype(np.float64, copy=False)
+    if isinstance(numbers, np.ma.MaskedArray):
+        return np.asarray(numbers.filled(np.nan))
+    return np.asarray(numbers)
+
+
+def _has_mask(values: Any) -> bool:
+    """Whether an array is masked, or a list holds one that is: NumPy would drop the mask."""
+    if isinstance(values, list | tuple):
+        return any(map(_has_mask, values))
+    return isinstance(values, np.ma.MaskedArray)
 
 
 class cached_array(cached_property[Array]):

@@ -56,10 +56,15 @@ def _prompt_runs(table: RatingsTable) -> tuple[NDArray[np.int64], list[Any]]:
 
 
 def _hashes(names: list[Any]) -> NDArray[np.uint64]:
-    """A 64-bit hash of each prompt, the same on every machine."""
+    """A 64-bit hash of each prompt, the same on every machine; 1 and "1" have different ones."""
     from hashlib import blake2b
 
-    digests = [blake2b(str(name).encode(), digest_size=8).digest() for name in names]
+    def hashed(name: Any) -> bytes:
+        is_text = isinstance(name, str)
+        data = (name if is_text else repr(name)).encode("utf-8", "surrogatepass")
+        return blake2b(data, digest_size=8, person=b"" if is_text else b"not text").digest()
+
+    digests = [hashed(name) for name in names]
     return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record
+from encore.arrays import Record, as_floats
 from encore.errors import InputError
+from encore.ratings.origin import SIDES
 
 TIE_TOLERANCE = 1e-9
-"""Rewards in [0, 1] closer than this are tied.
+"""Rewards closer than this share of the spread of all rewards are tied.
 
 Summing up to 10,000 shares of ratings errs by less than 1e-11. Without a tolerance, over a third
 of the true ties of five-level ratings become wins or losses by rounding alone.
 """
+_ROUNDING = 1e-13  # of a sum of numbers of one sign, as a share of the sum: 450 times the smallest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +53,10 @@ class Outcomes(Record):
 
 
 def outcomes(chosen: ArrayLike, rejected: ArrayLike) -> Outcomes:
-    """Compare rewards pair by pair, with ``TIE_TOLERANCE``.
+    """Compare rewards pair by pair, on whatever scale they are.
+
+    Rewards are tied if they differ by less than ``TIE_TOLERANCE`` of the interquartile range of all
+    of them, which a few wild ones do not move, or by no more than rounding makes of their size.
 
     Parameters
     ----------
@@ -61,22 +66,35 @@ def outcomes(chosen: ArrayLike, rejected: ArrayLike) -> Outcomes:
     Raises
     ------
     InputError
-        If the two differ in shape.
+        If the two differ in shape, or a reward is infinite.
 
     Examples
     --------
     >>> outcomes([0.9, 0.1 + 0.2, 0.5], [0.1, 0.3, float("nan")]).tie.tolist()
     [0.0, 1.0, nan]
     """
-    chosen = np.asarray(chosen, dtype=np.float64)
-    rejected = np.asarray(rejected, dtype=np.float64)
-    if chosen.shape != rejected.shape:
-        raise InputError(f"{chosen.shape} chosen rewards for {rejected.shape} rejected.")
-    difference = chosen - rejected
+    both = _scaled(chosen, rejected)
+    difference = both[0] - both[1]
     unknown = np.isnan(difference)
-    win = np.where(unknown, np.nan, difference > TIE_TOLERANCE)
-    tie = np.where(unknown, np.nan, np.abs(difference) <= TIE_TOLERANCE)
+    known = both[:, ~unknown]
+    spread = np.subtract(*np.quantile(known, [0.75, 0.25])) if known.size else 0.0
+    tolerance = np.maximum(TIE_TOLERANCE * spread, _ROUNDING * np.abs(both).max(axis=0))
+    win = np.where(unknown, np.nan, difference > tolerance)
+    tie = np.where(unknown, np.nan, np.abs(difference) <= tolerance)
     return Outcomes(win, tie)
+
+
+def _scaled(chosen: ArrayLike, rejected: ArrayLike) -> NDArray[np.float64]:
+    """Both sides of the pairs, divided by a power of 2 so that sums and squares are finite."""
+    given = zip(SIDES, (chosen, rejected), strict=True)
+    sides = [as_floats(side, f"{name} rewards") for name, side in given]
+    if sides[0].shape != sides[1].shape:
+        raise InputError(f"{sides[0].shape} chosen rewards for {sides[1].shape} rejected.")
+    both = np.stack(sides)
+    if np.isinf(both).any():
+        raise InputError("a reward is infinite; expected finite ones, with NaN where unknown.")
+    _, exponent = np.frexp(np.nanmax(np.abs(both), initial=0.0))
+    return np.ldexp(both, -int(exponent))
 
 
 def _of(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,16 +141,22 @@ def separation(chosen: ArrayLike, rejected: ArrayLike) -> float:
     The pooled standard deviation is that of two groups of equal size (Cohen's d). Pairs with an
     unknown reward are left out. NaN for fewer than two pairs or if no reward varies.
 
+    Raises
+    ------
+    InputError
+        As :func:`outcomes`.
+
     Examples
     --------
     >>> round(separation([0.8, 1.0], [0.0, 0.2]), 4)
     5.6569
     """
-    both = np.stack([np.asarray(chosen, dtype=np.float64), np.asarray(rejected, dtype=np.float64)])
+    both = _scaled(chosen, rejected)
     both = both[:, ~np.isnan(both).any(axis=0)]
     if both.shape[1] < 2:
         return float("nan")
     pooled = float(np.sqrt(both.var(axis=1, ddof=1).mean()))
     # Equal rewards have a deviation of rounding error alone.
     difference = float(both[0].mean() - both[1].mean())
-    return difference / pooled if pooled > TIE_TOLERANCE else float("nan")
+    varies = pooled > _ROUNDING * float(np.abs(both).max())
+    return difference / pooled if varies else float("nan")

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import as_floats
 from encore.calibration import Calibration
 from encore.errors import InputError, MissingExtraError
 from encore.evaluation.accuracy import Outcomes, outcomes, separation
@@ -199,11 +200,16 @@ def _mean_of(scores: list[Floats]) -> Floats:
 def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
     if isinstance(rewards, str | os.PathLike):
         rewards = load_rewards(rewards, pairs)
-    both = np.asarray(rewards, dtype=np.float64)
+    both = as_floats(rewards, f"other rewards {name!r}")
     if both.shape != (pairs.n_pairs, 2):
         raise InputError(
             f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
             f"chosen and a rejected one for each pair."
+        )
+    if np.isinf(both).any():
+        raise InputError(
+            f"other rewards {name!r}: pair {int(np.isinf(both).any(axis=1).argmax()) + 1} has an "
+            f"infinite reward; expected finite ones, with NaN where unknown."
         )
     return both[:, 0], both[:, 1]
 

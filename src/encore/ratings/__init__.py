@@ -4,8 +4,9 @@ Nothing here imports pyarrow until a frame or a file is given: plain arrays do n
 """
 
 from encore.ratings.convert import as_pairs, as_ratings
+from encore.ratings.ids import Ids
 from encore.ratings.origin import Origin
 from encore.ratings.pairs import PreferencePairs
-from encore.ratings.table import Ids, RatingsTable
+from encore.ratings.table import RatingsTable
 
 __all__ = ["Ids", "Origin", "PreferencePairs", "RatingsTable", "as_pairs", "as_ratings"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError, MismatchError, RatingsError
 from encore.files import check_version
+from encore.ratings.ids import Ids, as_id
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.pairs import PreferencePairs
-from encore.ratings.table import Ids, RatingsTable
+from encore.ratings.table import RatingsTable
 from encore.rules import Rulebook
 
 KIND = "encore.ratings"
@@ -102,26 +102,39 @@ def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int =
     """
     names, origin = table.column_names, Origin(source, first_row)
     columns = rating_columns(rules, names, source)
-    numbers = {name: _numbers(table[name], name, origin) for name in columns}
+    numbers = {name: numbers_of(table, name, origin) for name in columns}
     prompt = next((name for name in ("prompt_id", "prompt") if name in names), None)
-    prompts = {} if prompt is None else {"prompt_id": _id_column(table, prompt, origin)}
-    repeat = {"repeat": _numbers(table["repeat"], "repeat", origin)} if "repeat" in names else {}
+    prompts = {} if prompt is None else {"prompt_id": id_column(table, prompt, origin)}
+    repeat = {"repeat": numbers_of(table, "repeat", origin)} if "repeat" in names else {}
     if not is_pairs(names):
-        ids = {n: _id_column(table, n, origin) for n in ("response_id",) if n in names}
+        ids = {n: id_column(table, n, origin) for n in ("response_id",) if n in names}
         return pa.table({**prompts, **ids, **repeat, **numbers})
     has_id = "id" in names
     own = pa.array(range(first_row, first_row + len(table))).cast(pa.string())
     if has_id:
-        own = _id_column(table, "id", origin).cast(pa.string())
+        own = id_column(table, "id", origin).cast(pa.string())
+    subset = {}
+    if "subset" in names:
+        subsets = texts_of_ids(table["subset"], "subset", origin).fill_null("")
+        subset = {"subset": subsets.cast(pa.string())}
     sides = []
     for side in SIDES:
-        ids = {"prompt_id": own, **prompts}
+        ids = {"prompt_id": _own_prompt(own, **subset), **subset, **prompts}
         if has_id or not repeat:
             ids["response_id"] = pc.binary_join_element_wise(own, side, "/")
         rated = {n.removeprefix(f"{side}."): v for n, v in numbers.items() if n.startswith(side)}
         sides.append(pa.table({**ids, **repeat, **rated}))
     alternating = np.arange(2 * table.num_rows).reshape(2, table.num_rows).T.ravel()
     return pa.concat_tables(sides, promote_options="default").take(alternating)
+
+
+def _own_prompt(own: Any, subset: Any = None) -> Any:
+    """A prompt for each pair where none is named: ids of pairs may be unique in a subset only."""
+    if subset is None:
+        return own
+    # With the length before it, no other subset and id read alike.
+    size = pc.utf8_length(subset).cast(pa.string())
+    return pc.binary_join_element_wise(size, subset, own, ":")
 
 
 def ratings_of(responses: pa.Table, rules: Rulebook, origin: Origin) -> RatingsTable:
@@ -138,7 +151,7 @@ def ratings_of(responses: pa.Table, rules: Rulebook, origin: Origin) -> RatingsT
         rules,
         _block(responses, list(rules.ids)),
         prompts=_ids(responses["prompt_id"]) if "prompt_id" in names else None,
-        responses=_ids(responses["response_id"]) if "response_id" in names else None,
+        responses=_responses(responses) if "response_id" in names else None,
         repeats=responses["repeat"].to_numpy() if "repeat" in names else None,
         spread=_block(responses, spreads) if not set(spreads).isdisjoint(names) else None,
         origin=origin,
@@ -182,7 +195,7 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
     first = first[ratings.is_first[first]]
     subsets = Ids.of(["all"] * table.num_rows)
     if "subset" in names:
-        subsets = _ids(_id_column(table, "subset", Origin(source)))
+        subsets = _ids(id_column(table, "subset", Origin(source)))
     return PreferencePairs(ratings, first, first + 1, subsets.take(first // 2))
 
 
@@ -238,22 +251,51 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-def _id_column(table: pa.Table, name: str, origin: Origin) -> Any:
-    """A column of ids in a plain type, none of them empty."""
-    column, kind = table[name], table[name].type
-    if pa.types.is_nested(kind):  # a prompt as a list of chat messages
-        values = column.to_pylist()
-        texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
-        column = pa.chunked_array([pa.array(texts, pa.string())])
-    elif pa.types.is_dictionary(kind):
-        column = _decoded(column)
-    elif pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
-    column = _plain_text(column)
+def id_column(table: pa.Table, name: str, origin: Origin) -> Any:
+    """A column of ids as text, none of them empty; see :func:`encore.ratings.ids.as_id`.
+
+    Raises
+    ------
+    RatingsError
+        If a cell is empty, or not an id; the message names it.
+    """
+    column = texts_of_ids(table[name], name, origin)
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy())[0])
         raise origin.error("this id is empty; give every row one.", row, name)
     return column
+
+
+def texts_of_ids(column: Any, name: str, origin: Origin) -> Any:
+    """Ids as text, null where empty.
+
+    Raises
+    ------
+    RatingsError
+        If a cell is not an id; the message names it.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return texts_of_ids(_decoded(column), name, origin)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        column = column.cast(pa.string())
+    elif pa.types.is_string_view(kind):
+        column = _plain_text(column)
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        column = _read_ids(column, name, origin)
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+
+
+def _read_ids(column: Any, name: str, origin: Origin) -> Any:
+    """Ids of any type, one by one."""
+    width = {pa.float16(): np.float16, pa.float32(): np.float32}.get(column.type, float)
+    ids = []
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            ids.append(as_id(width(value) if isinstance(value, float) else value))
+        except ValueError as error:
+            raise origin.error(f"{error}.", row, name) from error
+    return pa.chunked_array([pa.array(ids, pa.string())])
 
 
 def _plain_text(column: Any) -> Any:
@@ -262,7 +304,9 @@ def _plain_text(column: Any) -> Any:
 
 
 def _decoded(column: Any) -> Any:
-    """A column of categories as the values that they stand for."""
+    """A column of categories, or of runs, as the values that they stand for."""
+    if pa.types.is_run_end_encoded(column.type):
+        return pc.run_end_decode(column)
     whole = column.combine_chunks()
     dictionary = _plain_text(whole.dictionary)
     return pa.chunked_array(
@@ -276,6 +320,17 @@ def _ids(column: Any) -> Ids:
     return Ids(codes, encoded.dictionary.to_pylist())
 
 
+def _responses(responses: pa.Table) -> Ids:
+    """The ids of responses; those of pairs in two subsets are two, also where they are the same."""
+    ids = _ids(responses["response_id"])
+    if "subset" not in responses.column_names:
+        return ids
+    subsets = _ids(responses["subset"])
+    both = ids.codes * len(subsets.names) + subsets.codes
+    _, first, codes = np.unique(both, return_index=True, return_inverse=True)
+    return Ids(codes, [ids.names[code] for code in ids.codes[first].tolist()])
+
+
 def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
     """Columns as one column-major array; a column that is absent is all NaN."""
     block = np.full((table.num_rows, len(names)), np.nan, order="F")
@@ -286,12 +341,19 @@ def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
     return block
 
 
-def _numbers(column: Any, name: str, origin: Origin) -> Any:
-    """A column as float64 with nulls where unrated."""
-    if pa.types.is_dictionary(column.type):
+def numbers_of(table: pa.Table, name: str, origin: Origin) -> Any:
+    """A column as float64 with nulls where unrated.
+
+    Raises
+    ------
+    RatingsError
+        If it does not hold numbers; the message names the first cell.
+    """
+    column = table[name]
+    if pa.types.is_dictionary(column.type) or pa.types.is_run_end_encoded(column.type):
         column = _decoded(column)
     kind = column.type
-    if pa.types.is_boolean(kind):
+    if pa.types.is_boolean(kind) and name != "repeat":
         column = column.cast(pa.uint8())
     elif not (
         pa.types.is_integer(kind)
@@ -307,4 +369,5 @@ def _numbers(column: Any, name: str, origin: Origin) -> Any:
             row,
             name,
         )
-    return column.cast(pa.float64())
+    # A whole number beyond 2^53 is rounded; the scale, or the limit of repeats, refuses it.
+    return column.cast(pa.float64(), safe=False)

@@ -29,6 +29,7 @@ from encore.ratings.arrow import (
     refuse_twins,
     to_responses,
 )
+from encore.ratings.ids import ID_COLUMNS, as_id
 from encore.ratings.origin import Origin
 from encore.ratings.table import RatingsTable
 from encore.ratings.write import FORMULA, open_table, plain
@@ -149,7 +150,9 @@ def arrow_batches(
                 f"no column {', '.join(map(repr, absent))} to keep; found {names[:20]}.",
                 source=source,
             )
-        ids = (*_ID_COLUMNS, *also, *keep, *(() if "prompt_id" in names else ("prompt",)))
+        within = ("subset",) if is_pairs(names) else ()
+        prompt = () if "prompt_id" in names else ("prompt",)
+        ids = (*_ID_COLUMNS, *within, *also, *keep, *prompt)
         texts = {name: False for name in ids if name in names}
         repeat = {"repeat": True} if "repeat" in names else {}
         return texts | repeat | dict.fromkeys(rating_columns(rules, names, source), True)
@@ -260,6 +263,8 @@ def _read_parquet(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Ta
 def _read_csv(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         written = next(csv.reader(file), [])
+    # A blank line is an empty cell where there is one column, and nothing where there are more.
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(written) != 1)
     wanted = choose([plain(name) for name in written])
     names = {name: plain(name) for name in written if plain(name) in wanted}
     # Types are given, not guessed: a guess from the first block fails on the second.
@@ -268,7 +273,6 @@ def _read_csv(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]
         column_types=dict.fromkeys(names, pa.string()),
         strings_can_be_null=False,
     )
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     read = pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK_BYTES)
     row = 1
     with pyarrow.csv.open_csv(path, read, parse, convert) as reader:
@@ -312,7 +316,7 @@ def _read_jsonl(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Tabl
 
 
 def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
-    """The type of a column of ids so far: whole numbers, or text if anything else occurs."""
+    """The type of a column that is kept: whole numbers, or text if anything else occurs."""
     if value is None or before == pa.string():
         return before
     whole = type(value) is int and -(2**63) <= value < 2**63
@@ -351,11 +355,23 @@ def _json_table(
         values = [row.get(name) for row in rows]
         if is_numeric:
             columns[name] = pa.array(_json_numbers(values, name, origin), pa.float64())
+        elif name in ID_COLUMNS:
+            columns[name] = pa.array(_json_ids(values, name, origin), pa.string())
         else:
             text = kinds[name] != pa.int64()
             cells = [_as_text(v) if text and v is not None else v for v in values]
             columns[name] = pa.array(cells, pa.string() if text else pa.int64())
     return pa.table(columns)
+
+
+def _json_ids(values: list[Any], name: str, origin: Origin) -> list[str | None]:
+    ids = []
+    for row, value in enumerate(values):
+        try:
+            ids.append(as_id(value))
+        except ValueError as error:
+            raise origin.error(f"{error}.", row, name) from error
+    return ids
 
 
 def _as_text(value: Any) -> str:
@@ -366,7 +382,7 @@ def _json_numbers(values: list[Any], name: str, origin: Origin) -> list[float | 
     numbers: list[float | None] = []
     for row, value in enumerate(values):
         try:
-            if not isinstance(value, int | float | None):
+            if not isinstance(value, int | float | None) or (name, type(value)) == ("repeat", bool):
                 raise TypeError
             numbers.append(None if value is None else float(value))
         except (TypeError, OverflowError) as error:

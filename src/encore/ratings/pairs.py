@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.formatting import listed
+from encore.ratings.ids import Ids
 from encore.ratings.origin import SIDES, Origin
-from encore.ratings.table import Ids, RatingsTable, ratings_block
+from encore.ratings.table import RatingsTable, ids_of, ratings_block
 from encore.rules import Rulebook, Rules, as_rulebook
 
 
@@ -57,7 +58,14 @@ class PreferencePairs(Record):
                 source=self.ratings.source,
             )
         for name in ("chosen", "rejected"):
-            rows = np.asarray(getattr(self, name), dtype=np.int64)
+            rows = np.ma.filled(getattr(self, name), -1)
+            if np.asarray(rows).dtype.kind not in "iu":
+                raise RatingsError(
+                    f"{name} are of type {np.asarray(rows).dtype}; expected rows of the ratings, "
+                    f"from 0.",
+                    source=self.ratings.source,
+                )
+            rows = np.asarray(rows, dtype=np.int64)
             if rows.min() < 0 or rows.max() >= self.ratings.n_rows:
                 raise RatingsError(
                     f"{name} refers to rows {rows.min()} to {rows.max()}; expected rows 0 to "
@@ -120,9 +128,8 @@ class PreferencePairs(Record):
             origin=Origin("pairs", paired=True),
         )
         first = np.arange(n_pairs) * 2
-        return cls(
-            table, first, first + 1, Ids.of(["all"] * n_pairs if subsets is None else subsets)
-        )
+        named = ["all"] * n_pairs if subsets is None else subsets
+        return cls(table, first, first + 1, ids_of(named, "subsets", table.origin))
 
     def __repr__(self) -> str:
         subsets = listed([str(name) for name in self.subsets.names])
@@ -163,7 +170,9 @@ class PreferencePairs(Record):
     @property
     def ids(self) -> tuple[str, ...]:
         """The id of each pair; its number, from 1, where the data names none."""
-        responses = self.ratings.responses
+        responses, origin = self.ratings.responses, self.ratings.origin
+        if responses is None and origin.paired:
+            return tuple(str(origin.row(row)) for row in self.chosen.tolist())
         if responses is None:
             return tuple(map(str, range(1, self.n_pairs + 1)))
         names = (str(responses.names[code]) for code in responses.codes[self.chosen])
@@ -174,6 +183,18 @@ class PreferencePairs(Record):
         """The prompt of each pair; one of its own for each pair where the data names none."""
         prompts = self.ratings.prompts
         return Ids.distinct(self.n_pairs) if prompts is None else prompts.take(self.chosen)
+
+    @property
+    def names_prompts(self) -> bool:
+        """Whether the data names prompts: if not, each pair of a file has one of its own."""
+        prompts = self.ratings.prompts
+        if prompts is None or isinstance(prompts.names, range):
+            return False
+        named = (str(prompts.names[code]) for code in prompts.codes[self.chosen].tolist())
+        return any(
+            name != own and not name.endswith(f":{own}")
+            for name, own in zip(named, self.ids, strict=True)
+        )
 
     @property
     def margins(self) -> NDArray[np.float64]:

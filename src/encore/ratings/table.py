@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, cached_array, read_only
+from encore.arrays import Record, as_floats, cached_array, read_only
+from encore.errors import InputError
 from encore.formatting import listed
+from encore.ratings.ids import Ids, as_id, largest_whole
 from encore.ratings.origin import Origin
 from encore.rules import Rulebook, Rules, as_rulebook
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Ids(Record):
-    """A column of ids: an integer code per row, and the distinct ids that the codes stand for.
-
-    Parameters
-    ----------
-    codes : ndarray of int64, shape (n_rows,)
-        Positions in *names*.
-    names : sequence
-        The distinct ids.
-    """
-
-    codes: NDArray[np.int64]
-    names: Sequence[Any]
-
-    @classmethod
-    def of(cls, values: Sequence[Any] | NDArray[Any]) -> Ids:
-        """Codes in order of first appearance; what cannot be hashed is compared as text."""
-        index: dict[Any, int] = {}
-        codes = []
-        for value in values:
-            try:
-                codes.append(index.setdefault(value, len(index)))
-            except TypeError:
-                codes.append(index.setdefault(str(value), len(index)))
-        return cls(np.array(codes, dtype=np.int64), list(index))
-
-    @classmethod
-    def distinct(cls, n_rows: int) -> Ids:
-        """An id of its own for every row."""
-        return cls(np.arange(n_rows), range(n_rows))
-
-    def run_starts(self) -> NDArray[np.int64]:
-        """First row of each run of one id."""
-        new = np.ones(len(self.codes), dtype=bool)
-        new[1:] = self.codes[1:] != self.codes[:-1]
-        return np.flatnonzero(new)
-
-    def take(self, rows: NDArray[Any] | slice) -> Ids:
-        """These rows only; the names are kept."""
-        return Ids(self.codes[rows], self.names)
-
-    def __len__(self) -> int:
-        return len(self.codes)
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -126,7 +82,7 @@ class RatingsTable(Record):
         self._set("values", ratings_block(values, self.rules, self.origin))
         self._set("prompts", self._ids("prompts", prompts))
         self._set("responses", self._ids("responses", responses))
-        self._set("repeats", None if repeats is None else self._whole(repeats))
+        self._set("repeats", None if repeats is None else whole_repeats(repeats, self.origin))
         self._set("spread", None if spread is None else _numbers("spread", spread, self.origin))
         self._check_shapes()
         self._check_values()
@@ -191,26 +147,10 @@ class RatingsTable(Record):
         held = read_only(value) if isinstance(value, np.ndarray) else value
         object.__setattr__(self, name, held)
 
-    def _whole(self, repeats: ArrayLike) -> NDArray[np.int64]:
-        numbers = _numbers("repeats", repeats, self.origin)
-        wrong = ~((numbers == np.floor(numbers)) & (numbers >= 0))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise self.origin.error(
-                f"repeat {numbers[row]:g} is not a whole number of 0 or more; expected 0 for a "
-                f"rating, 1, 2, … for the same response rated again.",
-                row,
-                "repeat",
-            )
-        return numbers.astype(np.int64)
-
     def _ids(self, name: str, values: Ids | Sequence[Any] | NDArray[Any] | None) -> Ids | None:
         if values is None or isinstance(values, Ids):
             return values
-        for row, value in enumerate(values):
-            if value is None or value != value:  # NaN is the one value unequal to itself
-                raise self.origin.error(f"{name}: this id is empty; give every row one.", row)
-        return Ids.of(values)
+        return ids_of(values, name, self.origin, as_text=name == "responses")
 
     def _check_shapes(self) -> None:
         columns = {"prompts": self.prompts, "responses": self.responses, "repeats": self.repeats}
@@ -293,6 +233,60 @@ class RatingsTable(Record):
         )
 
 
+def whole_repeats(repeats: ArrayLike, origin: Origin) -> NDArray[np.int64]:
+    """Numbers of repeats.
+
+    Raises
+    ------
+    RatingsError
+        If one is not a whole number of 0 or more, or too large to be told from its neighbours.
+    """
+    numbers = _numbers("repeats", repeats, origin)
+    if np.asarray(repeats).dtype == bool:
+        raise origin.error("repeats are true or false; expected 0, 1, 2, ….", 0, "repeat")
+    wrong = ~((numbers == np.floor(numbers)) & (numbers >= 0) & np.isfinite(numbers))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise origin.error(
+            f"repeat {numbers[row]:g} is not a whole number of 0 or more; expected 0 for a "
+            f"rating, 1, 2, … for the same response rated again.",
+            row,
+            "repeat",
+        )
+    large = numbers > largest_whole(np.float64)
+    if large.any():
+        row = int(large.argmax())
+        raise origin.error(
+            f"repeat {numbers[row]:g} is too large to be told from its neighbours; number repeats "
+            f"1, 2, ….",
+            row,
+            "repeat",
+        )
+    return numbers.astype(np.int64)
+
+
+def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = True) -> Ids:
+    """A column of ids that are in memory, none of them empty; a prompt may be anything.
+
+    Raises
+    ------
+    RatingsError
+        If one is empty, or is not an id.
+    """
+    ids = []
+    for row, value in enumerate(values):
+        try:
+            own = as_id(value)
+        except ValueError as error:
+            if as_text:
+                raise origin.error(f"{name}: {error}.", row) from error
+            own = repr(value)
+        if own is None:
+            raise origin.error(f"{name}: this id is empty; give every row one.", row)
+        ids.append(own if as_text else value)
+    return Ids.of(ids)
+
+
 def ratings_block(values: ArrayLike, rules: Rulebook, origin: Origin) -> NDArray[np.float64]:
     """Ratings as an array of numbers with one column per rule; the values are not checked.
 
@@ -310,11 +304,6 @@ def ratings_block(values: ArrayLike, rules: Rulebook, origin: Origin) -> NDArray
 
 def _numbers(name: str, values: ArrayLike, origin: Origin) -> NDArray[np.float64]:
     try:
-        array = np.asarray(values)
-    except ValueError as error:  # rows of unequal length
-        raise origin.error(f"{name} are not a table of numbers: {error}.") from error
-    if array.dtype.kind not in "fiub":
-        raise origin.error(
-            f"{name} are of type {array.dtype}; expected numbers, with NaN where unrated."
-        )
-    return array.astype(np.float64, copy=False)
+        return as_floats(values, name, "unrated")
+    except InputError as error:
+        raise origin.error(str(error)) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,15 @@ from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.files import StrPath
 from encore.ratings import Ids, PreferencePairs
-from encore.ratings.origin import SIDES
+from encore.ratings.ids import as_id
+from encore.ratings.origin import SIDES, Origin
+from encore.ratings.table import whole_repeats
 from encore.ratings.write import open_table
 
 KIND, VERSION = "encore.rewards", "1"
 METADATA = {"encore.kind": KIND, "encore.schema_version": VERSION}
 _COLUMNS = tuple(f"{side}.reward" for side in SIDES)
+_KEY = ("id", "prompt_id", "subset")  # what tells pairs apart
 
 
 def save_rewards(
@@ -50,6 +55,9 @@ def save_rewards(
 def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     """Rewards that something else gave to the same pairs, matched by the pairs' ids.
 
+    Ids are text, and need to be unique only within a prompt and a subset: where both the file and
+    the pairs say which prompt (``prompt_id``) and which subset it is, these have to match too.
+
     Parameters
     ----------
     path : path-like
@@ -68,18 +76,62 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     InputError
         If files of this ending are not read.
     RatingsError
-        If a column is absent, a reward is not a number, an id is duplicated, or no id is a pair's.
+        If a column is absent, a reward is not a finite number, an id is empty, duplicated or that
+        of several pairs, or no id is a pair's.
     """
-    found = read_rewards(path)
-    rows = {name: row for row, name in enumerate(found.ids)}
-    places = np.array([rows.get(name, -1) for name in pairs.ids])
+    table = _read(path)
+    columns = {"id": pairs.ids}
+    if pairs.names_prompts:
+        columns["prompt_id"] = _names(pairs.prompts)
+    if list(pairs.subsets.names) != ["all"]:  # that is what stands for none
+        columns["subset"] = _names(pairs.subsets)
+    matched = [name for name in _KEY if name in columns and name in table.column_names]
+    theirs = list(zip(*(table[name].to_pylist() for name in matched), strict=True))
+    ours = list(zip(*(columns[name] for name in matched), strict=True))
+    rows = {key: row for row, key in enumerate(theirs)}
+    _refuse_ambiguous(path, matched, theirs, ours, pairs)
+    places = np.array([rows.get(key, -1) for key in ours])
     if (places < 0).all():
         raise RatingsError(
-            f"no id is one of the pairs'; the first here are {list(rows)[:3]}, those of the pairs "
-            f"{list(pairs.ids[:3])}.",
+            f"no {' with '.join(matched)} is one of the pairs'; the first here are "
+            f"{_told(theirs)}, those of the pairs {_told(ours)}. Ids are text: 007 is not 7."
+            + (
+                f" Leave out the columns {matched[1:]} to match by id alone." if matched[1:] else ""
+            ),
             source=str(path),
         )
-    return np.where(places[:, None] < 0, np.nan, found.values[places])
+    values = np.column_stack([table[name].to_numpy() for name in _COLUMNS])
+    return np.where(places[:, None] < 0, np.nan, values[places])
+
+
+def _refuse_ambiguous(
+    path: StrPath,
+    matched: Sequence[str],
+    theirs: Sequence[tuple[str, ...]],
+    ours: Sequence[tuple[str, ...]],
+    pairs: PreferencePairs,
+) -> None:
+    """Refuse ids by which a reward could be that of several pairs, or a pair have several."""
+    of: dict[tuple[str, ...], list[int]] = {}
+    several = {key for key, times in Counter(theirs).items() if times > 1} & set(ours)
+    for key, *both in zip(ours, pairs.chosen.tolist(), pairs.rejected.tolist(), strict=True):
+        if of.setdefault(key, both) != both:
+            several.add(key)
+    if twice := [key for key in theirs if key in several]:
+        raise RatingsError(
+            f"{_told(twice)[0]!r} is the {' with '.join(matched)} of more than one pair. Give both "
+            f"files the columns 'prompt_id' and 'subset', or every pair its own id.",
+            source=str(path),
+        )
+
+
+def _names(ids: Ids) -> list[str]:
+    return [as_id(ids.names[code]) or "" for code in ids.codes.tolist()]
+
+
+def _told(keys: Sequence[tuple[str, ...]]) -> list[Any]:
+    """The first of some ids, as a message shows them."""
+    return [key[0] if len(key) == 1 else key for key in list(keys)[:3]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,49 +162,71 @@ def read_rewards(path: StrPath) -> PairRewards:
     InputError
         If files of this ending are not read.
     RatingsError
-        If a column is absent, a reward is not a number, or an id is duplicated.
+        If a column is absent, a reward is not a finite number, or an id is empty or duplicated
+        within its prompt and subset.
     """
     table = _read(path)
-    first: dict[str, int] = {}
-    for row, name in enumerate(table["id"].to_pylist()):
-        if first.setdefault(str(name), row) != row and "repeat" not in table.column_names:
-            raise RatingsError(f"duplicate pair {name!r}.", source=str(path), row=row + 1)
-    table = table.take(list(first.values()))
-    ids = list(first)
-    names = table.column_names
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    ids = columns["id"]
+    subsets = columns.get("subset", ["all"] * len(ids))
+    # An id may be unique in its subset only.
+    own = ids if "subset" not in columns else list(zip(subsets, ids, strict=True))
     return PairRewards(
         ids,
         np.column_stack([table[name].to_numpy() for name in _COLUMNS]),
-        Ids.of(table["prompt_id"].to_pylist() if "prompt_id" in names else ids),
-        Ids.of(table["subset"].to_pylist() if "subset" in names else ["all"] * len(ids)),
+        Ids.of(columns.get("prompt_id", own)),
+        Ids.of(subsets),
     )
 
 
 def _read(path: StrPath) -> Any:
-    """What identifies pairs, as text, and the rewards."""
+    """What identifies pairs, as text, and the rewards: one row per pair, its first repeat."""
     import pyarrow as pa
 
+    from encore.ratings.arrow import id_column, numbers_of
     from encore.ratings.files import table_batches
 
-    def choose(names: list[str]) -> dict[str, bool]:
-        if absent := [name for name in ("id", *_COLUMNS) if name not in names]:
-            raise RatingsError(
-                f"not rewards of pairs: no column {', '.join(map(repr, absent))}; found "
-                f"{names[:20]}.",
-                source=str(path),
-            )
-        more = {"prompt_id": False, "subset": False, "repeat": True}
-        there = {name: kind for name, kind in more.items() if name in names}
-        return {"id": False, **there, **dict.fromkeys(_COLUMNS, True)}
+    source, n_rows, parts = str(path), 0, []
+    for batch in table_batches(path, partial(_choose, source)):
+        origin = Origin(source, n_rows + 1)
+        read = {n: id_column if n in _KEY else numbers_of for n in batch.column_names}
+        parts.append(pa.table({name: read[name](batch, name, origin) for name in read}))
+        n_rows += len(batch)
+    if not n_rows:
+        raise RatingsError("no rows; expected at least one pair.", source=source)
+    return _first_repeats(pa.concat_tables(parts, promote_options="permissive"), Origin(source))
 
-    batches = list(table_batches(path, choose))
-    if not sum(batch.num_rows for batch in batches):
-        raise RatingsError("no rows; expected at least one pair.", source=str(path))
-    table = pa.concat_tables(batches, promote_options="permissive")
-    numbers = (*_COLUMNS, "repeat")
-    try:
-        return pa.table(
-            {n: table[n].cast("float64" if n in numbers else "string") for n in table.column_names}
+
+def _choose(source: str, names: list[str]) -> dict[str, bool]:
+    """The columns to read: ids, and numbers."""
+    if absent := [name for name in ("id", *_COLUMNS) if name not in names]:
+        raise RatingsError(
+            f"not rewards of pairs: no column {', '.join(map(repr, absent))}; found {names[:20]}.",
+            source=source,
         )
-    except pa.ArrowException as error:
-        raise RatingsError(f"a reward is not a number: {error}.", source=str(path)) from error
+    more = {"prompt_id": False, "subset": False, "repeat": True}
+    there = {name: kind for name, kind in more.items() if name in names}
+    return {"id": False, **there, **dict.fromkeys(_COLUMNS, True)}
+
+
+def _first_repeats(table: Any, origin: Origin) -> Any:
+    """The row of each pair's lowest repeat, in the order of the file; and nothing is amiss."""
+    for name in table.column_names:
+        values = table[name].to_numpy()
+        if name in _COLUMNS and (wrong := np.isinf(values)).any():
+            row = int(wrong.argmax())
+            message = f"reward {values[row]:g} is not finite. Leave it empty (NaN) where unknown."
+            raise origin.error(message, row, name)
+    columns = [table[name].to_pylist() for name in _KEY if name in table.column_names]
+    keys = list(zip(*columns, strict=True))
+    repeats = np.zeros(len(keys), dtype=np.int64)
+    if "repeat" in table.column_names:
+        repeats = whole_repeats(table["repeat"].to_numpy(), origin)
+    first: dict[Any, int] = {}
+    seen: dict[Any, int] = {}
+    for row in np.argsort(repeats, kind="stable").tolist():
+        first.setdefault(keys[row], row)
+        if seen.setdefault((keys[row], repeats[row]), row) != row:
+            before = seen[keys[row], repeats[row]] + 1
+            raise origin.error(f"duplicate pair {keys[row][0]!r} (also in row {before}).", row)
+    return table.take(sorted(first.values()))

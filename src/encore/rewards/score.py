@@ -12,6 +12,7 @@ import numpy as np
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath, digest, refuse_overwrite
 from encore.ratings import PreferencePairs, RatingsTable
+from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.write import open_table
 from encore.rewards.files import METADATA
@@ -209,7 +210,7 @@ def _score(
     """A batch's ids with rewards, and how many rewards are unknown."""
     import pyarrow as pa
 
-    from encore.ratings.arrow import is_pairs, ratings_of, to_responses
+    from encore.ratings.arrow import is_pairs, ratings_of, texts_of_ids, to_responses
 
     rules, paired = reward.weights.rules, is_pairs(batch.column_names)
     responses = to_responses(batch, rules, origin.source, origin.first_row)
@@ -218,6 +219,10 @@ def _score(
     columns = rewards.reshape(-1, len(names))
     kept = dict.fromkeys([*_ID_COLUMNS, *keep])
     ids = batch.select([name for name in kept if name in batch.column_names])
+    for name in {*ID_COLUMNS} & {*ids.column_names}:
+        if not pa.types.is_integer(ids[name].type):  # 7.0 would be read as another id than 7
+            read = texts_of_ids(ids[name], name, origin)
+            ids = ids.set_column(ids.column_names.index(name), name, read)
     for position, name in enumerate(names):
         # Unknown is null in the file: NaN would compare and average as if it were a number.
         ids = ids.append_column(name, pa.array(columns[:, position], from_pandas=True))
