@@ -44,12 +44,45 @@ def test_ratings_are_found_by_prompt_and_response(tmp_path: Path) -> None:
     assert rows_of(ratings, texts) == [[5, 5], [3, None], [None, None]]
 
 
-def test_a_response_is_found_by_its_id_alone_where_one_prompt_has_it(tmp_path: Path) -> None:
+def test_a_response_without_a_prompt_id_is_found_by_its_own_where_one_prompt_has_it(
+    tmp_path: Path,
+) -> None:
     ratings = tmp_path / "r.csv"
     ratings.write_text("prompt_id,response_id,kind,true\np,a,1,2\np,b,3,3\nq,b,5,5\n")
     texts = lines(tmp_path / "t.jsonl", text(None, "a"), text(None, "b"), text("other", "a"))
-    # b is of p and of q: which one is meant cannot be known.
-    assert rows_of(ratings, texts) == [[1, 2], [None, None], [1, 2]]
+    # b is of p and of q: which one is meant cannot be known. The response a of another prompt is
+    # another response.
+    assert rows_of(ratings, texts) == [[1, 2], [None, None], [None, None]]
+
+
+def test_one_rating_is_not_given_to_two_responses(tmp_path: Path) -> None:
+    ratings = tmp_path / "r.csv"
+    ratings.write_text("prompt_id,response_id,kind,true\np,a,1,2\n")
+    one, other = text(None, "a"), {**text(None, "a"), "prompt": "Ho"}
+    texts = lines(tmp_path / "t.jsonl", one, other)
+    for _ in range(2):  # a store that was begun does not hide it
+        with pytest.raises(RatingsError, match="rated once, but the texts hold it under two") as e:
+            rate(texts, RULES, Recorded(ratings), store=tmp_path / "store.sqlite")
+        assert (e.value.source, e.value.row) == (str(ratings), 1)
+    with pytest.raises(RatingsError, match="Give the texts the 'prompt_id' of the ratings"):
+        rated_data(ratings, RULES, texts)
+
+
+def test_a_prompt_that_is_only_a_text_is_that_text(tmp_path: Path) -> None:
+    ratings = tmp_path / "r.csv"
+    ratings.write_text("prompt,response_id,kind,true\nHi,a,1,2\nHo,a,3,3\n")
+    one, other = text(None, "a"), {**text(None, "a"), "prompt": "Ho"}
+    assert rows_of(ratings, lines(tmp_path / "t.jsonl", other, one)) == [[3, 3], [1, 2]]
+
+
+def test_pairs_that_name_no_prompts_are_found_by_their_ids_alone(tmp_path: Path) -> None:
+    ratings = tmp_path / "r.csv"
+    head = "id,chosen.kind,chosen.true,rejected.kind,rejected.true\n"
+    ratings.write_text(f"{head}007,1,2,3,4\n7,5,5,1,1\n")
+    pair = {"prompt": "Hi", "chosen": "x", "rejected": "y"}
+    rows = [{**pair, "id": "7", "prompt_id": "p"}, {**pair, "id": "007"}]
+    texts = lines(tmp_path / "t.jsonl", *rows)
+    assert rows_of(ratings, texts) == [[5, 5], [1, 1], [1, 2], [3, 4]]
 
 
 def test_pairs_are_found_by_their_ids_chosen_first(tmp_path: Path) -> None:
@@ -123,9 +156,7 @@ def test_the_join_is_that_of_a_loop_and_of_a_rating_job(
     texts = lines(folder / "t.jsonl", *(text(p, r) for p, r in asked))
     wanted = []
     for prompt, response in asked:
-        exact = [value for p, r, value in rated if (p, r) == (prompt, response)]
-        alone = [value for _, r, value in rated if r == response]
-        values = exact or (alone if len(alone) == 1 else [])
+        values = [value for p, r, value in rated if (p, r) == (prompt, response)]
         wanted.append([values[0], 5] if values else [None, None])
     expected = np.array(wanted, dtype=float)
     job = as_ratings(rate(texts, RULES, Recorded(source)).table, RULES).values

@@ -209,9 +209,9 @@ def views(texts: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, texts.cast(pa.string_view()))
 
 
-def test_ids_may_be_integers() -> None:
+def test_ids_may_be_integers_and_are_read_as_text() -> None:
     table = read({"prompt_id": [7, 7, 9], "response_id": [1, 2, 1], **RATED})
-    assert (names(table.prompts), names(table.responses)) == ([7, 7, 9], [1, 2, 1])
+    assert (names(table.prompts), names(table.responses)) == (list("779"), list("121"))
     pairs = pairs_from(pa.table({**PAIRED, "id": [7, 8, 9]}), FIVE, "here")
     assert names(pairs.ratings.responses)[-2:] == ["9/chosen", "9/rejected"]
 
@@ -220,7 +220,7 @@ def test_the_text_of_a_prompt_stands_for_its_id_where_there_is_none() -> None:
     texts = {"prompt": ["Hi", "Hi", "Ho"]}
     assert names(read({**texts, **RATED}).prompts) == ["Hi", "Hi", "Ho"]
     both = {**texts, "prompt_id": [1, 2, 3], **RATED}
-    assert names(read(both).prompts) == [1, 2, 3]
+    assert names(read(both).prompts) == ["1", "2", "3"]
 
 
 def test_prompts_may_be_lists_of_chat_messages() -> None:

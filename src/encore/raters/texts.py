@@ -16,6 +16,7 @@ from encore.extras import require
 from encore.files import StrPath, file_digest, refuse_twin_keys
 from encore.heads.model.conversation import Conversation
 from encore.raters.protocol import Item, short_digest
+from encore.ratings.ids import as_id
 from encore.ratings.origin import SIDES
 from encore.ratings.write import plain
 
@@ -196,8 +197,10 @@ class _Reader:
         return role, content
 
     def _id(self, column: str) -> str | None:
-        value = self.cells.get(column)
-        return None if value is None or value == "" else str(value)
+        try:
+            return as_id(self.cells.get(column))
+        except ValueError as error:
+            raise self._error(f"{error}.", column) from error
 
     def _error(self, message: str, column: str) -> RatingsError:
         return RatingsError(message, source=self.source, row=self.number, column=column)
@@ -264,7 +267,14 @@ def _next_row(rows: csv.DictReader[str]) -> dict[str, Any] | None:
     """The next row; a response may be longer than the 128 kB that all CSV readers share."""
     before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
-        return next(rows, None)
+        if len(rows.fieldnames or ()) != 1:
+            return next(rows, None)
+        # In a single column a blank line is an empty cell, which DictReader would pass over.
+        cells = next(rows.reader, None)
+        if cells is None:
+            return None
+        (name,) = rows.fieldnames or ()
+        return {name: "".join(cells)} if len(cells) < 2 else {name: cells[0], None: cells[1:]}
     finally:
         csv.field_size_limit(before)
 
@@ -297,13 +307,26 @@ def _dataset_rows(
     datasets = require("datasets", extra="hub", feature="Reading a Hugging Face dataset")
     try:
         loaded = datasets.load_dataset(name, split=split, revision=revision)
+        if columns := _of_csv(loaded):
+            # Text as it stands: by itself, `datasets` reads 001 as 1, true as True and NA as null.
+            text = datasets.Features({column: datasets.Value("string") for column in columns})
+            how = {"features": text, "keep_default_na": False}
+            loaded = datasets.load_dataset(name, split=split, revision=revision, **how)
     except Exception as error:  # whatever the hub, its cache or its network raises
         raise InputError(f"the dataset {name!r} cannot be loaded: {error}") from error
     if isinstance(loaded, dict):
         if len(loaded) > 1:
             raise InputError(f"the dataset {name!r} has the splits {list(loaded)}; give one.")
         loaded = next(iter(loaded.values()))
-    yield from loaded
+    for row in loaded:
+        yield {name: plain(cell) for name, cell in row.items()} if columns else row
+
+
+def _of_csv(loaded: Any) -> list[str]:
+    """The columns of a dataset that is CSV files; none of any other."""
+    part = next(iter(loaded.values())) if isinstance(loaded, dict) else loaded
+    builder = getattr(getattr(part, "info", None), "builder_name", None)
+    return list(part.column_names) if builder == "csv" else []
 
 
 _READERS = {

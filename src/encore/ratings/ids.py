@@ -57,6 +57,18 @@ def as_id(value: Any) -> str | None:
     raise ValueError(f"{value!r:.60} is of type {type(value).__name__}; {_EXPECTED}")
 
 
+def is_own_prompt(prompt: str, response: str) -> bool:
+    """Whether this is how a pair's prompt is called where the data names none: after its id.
+
+    Examples
+    --------
+    >>> is_own_prompt("7", "7/chosen"), is_own_prompt("4:safe:7", "7"), is_own_prompt("p", "7")
+    (True, True, False)
+    """
+    pair = response.removesuffix("/chosen").removesuffix("/rejected")
+    return prompt == pair or prompt.endswith(f":{pair}")
+
+
 def largest_whole(kind: Any) -> float:
     """The whole number below which a NumPy type of floats holds every other."""
     return float(2.0 ** (np.finfo(kind).nmant + 1) - 1)

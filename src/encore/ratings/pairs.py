@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.formatting import listed
-from encore.ratings.ids import Ids
+from encore.ratings.ids import Ids, is_own_prompt
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.table import RatingsTable, ids_of, ratings_block
 from encore.rules import Rulebook, Rules, as_rulebook
@@ -190,11 +190,8 @@ class PreferencePairs(Record):
         prompts = self.ratings.prompts
         if prompts is None or isinstance(prompts.names, range):
             return False
-        named = (str(prompts.names[code]) for code in prompts.codes[self.chosen].tolist())
-        return any(
-            name != own and not name.endswith(f":{own}")
-            for name, own in zip(named, self.ids, strict=True)
-        )
+        named = [str(prompts.names[code]) for code in prompts.codes[self.chosen].tolist()]
+        return not all(map(is_own_prompt, named, self.ids))
 
     @property
     def margins(self) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from encore.errors import InputError
 from encore.raters.texts import Texts
+from encore.ratings.ids import as_id
 from encore.reporting.content import Content
 
 MOST_CHARACTERS = 4_000
@@ -25,10 +26,11 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
     path = content.subject.path
     if path is None or content.subject.pairs is None:
         raise InputError("texts can be shown only for a file of pairs.")
+    wanted: dict[tuple[str | None, str | None], int]
     wanted = {(contrast.pair, contrast.subset): contrast.position for contrast in content.contrasts}
     found: dict[int, dict[str, str]] = {}
     for number, row in enumerate(Texts(path).rows(), start=1):
-        key = (_id(row.get("id", number)), _id(row.get("subset", "all")))
+        key = (as_id(row.get("id", number)), as_id(row.get("subset", "all")))
         if key not in wanted or float(row.get("repeat") or 0):
             continue
         if wanted[key] in found:
@@ -43,11 +45,6 @@ def texts_of(content: Content) -> dict[int, dict[str, str]]:
             f"or report on a file that has them."
         )
     return found
-
-
-def _id(value: Any) -> str:
-    """An id as the pairs have it: Arrow writes whole floats without a decimal point."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _text(value: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import cached_array
+from encore.arrays import as_floats, cached_array
 from encore.errors import InputError
 
 # A value this close to a level, as a share of the scale's span, is that level: ratings often
@@ -32,7 +33,7 @@ class LevelScale:
     Raises
     ------
     InputError
-        If the levels are too few, not finite, or not in order.
+        If the levels are too few, not finite, too far apart, or not in order.
 
     Examples
     --------
@@ -48,13 +49,14 @@ class LevelScale:
     def __post_init__(self) -> None:
         levels = tuple(float(level) for level in self.levels)
         object.__setattr__(self, "levels", levels)
-        steps = np.diff(levels)
-        ordered = (steps > 0).all() or (steps < 0).all()
+        rises = all(one < other for one, other in pairwise(levels))
+        ordered = rises or all(one > other for one, other in pairwise(levels))
         if not 2 <= len(levels) <= MAX_LEVELS or not np.isfinite(levels).all() or not ordered:
             raise InputError(
                 f"a scale's levels must be two or more finite numbers in order, worst to best; "
                 f"got {list(self.levels)}."
             )
+        _check_span(self.worst, self.best)
 
     @property
     def n_levels(self) -> int:
@@ -89,9 +91,11 @@ class LevelScale:
 
     def off_level(self, values: ArrayLike) -> NDArray[np.bool_]:
         """Where a value is not one of the levels (within float32 rounding); NaN is not."""
-        values = np.asarray(values, dtype=np.float64)
+        values = as_floats(values, "ratings")
         nearest = np.asarray(self.levels)[self.level_of(values)]
-        return np.asarray(np.abs(values - nearest) > LEVEL_TOLERANCE * abs(self.best - self.worst))
+        with np.errstate(over="ignore"):  # as far off as infinity
+            off = np.abs(values - nearest)
+        return np.asarray(off > LEVEL_TOLERANCE * abs(self.best - self.worst))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``rules.toml``."""
@@ -116,7 +120,8 @@ class RangeScale:
     Raises
     ------
     InputError
-        If an end is not finite, the ends are equal, or there are fewer than two bins.
+        If an end is not finite, the ends are equal or too far apart, or there are fewer than two
+        bins.
 
     Examples
     --------
@@ -135,6 +140,7 @@ class RangeScale:
         ends = (float(self.worst), float(self.best))
         if not all(math.isfinite(end) for end in ends) or ends[0] == ends[1]:
             raise InputError(f"a scale needs two different finite ends; got {ends}.")
+        _check_span(*ends)
         if (
             isinstance(self.bins, bool)
             or int(self.bins) != self.bins
@@ -180,16 +186,27 @@ Scale = LevelScale | RangeScale
 
 
 def _unit(values: ArrayLike, worst: float, best: float) -> NDArray[np.float64]:
-    unit = (np.asarray(values, dtype=np.float64) - worst) / (best - worst)
+    # Clipped before it is divided: far beyond the ends of a narrow scale it would overflow.
+    inside = np.clip(as_floats(values, "ratings"), min(worst, best), max(worst, best))
     # A falling scale gives -0.0 at its worst end; adding zero makes it 0.0.
-    return np.asarray(np.clip(unit, 0.0, 1.0) + 0.0)
+    return np.asarray((inside - worst) / (best - worst) + 0.0)
+
+
+def _check_span(worst: float, best: float) -> None:
+    """Refuse ends whose difference is infinite: every rating would map to 0."""
+    if not math.isfinite(best - worst):
+        raise InputError(
+            f"a scale from {worst:g} to {best:g} is too wide: its ends differ by more than a 64-bit "
+            f"float can hold. Use a scale near the ratings."
+        )
 
 
 def outside(scale: Scale, values: ArrayLike) -> NDArray[np.bool_]:
     """Where a value lies beyond the scale's ends by more than float32 rounding; NaN does not."""
-    middle = (scale.worst + scale.best) / 2
+    middle = scale.worst / 2 + scale.best / 2
     reach = abs(scale.best - scale.worst) * (0.5 + LEVEL_TOLERANCE)
-    return np.asarray(np.abs(np.asarray(values, dtype=np.float64) - middle) > reach)
+    with np.errstate(over="ignore"):  # as far out as infinity
+        return np.asarray(np.abs(as_floats(values, "ratings") - middle) > reach)
 
 
 def scale_of(value: Any) -> Scale:

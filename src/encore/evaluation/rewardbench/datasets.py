@@ -20,6 +20,7 @@ from encore.evaluation.rewardbench.scores import (
 )
 from encore.files import StrPath, file_digest, refuse_overwrite
 from encore.ratings import Ids, PreferencePairs
+from encore.ratings.ids import as_id
 from encore.ratings.origin import SIDES
 from encore.ratings.write import open_table, table_format
 
@@ -315,7 +316,8 @@ class _Row:
 
     @property
     def subset(self) -> str:
-        return str(self._cell("subset"))
+        self._cell("subset")
+        return self._named("subset") or ""
 
     def id(self) -> str:
         self._cell("id")
@@ -328,8 +330,10 @@ class _Row:
         return self._as_text(self._cell(column), column)
 
     def _named(self, column: str) -> str | None:
-        value = self.cells.get(column)
-        return None if value is None or value == "" else self._as_text(str(value), column)
+        try:
+            return as_id(self.cells.get(column))
+        except ValueError as error:
+            raise self.error(f"{error}.", column) from error
 
     def _texts(self, column: str, n_texts: int) -> list[str]:
         value = self._cell(column)
