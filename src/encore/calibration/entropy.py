@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import as_floats
 from encore.errors import InputError, UnknownNameError
 
 Estimator = Literal["plugin", "miller_madow"]
@@ -52,7 +53,7 @@ def rating_entropy(counts: ArrayLike, *, estimator: Estimator = "plugin") -> NDA
     >>> rating_entropy([[50, 50], [100, 0]]).round(4)
     array([0.6931, 0.    ])
     """
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = as_floats(counts, "counts")
     if not np.isfinite(counts).all() or (counts < 0).any():
         raise InputError("counts must be finite and not negative.")
     if estimator not in ESTIMATORS:
@@ -101,7 +102,7 @@ def pooled_entropy(
     >>> round(float(pooled_entropy(two_that_differ, two_that_differ, 2)), 4)  # ln 2 + 1/4
     0.9431
     """
-    total, n = np.asarray(total, dtype=np.float64), np.asarray(n_answers)
+    total, n = as_floats(total, "sums"), np.asarray(n_answers)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = total / n[..., None]
         scatter = np.where(total > 0, squares / total - p, 0.0).sum(axis=-1)  # Var / p by level
@@ -144,6 +145,11 @@ def entropy_interval(
     ndarray of float, shape (2,)
         Lower and upper end, within 0 and ``ln(n_levels)``; NaN if nothing was counted.
 
+    Raises
+    ------
+    InputError
+        If a count is not a whole number of 0 or more.
+
     References
     ----------
     .. [1] Davison and Hinkley (1997), Bootstrap Methods and their Application, section 5.2.
@@ -153,7 +159,10 @@ def entropy_interval(
     >>> entropy_interval([500, 500], np.random.default_rng(0)).round(3)
     array([0.693, 0.693])
     """
-    counts = np.asarray(counts, dtype=np.int64)
+    whole = as_floats(counts, "counts")
+    if not (np.isfinite(whole) & (whole >= 0) & (whole == np.floor(whole))).all():
+        raise InputError("counts must be whole numbers of 0 or more.")
+    counts = whole.astype(np.int64)
     n = int(counts.sum())
     if n == 0:
         return np.full(2, np.nan)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.arrays import Record
-from encore.errors import RatingsError
+from encore.arrays import Record, as_floats
+from encore.errors import InputError, RatingsError
 from encore.files import StrPath
 from encore.ratings import Ids, PreferencePairs
 from encore.ratings.ids import as_id
@@ -41,12 +41,20 @@ def save_rewards(
         The ``.parquet``, ``.csv`` or ``.jsonl`` file.
     format : {"parquet", "csv", "jsonl"}, optional
         The format of a stream; see :func:`encore.ratings.write.table_format`.
+
+    Raises
+    ------
+    InputError
+        If a reward is infinite.
     """
     import pyarrow as pa
 
+    values = as_floats(rewards, "rewards")
+    if np.isinf(values).any():
+        raise InputError("a reward is infinite; expected finite ones, with NaN where unknown.")
     columns = {
         name: pa.array(column, from_pandas=True)
-        for name, column in zip(_COLUMNS, rewards.T, strict=True)
+        for name, column in zip(_COLUMNS, values.T, strict=True)
     }
     with open_table(out, format=format, metadata=METADATA) as write:
         write(pa.table({"id": pa.array(ids, pa.string()), **columns}))

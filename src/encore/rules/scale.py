@@ -196,8 +196,8 @@ def _check_span(worst: float, best: float) -> None:
     """Refuse ends whose difference is infinite: every rating would map to 0."""
     if not math.isfinite(best - worst):
         raise InputError(
-            f"a scale from {worst:g} to {best:g} is too wide: its ends differ by more than a 64-bit "
-            f"float can hold. Use a scale near the ratings."
+            f"a scale from {worst:g} to {best:g} is too wide: its ends differ by more than a "
+            f"64-bit float can hold. Use a scale near the ratings."
         )
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import as_floats
 from encore.errors import InputError
 from encore.theory.normal import cumulative
 from encore.weights import fit_bradley_terry
@@ -183,7 +184,7 @@ def fitted_optimum(margins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def checked_margins(margins: ArrayLike) -> NDArray[np.float64]:
     """These margins as an array, if they are (n_pairs, n_rules), not empty, and all finite."""
-    margins = np.asarray(margins, dtype=np.float64)
+    margins = as_floats(margins, "margins")
     if margins.ndim != 2 or not margins.size or not np.isfinite(margins).all():
         raise InputError(
             f"margins of shape {margins.shape}; expected (n_pairs, n_rules), at least one of each, "
@@ -193,9 +194,11 @@ def checked_margins(margins: ArrayLike) -> NDArray[np.float64]:
 
 
 def _one_per_rule(weights: ArrayLike, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = as_floats(weights, "weights")
     if weights.shape != mean.shape:
         raise InputError(f"weights of shape {weights.shape} for {len(mean)} rules.")
+    if not np.isfinite(weights).all():
+        raise InputError("a weight is not finite.")
     return weights
 
 
@@ -203,8 +206,7 @@ def _gaussian(
     mean: ArrayLike, covariance: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both as arrays, if their shapes agree and they define a Gaussian."""
-    mean = np.asarray(mean, dtype=np.float64)
-    covariance = np.asarray(covariance, dtype=np.float64)
+    mean, covariance = as_floats(mean, "means"), as_floats(covariance, "covariances")
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
         raise InputError(
             f"a mean of shape {mean.shape} and a covariance of shape {covariance.shape}; expected "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record
+from encore.arrays import Record, as_floats
 from encore.errors import InputError
 from encore.theory.bradley_terry import checked_margins
 from encore.weights.scheme import check_positive
@@ -50,7 +50,7 @@ def expected_gradient(weights: ArrayLike, margins: ArrayLike) -> NDArray[np.floa
     [-0.5, 0.0]
     """
     margins = checked_margins(margins)
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = as_floats(weights, "weights")
     if weights.shape != margins.shape[1:]:
         raise InputError(f"weights of shape {weights.shape} for {margins.shape[1]} rules.")
     p_wrong = np.exp(-np.logaddexp(0, margins @ weights))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.arrays import Record, cached_array
+from encore.arrays import Record, as_floats, cached_array
 from encore.calibration import rating_entropy
 from encore.errors import InputError
 from encore.ratings import PreferencePairs
@@ -63,7 +63,7 @@ class Mixture(Record):
 
     def __post_init__(self) -> None:
         for name in ("chosen", "rejected", "noise"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+            object.__setattr__(self, name, as_floats(getattr(self, name), name))
         shapes = self.chosen.shape, self.rejected.shape, self.noise.shape
         if self.chosen.ndim != 1 or not self.chosen.size or len(set(shapes)) > 1:
             raise InputError(

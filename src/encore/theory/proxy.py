@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record
+from encore.arrays import Record, as_floats
 from encore.calibration.calibration import ZERO_VARIANCE
 from encore.errors import InputError
 from encore.rules import RangeScale
@@ -223,7 +223,7 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     >>> round(pearson([1, 2, 3], [1, 4, 9]), 4)
     0.9897
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = as_floats(x, "numbers"), as_floats(y, "numbers")
     a, b = x - x.mean(), y - y.mean()
     # Below this only rounding varies.
     still = np.abs(a).max() <= 1e-12 * np.abs(x).max() or np.abs(b).max() <= 1e-12 * np.abs(y).max()

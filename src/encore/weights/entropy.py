@@ -9,7 +9,7 @@ import numpy as np
 from encore.calibration import Calibration
 from encore.calibration.entropy import ESTIMATORS, Estimator
 from encore.errors import UnknownNameError
-from encore.weights.scheme import NEVER_RATED, check_positive, known, weights_by
+from encore.weights.scheme import NEVER_RATED, check_positive, known, not_underflowing, weights_by
 from encore.weights.weights import Weights
 
 
@@ -54,7 +54,11 @@ class Linear:
     def __call__(self, calibration: Calibration) -> Weights:
         """Weigh; raises :class:`~encore.InputError` if a rule was never rated."""
         entropy = known(calibration.normalised_entropy(self.estimator), calibration, NEVER_RATED)
-        return weights_by(self, "linear", calibration, (1 - entropy) ** self.strength)
+        certain = 1 - entropy
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = self.strength * np.log(certain / certain.max())
+        values, notes = not_underflowing(certain**self.strength, logs)
+        return weights_by(self, "linear", calibration, values, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Softmax:
 
     Favours the same rules as ``linear``, more gently: at the paper's temperature of 2 the
     weights of five-level rules lie between 0.45 and 1. Entropy is not normalised, as in the
-    paper, so a rule with more levels can scatter more and gets less weight.
+    paper, so a rule with more levels can scatter more and gets less weight. At a temperature so low
+    that all weights would underflow they are divided by the largest, and the notes say so.
 
     Parameters
     ----------
@@ -96,7 +101,10 @@ class Softmax:
     def __call__(self, calibration: Calibration) -> Weights:
         """Weigh; raises :class:`~encore.InputError` if a rule was never rated."""
         entropy = known(calibration.entropy(self.estimator), calibration, NEVER_RATED)
-        return weights_by(self, "softmax", calibration, np.exp(-entropy / self.temperature))
+        with np.errstate(over="ignore"):  # minus infinity, of which exp is 0
+            values = np.exp(-entropy / self.temperature)
+            logs = -(entropy - entropy.min()) / self.temperature
+        return weights_by(self, "softmax", calibration, *not_underflowing(values, logs))
 
 
 def _check_estimator(estimator: str) -> None:

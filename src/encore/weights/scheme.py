@@ -13,6 +13,8 @@ from encore.errors import InputError
 from encore.ratings import PreferencePairs
 from encore.weights.weights import Weights
 
+_TINY = 1e-100  # far above 2e-308, below which numbers lose digits
+
 
 class WeightingScheme(Protocol):
     """From a calibration, and nothing else, to weights. No labels."""
@@ -62,6 +64,28 @@ def weights_by(
             f"`encore diagnose` says, or use another scheme."
         )
     return Weights(calibration.rules, values, name, options_of(scheme), calibration.digest, notes)
+
+
+def not_underflowing(
+    values: NDArray[np.float64], logs: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Weights, or ones in the same proportion where all of them are too small a number.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n_rules,)
+        As the scheme defines them.
+    logs : ndarray of float, shape (n_rules,)
+        Their logarithms, less that of the largest.
+
+    Returns
+    -------
+    tuple
+        The weights, and a note if they are not *values*.
+    """
+    if values.max() >= _TINY or not (logs == 0).any():
+        return values, ()
+    return np.exp(logs), ("the weights underflow, so they are given relative to the largest",)
 
 
 def options_of(scheme: object) -> dict[str, Any]:

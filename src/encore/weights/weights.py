@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.arrays import Record, cached_array
+from encore.arrays import Record, as_floats, cached_array
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document, refuse_twin_keys, write_document
 from encore.formatting import html_table, listed, percent
@@ -66,7 +66,7 @@ class Weights(Record):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", as_rulebook(self.rules))
-        values = np.array(self.values, dtype=np.float64)  # a copy: the caller's may change
+        values = as_floats(self.values, "weights").copy()  # the caller's may change
         if values.shape != (len(self.rules),):
             raise InputError(f"weights of shape {values.shape} for {len(self.rules)} rules.")
         for rule_id, value in zip(self.rules.ids, values.tolist(), strict=True):
