@@ -13,7 +13,7 @@ import pytest
 
 import encore
 from encore import examples
-from encore.arrays import Record, cached_array, read_only, same
+from encore.arrays import Record, as_floats, cached_array, read_only, same
 from encore.calibration import select_rules
 from encore.evaluation import outcomes
 from encore.raters import Coverage, Rated
@@ -217,3 +217,77 @@ def test_values_are_the_same_by_their_entries(one: Any, other: Any, alike: bool)
 def test_a_read_only_view_leaves_the_array_as_it_is() -> None:
     array = np.zeros(2)
     assert not read_only(array).flags.writeable and array.flags.writeable
+
+
+# --- numbers from anywhere --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["i1", "u8", "f2", "f4", ">f8", ">i4", "g"])
+def test_numbers_of_every_kind_are_float64(kind: str) -> None:
+    found = as_floats(np.array([1, 5], dtype=kind), "numbers")
+    assert (found.dtype, found.dtype.isnative, found.tolist()) == (np.float64, True, [1.0, 5.0])
+
+
+@pytest.mark.parametrize("kind", ["i4", "f4", "f8", "?", "u2"])
+@pytest.mark.parametrize("form", [list, tuple, np.ma.array], ids=["rows", "a tuple", "an array"])
+def test_what_is_masked_is_unknown(kind: str, form: Any) -> None:
+    rows = [
+        np.ma.array([1, 1], mask=[False, True]).astype(kind),
+        np.ma.array([1, 0], mask=False).astype(kind),
+    ]
+    found = as_floats(form(rows), "numbers")
+    assert not isinstance(found, np.ma.MaskedArray)
+    np.testing.assert_array_equal(found, [[1, np.nan], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([1j], ["1"], [b"1"], [None], [10**400]),
+        *(np.array(["2020"], dtype="M8[s]"), np.array([1], dtype="m8[s]")),
+        *(np.zeros(2, dtype=[("a", "f8")]), np.ma.array(["1"], mask=True)),
+    ],
+)
+def test_what_is_no_number_is_refused(values: Any) -> None:
+    with pytest.raises(encore.InputError, match=r"weights are of type .*; expected numbers"):
+        as_floats(values, "weights")
+
+
+MASKED = np.ma.array([[5, 1], [3, 3]], mask=[[False, True], [False, False]])
+TWO = encore.Rulebook.from_ids(["a", "b"], encore.LevelScale((1, 2, 3, 4, 5)))
+
+
+def test_every_verb_takes_a_masked_rating_for_unrated() -> None:
+    gappy = np.where(MASKED.mask, np.nan, MASKED.data)
+    weights = encore.Weights(TWO, [1, 3])
+    # Of the first response only a is rated, a quarter of the weight: 1. The second is (3-1)/4.
+    for verb in (encore.compose, encore.score):
+        options = {"max_missing": 0.9}
+        assert verb(MASKED, weights, **options).tolist() == [1.0, 0.5]
+        assert np.isnan(verb(MASKED, weights, max_missing=0.5)[0])
+    assert encore.calibrate(MASKED, TWO).statistics == encore.calibrate(gappy, TWO).statistics
+    pairs, same_pairs = (
+        encore.PreferencePairs.from_arrays(rows, rows[::-1], TWO) for rows in (MASKED, gappy)
+    )
+    np.testing.assert_array_equal(pairs.margins, same_pairs.margins)
+    table = encore.RatingsTable(TWO, [[5, 1], [3, 3]], spread=MASKED / 10)
+    np.testing.assert_array_equal(table.spread, gappy / 10)
+
+
+def test_a_masked_weight_is_no_weight() -> None:
+    with pytest.raises(encore.InputError, match="rule 'b': weight nan is not a finite number"):
+        encore.Weights(TWO, np.ma.array([1.0, 1.0], mask=[False, True]))
+
+
+def test_masked_rewards_are_unknown_to_compare() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(1, 6, (2, 40, 2))
+    pairs = encore.PreferencePairs.from_arrays(rows[0], rows[1], TWO)
+    other = np.ma.array(rng.random((40, 2)), mask=False)
+    other[:7] = np.ma.masked
+    found = encore.compare(pairs, TWO, rewards={"other": other}, n_folds=2)["other"]
+    assert found.n_unknown == 7
+    other.mask = False
+    other[3, 0] = np.inf
+    with pytest.raises(encore.InputError, match="'other': pair 4 has an infinite reward"):
+        encore.compare(pairs, TWO, rewards={"other": other}, n_folds=2)

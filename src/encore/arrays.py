@@ -54,7 +54,7 @@ def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArr
 def _has_mask(values: Any) -> bool:
     """Whether an array is masked, or a list holds one that is: NumPy would drop the mask."""
     if isinstance(values, list | tuple):
-        return any(map(_has_mask, values))
+        return any(isinstance(value, np.ma.MaskedArray) for value in values)
     return isinstance(values, np.ma.MaskedArray)
 
 

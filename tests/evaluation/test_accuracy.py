@@ -78,3 +78,72 @@ def test_strict_accuracy_is_rewardbench_s() -> None:
     chosen, rejected = rng.integers(0, 3, (2, 500)) / 2
     expected = sum(1 if c > r else 0 for c, r in zip(chosen, rejected, strict=True)) / 500
     assert accuracy(outcomes(chosen, rejected), "strict") == expected
+
+
+# --- rewards on any scale -------------------------------------------------------------------
+
+GRID = st.integers(-20, 20)
+PAIRS = st.lists(st.tuples(GRID, GRID), min_size=1, max_size=30)
+
+
+def verdicts_by_loop(pairs: list[tuple[int, int]]) -> tuple[list[float], list[float]]:
+    return [float(c > r) for c, r in pairs], [float(c == r) for c, r in pairs]
+
+
+@given(PAIRS, st.integers(-1060, 1010))
+def test_powers_of_two_change_no_verdict(pairs: list[tuple[int, int]], power: int) -> None:
+    found = outcomes(*np.ldexp(np.array(pairs, dtype=float).T, power))
+    assert (found.win.tolist(), found.tie.tolist()) == verdicts_by_loop(pairs)
+
+
+@given(PAIRS, st.floats(1e-300, 1e300), st.floats(-1e6, 1e6))
+def test_scaling_and_shifting_change_no_verdict(
+    pairs: list[tuple[int, int]], factor: float, shift: float
+) -> None:
+    rewards = (np.array(pairs, dtype=float).T + shift) * factor
+    found = outcomes(*rewards)
+    assert (found.win.tolist(), found.tie.tolist()) == verdicts_by_loop(pairs)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-12, 1e-9, 1.0, 1e9, 1e300])
+def test_a_tie_is_a_tie_on_every_scale(size: float) -> None:
+    # 0.1 + 0.2 is 0.3 but for rounding; 0.3 and 0.30001 are not, nor is a billionth of 1 from it.
+    chosen, rejected = np.array([0.1 + 0.2, 0.30001, 0.0, 1.0]), np.array([0.3, 0.3, 1.0, 0.0])
+    found = outcomes(size * chosen, size * rejected)
+    assert (found.tie.tolist(), found.win.tolist()) == ([1, 0, 0, 0], [0, 1, 0, 1])
+    assert separation(size * chosen, size * rejected) == pytest.approx(separation(chosen, rejected))
+
+
+@pytest.mark.parametrize("wild", [1e6, 1e30, -1e300])
+def test_a_wild_reward_does_not_tie_the_others(wild: float) -> None:
+    chosen, rejected = [wild, 0.6, 0.5, 0.1, 0.9], [0.0, 0.5, 0.5, 0.2, 0.1]
+    found = outcomes(chosen, rejected)
+    assert found.tie.tolist() == [0, 0, 1, 0, 0]
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 0.25, 0.5, 0.75, 1]), min_size=12, max_size=12)))
+def test_sums_in_another_order_are_tied(rows: list[list[float]]) -> None:
+    # Thirds and the like round; in another order they round otherwise.
+    shares = np.full(12, 1 / 12)
+    forth = [sum((shares * row).tolist()) for row in np.array(rows).reshape(-1, 12)]
+    back = [sum((shares * row).tolist()[::-1]) for row in np.array(rows).reshape(-1, 12)]
+    assert outcomes(forth, back).tie.all()
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf])
+def test_an_infinite_reward_is_refused(wrong: float) -> None:
+    for of in (outcomes, separation):
+        with pytest.raises(InputError, match="a reward is infinite"):
+            of([1.0, wrong], [0.0, 0.0])
+
+
+def test_the_largest_rewards_are_compared() -> None:
+    # The difference of the first two is beyond the largest float.
+    found = outcomes([1.7e308, -1.7e308, 1e308], [-1.7e308, 1.7e308, 1e308])
+    assert (found.win.tolist(), found.tie.tolist()) == ([1, 0, 0], [0, 0, 1])
+
+
+def test_a_masked_reward_is_unknown() -> None:
+    chosen = np.ma.array([1.0, 1.0], mask=[False, True])
+    assert outcomes(chosen, [0.0, 0.0]).known.tolist() == [True, False]
+    assert np.isnan(separation(np.ma.array([1.0, 2.0], mask=True), [0.0, 1.0]))

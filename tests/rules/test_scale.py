@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -131,3 +134,43 @@ def test_more_levels_than_can_be_counted_are_refused() -> None:
         RangeScale(0, 1, 100_000)
     with pytest.raises(InputError, match="levels"):
         LevelScale(tuple(range(40_000)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RangeScale(-1e308, 1e308),
+        lambda: RangeScale(1.7e308, -1.7e308),
+        lambda: LevelScale((-1e308, 0, 1e308)),
+        lambda: LevelScale((1e308, -1e308)),
+        lambda: scale_from_dict({"worst": -1e308, "best": 1e308, "bins": 4}),
+        lambda: scale_from_dict({"levels": [-1.7e308, 1, 1.7e308]}),
+    ],
+)
+def test_a_scale_whose_ends_differ_by_infinity_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(InputError, match="is too wide: its ends differ by more than a 64-bit"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("worst", "best"), [(-8e307, 8e307), (1.6e308, 1.7e308), (0.0, 5e-324), (3e-320, -3e-320)]
+)
+def test_a_scale_at_the_limits_of_floats_maps_as_any(worst: float, best: float) -> None:
+    scale = RangeScale(worst, best, bins=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = [-1.7e308, worst, best, 1.7e308]
+        units = scale.unit(ends).tolist()
+        beyond = outside(scale, [worst, best, 1.7e308, -1.7e308]).tolist()
+    assert units == ([0, 0, 1, 1] if best > worst else [1, 0, 1, 0])
+    # 1.7e308 is the end of the second scale.
+    assert beyond == [False, False, best != 1.7e308, True]
+    assert LevelScale((worst, best)).level_of([worst, best]).tolist() == [0, 1]
+
+
+def test_masked_ratings_have_no_level() -> None:
+    masked = np.ma.array([1.0, 5.0], mask=[False, True])
+    for scale in (LevelScale((1, 5)), RangeScale(1, 5)):
+        np.testing.assert_array_equal(scale.unit(masked), [0, np.nan])
+        assert scale.level_of(masked).tolist() == [0, -1]
+        assert scale.off_level(masked).tolist() == outside(scale, masked).tolist() == [False] * 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,51 @@ def test_zero_temperature_is_refused() -> None:
 def test_an_unknown_estimator_is_refused(scheme: type[Linear] | type[Softmax]) -> None:
     with pytest.raises(UnknownNameError, match="entropy estimator"):
         scheme(estimator="mm")  # type: ignore[arg-type]
+
+
+def noisy() -> Calibration:
+    """Three rules none of which is constant: H = ln 2, ln 3 and ln 4."""
+    rules = Rulebook.from_ids(["a", "b", "c"], LevelScale((1, 2, 3, 4)))
+    rows = [[1 + k % 2, 1 + k % 3, 1 + k % 4] for k in range(12)]
+    return calibrate(rows, rules)
+
+
+# exp(-H / t) is 2^(-1 / t) for the first: below the smallest float under t = 1/1074.
+@pytest.mark.parametrize("temperature", [1e-2, 2e-3, 1e-3, 9e-4, 1e-4, 1e-300, 5e-324])
+def test_a_low_temperature_has_the_shares_of_the_formula(temperature: float) -> None:
+    weights = Softmax(temperature=temperature)(noisy())
+    # Ratios of the weights, in exact arithmetic: (2/3)^(1/t) and (2/4)^(1/t).
+    logs = [-(math.log(n) - math.log(2)) / temperature for n in (2, 3, 4)]
+    exact = [math.exp(log) for log in logs]
+    np.testing.assert_allclose(weights.shares, np.array(exact) / sum(exact), rtol=1e-9, atol=0)
+    assert weights.shares[0] == pytest.approx(1.0)
+    is_raw = temperature == 1e-2
+    assert bool(weights.notes) is not is_raw
+    if is_raw:
+        np.testing.assert_allclose(weights.values[0], 2.0**-100, rtol=1e-9)
+    else:
+        assert weights.values[0] == 1
+        assert "given relative to the largest" in weights.notes[0]
+
+
+def test_equal_entropies_have_equal_weights_at_every_temperature() -> None:
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+    calibration = calibrate([[0, 1], [1, 0]], rules)
+    for temperature in (5e-324, 1e-3, 1.0, 1e308):
+        assert Softmax(temperature=temperature)(calibration).shares.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("strength", [100, 1e3, 1e6, 1e300])
+def test_a_great_strength_has_the_shares_of_the_formula(strength: float) -> None:
+    # 1 - H is 1/2 and 1 - ln 3 / ln 4.
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((1, 2, 3, 4)))
+    calibration = calibrate([[1 + k % 2, 1 + k % 3] for k in range(6)], rules)
+    weights = Linear(strength=strength)(calibration)
+    ratio = (2 * (1 - math.log(3) / math.log(4))) ** strength
+    np.testing.assert_allclose(weights.shares, np.array([1, ratio]) / (1 + ratio), rtol=1e-9)
+
+
+def test_weights_that_are_all_zero_stay_an_error_at_any_strength() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    with pytest.raises(InputError, match="gives every rule of this calibration a weight of 0"):
+        Linear(strength=1e300)(calibrate([[0], [1]], rules))

@@ -229,8 +229,8 @@ def _unreadable(path: Path, error: Exception) -> RatingsError:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             rows = csv.reader(file)
             n_columns = len(next(rows, []))
-            for number, row in enumerate((row for row in rows if row), start=1):
-                if len(row) != n_columns:
+            for number, row in enumerate((r for r in rows if r or n_columns == 1), start=1):
+                if len(row or [""]) != n_columns:
                     return RatingsError(
                         f"{len(row)} cells; expected {n_columns}, as in the header. Quote text "
                         f"that holds commas or line breaks.",

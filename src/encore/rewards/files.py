@@ -101,7 +101,7 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
     places = np.array([rows.get(key, -1) for key in ours])
     if (places < 0).all():
         raise RatingsError(
-            f"no {' with '.join(matched)} is one of the pairs'; the first here are "
+            f"no {', '.join(matched)} is one of the pairs'; the first here are "
             f"{_told(theirs)}, those of the pairs {_told(ours)}. Ids are text: 007 is not 7."
             + (
                 f" Leave out the columns {matched[1:]} to match by id alone." if matched[1:] else ""
@@ -127,7 +127,7 @@ def _refuse_ambiguous(
             several.add(key)
     if twice := [key for key in theirs if key in several]:
         raise RatingsError(
-            f"{_told(twice)[0]!r} is the {' with '.join(matched)} of more than one pair. Give both "
+            f"{_told(twice)[0]!r} is the {', '.join(matched)} of more than one pair. Give both "
             f"files the columns 'prompt_id' and 'subset', or every pair its own id.",
             source=str(path),
         )
