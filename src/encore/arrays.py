@@ -51,6 +51,15 @@ def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArr
     return np.asarray(numbers)
 
 
+def to_unit_size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers divided by the power of 2 that brings the largest below 1; NaN stays.
+
+    Nothing is rounded, and sums of squares are neither infinite nor 0.
+    """
+    _, exponent = np.frexp(np.nanmax(np.abs(values), initial=0.0))
+    return np.asarray(np.ldexp(values, -int(exponent)))
+
+
 def _has_mask(values: Any) -> bool:
     """Whether an array is masked, or a list holds one that is: NumPy would drop the mask."""
     if isinstance(values, list | tuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, as_floats
+from encore.arrays import Record, as_floats, to_unit_size
 from encore.errors import InputError
 from encore.ratings.origin import SIDES
 
@@ -93,8 +93,7 @@ def _scaled(chosen: ArrayLike, rejected: ArrayLike) -> NDArray[np.float64]:
     both = np.stack(sides)
     if np.isinf(both).any():
         raise InputError("a reward is infinite; expected finite ones, with NaN where unknown.")
-    _, exponent = np.frexp(np.nanmax(np.abs(both), initial=0.0))
-    return np.ldexp(both, -int(exponent))
+    return to_unit_size(both)
 
 
 def _of(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import as_floats
+from encore.arrays import as_floats, to_unit_size
 from encore.errors import InputError
 from encore.theory.normal import cumulative
 from encore.weights import fit_bradley_terry
 
 _RIDGE = 1e-6
+LARGEST = 1e100  # products of two margins and their sums stay finite
 # The trapezoid rule on a bell is far more exact than its step suggests: its error here is below
 # 1e-13 as long as the reward's margin has a standard deviation below 12.
 _GRID = np.linspace(-10, 10, 401)
@@ -63,7 +62,8 @@ def gaussian_optimum(mean: ArrayLike, covariance: ArrayLike) -> NDArray[np.float
     [1.0, 0.5]
     """
     mean, covariance = _gaussian(mean, covariance)
-    return np.asarray(2 * np.linalg.solve(covariance, mean))
+    with np.errstate(all="ignore"):
+        return _finite(2 * np.linalg.solve(covariance, mean))
 
 
 def gaussian_gradient(
@@ -105,11 +105,12 @@ def gaussian_gradient(
     """
     mean, covariance = _gaussian(mean, covariance)
     w = _one_per_rule(weights, mean)
-    along = covariance @ w
-    t = w @ mean + math.sqrt(max(float(w @ along), 0.0)) * _GRID
-    p_wrong = np.exp(-np.logaddexp(0, t))
-    slope = p_wrong * np.exp(-np.logaddexp(0, -t))
-    return np.asarray((_BELL @ slope) * along - (_BELL @ p_wrong) * mean)
+    with np.errstate(all="ignore"):
+        along = covariance @ w
+        t = _finite(w @ mean + np.sqrt(np.maximum(w @ along, 0.0)) * _GRID)
+        p_wrong = np.exp(-np.logaddexp(0, t))
+        slope = p_wrong * np.exp(-np.logaddexp(0, -t))
+        return _finite((_BELL @ slope) * along - (_BELL @ p_wrong) * mean)
 
 
 def gaussian_accuracy(weights: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> float:
@@ -143,7 +144,9 @@ def gaussian_accuracy(weights: ArrayLike, mean: ArrayLike, covariance: ArrayLike
     w = _one_per_rule(weights, mean)
     if not w.any():
         raise InputError("all weights are 0: such a reward prefers nothing.")
-    return float(cumulative(w @ mean / math.sqrt(float(w @ covariance @ w))))
+    w = to_unit_size(w)  # only the direction counts
+    with np.errstate(all="ignore"):
+        return float(cumulative(_finite(w @ mean / np.sqrt(w @ covariance @ w))))
 
 
 def fitted_optimum(margins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -185,12 +188,24 @@ def fitted_optimum(margins: NDArray[np.float64]) -> NDArray[np.float64]:
 def checked_margins(margins: ArrayLike) -> NDArray[np.float64]:
     """These margins as an array, if they are (n_pairs, n_rules), not empty, and all finite."""
     margins = as_floats(margins, "margins")
-    if margins.ndim != 2 or not margins.size or not np.isfinite(margins).all():
+    if margins.ndim != 2 or not margins.size or not (np.abs(margins) <= LARGEST).all():
         raise InputError(
             f"margins of shape {margins.shape}; expected (n_pairs, n_rules), at least one of each, "
-            f"all of them finite. Leave out pairs with an unrated cell."
+            f"all of them finite and at most {LARGEST:g} in size. Leave out pairs with an unrated "
+            f"cell."
         )
     return margins
+
+
+def _finite(result: ArrayLike) -> NDArray[np.float64]:
+    """A result, if it is one."""
+    found = np.asarray(result, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise InputError(
+            "weights, means and covariances of such sizes leave the range of 64-bit floats. Give "
+            "margins on a scale near 1."
+        )
+    return found
 
 
 def _one_per_rule(weights: ArrayLike, mean: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -214,7 +229,8 @@ def _gaussian(
         )
     finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
     try:
-        if finite and np.allclose(covariance, covariance.T):
+        near = 1e-8 * np.abs(covariance).max(initial=0.0)
+        if finite and np.allclose(covariance, covariance.T, atol=near):
             np.linalg.cholesky(covariance)
             return mean, covariance
     except np.linalg.LinAlgError:

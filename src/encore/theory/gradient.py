@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encore.arrays import Record, as_floats
 from encore.errors import InputError
-from encore.theory.bradley_terry import checked_margins
+from encore.theory.bradley_terry import LARGEST, checked_margins
 from encore.weights.scheme import check_positive
 
 
@@ -53,6 +53,11 @@ def expected_gradient(weights: ArrayLike, margins: ArrayLike) -> NDArray[np.floa
     weights = as_floats(weights, "weights")
     if weights.shape != margins.shape[1:]:
         raise InputError(f"weights of shape {weights.shape} for {margins.shape[1]} rules.")
+    if not (np.abs(weights) <= LARGEST).all():
+        raise InputError(
+            f"a weight is not finite, or more than {LARGEST:g} in size. In a descent, use a lower "
+            f"rate."
+        )
     p_wrong = np.exp(-np.logaddexp(0, margins @ weights))
     return np.asarray(-(p_wrong @ margins) / len(margins) + 0.0)
 

@@ -72,7 +72,7 @@ class Mixture(Record):
             )
         if not all(np.isfinite(v).all() for v in (self.chosen, self.rejected, self.noise)):
             raise InputError("the means and the noise of a mixture must be finite numbers.")
-        if not (self.noise > 0).all():
+        if not (self.noise / abs(self.scale.best - self.scale.worst) > 0).all():
             raise InputError(
                 f"noise is {self.noise.tolist()}; expected standard deviations above 0. "
                 f"For a rule without noise give a very small one."
@@ -131,7 +131,8 @@ class Mixture(Record):
             borders = (unit[1:] + unit[:-1]) / 2
         else:
             borders = np.arange(1, self.scale.n_levels) / self.scale.n_levels
-        below = cumulative((borders - self._means[..., None]) / self._deviation[:, None])
+        with np.errstate(over="ignore"):  # infinitely many deviations away
+            below = cumulative((borders - self._means[..., None]) / self._deviation[:, None])
         whole = np.ones((*self._means.shape, 1))
         return np.maximum(np.diff(below, axis=-1, prepend=0 * whole, append=whole), 0.0)
 

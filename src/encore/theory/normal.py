@@ -33,8 +33,10 @@ def clipped_moments(
     """
     about = np.clip(mean, 0.0, 1.0)
     z, mass = _inside(mean, deviation)
-    offset = (mean - about)[..., None] + deviation[..., None] * z
-    below, above = cumulative(-mean / deviation), cumulative((mean - 1) / deviation)
+    # Where no mass is inside, the offset is nothing, and may be too large to square.
+    offset = np.where(mass > 0, (mean - about)[..., None] + deviation[..., None] * z, 0.0)
+    with np.errstate(over="ignore"):  # infinitely many deviations away
+        below, above = cumulative(-mean / deviation), cumulative((mean - 1) / deviation)
     first = (mass * offset).sum(axis=-1) + (1 - about) * above - about * below
     second = (mass * offset**2).sum(axis=-1) + (1 - about) ** 2 * above + about**2 * below
     return about + first, np.maximum(second - first**2, 0.0)
@@ -49,11 +51,12 @@ def clipped_wins(
     probability ``cumulative(z + gap / deviation)``.
     """
     z, mass = _inside(chosen, deviation)
-    inside = (mass * cumulative(z + ((chosen - rejected) / deviation)[..., None])).sum(axis=-1)
-    at_worst = cumulative(-chosen / deviation) * cumulative(-rejected / deviation) / 2
-    at_best = cumulative((chosen - 1) / deviation) * (
-        1 - cumulative((rejected - 1) / deviation) / 2
-    )
+    with np.errstate(over="ignore"):  # infinitely many deviations away
+        inside = (mass * cumulative(z + ((chosen - rejected) / deviation)[..., None])).sum(axis=-1)
+        at_worst = cumulative(-chosen / deviation) * cumulative(-rejected / deviation) / 2
+        at_best = cumulative((chosen - 1) / deviation) * (
+            1 - cumulative((rejected - 1) / deviation) / 2
+        )
     return np.asarray(inside + at_worst + at_best)
 
 
@@ -61,7 +64,8 @@ def _inside(
     mean: NDArray[np.float64], deviation: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gauss-Legendre nodes within [0, 1], in deviations from the mean, and their probabilities."""
-    low, high = (np.clip((end - mean) / deviation, -_REACH, _REACH) for end in (0.0, 1.0))
+    with np.errstate(over="ignore"):
+        low, high = (np.clip((end - mean) / deviation, -_REACH, _REACH) for end in (0.0, 1.0))
     half = (high - low)[..., None] / 2
     z = (high + low)[..., None] / 2 + half * _NODES
     return z, half * density(z) * _NODE_WEIGHTS

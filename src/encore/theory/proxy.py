@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, as_floats
+from encore.arrays import Record, as_floats, to_unit_size
 from encore.calibration.calibration import ZERO_VARIANCE
 from encore.errors import InputError
 from encore.rules import RangeScale
@@ -224,11 +224,13 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     0.9897
     """
     x, y = as_floats(x, "numbers"), as_floats(y, "numbers")
+    x, y = to_unit_size(x), to_unit_size(y)
     a, b = x - x.mean(), y - y.mean()
     # Below this only rounding varies.
     still = np.abs(a).max() <= 1e-12 * np.abs(x).max() or np.abs(b).max() <= 1e-12 * np.abs(y).max()
     if len(x) < 3 or still:
         return math.nan
+    a, b = to_unit_size(a), to_unit_size(b)
     return float(np.clip(a @ b / math.sqrt(float(a @ a) * float(b @ b)), -1.0, 1.0))
 
 

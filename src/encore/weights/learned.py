@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import as_floats
 from encore.errors import InputError
 from encore.ratings import PreferencePairs
 from encore.weights.scheme import check_positive, options_of
@@ -17,6 +18,7 @@ _MAX_STEPS = 200
 _TOLERANCE = 1e-10
 _SMALLEST_STEP = 1e-12
 _BLOCK_ROWS = 1024
+_LARGEST = 1e100  # products of two margins and their sums stay finite
 
 
 def fit_bradley_terry(
@@ -47,7 +49,7 @@ def fit_bradley_terry(
     Raises
     ------
     InputError
-        If the ridge is not positive.
+        If the ridge is not positive or too small to decide, or the margins are unusable.
 
     References
     ----------
@@ -60,6 +62,12 @@ def fit_bradley_terry(
     array([0.88, 0.  ])
     """
     check_positive("ridge", ridge)
+    margins = as_floats(margins, "margins")
+    if margins.ndim != 2 or not (np.abs(margins) <= _LARGEST).all():
+        raise InputError(
+            f"margins of shape {margins.shape}; expected (n_pairs, n_rules), all of them finite "
+            f"and at most {_LARGEST:g} in size. Leave out pairs with an unrated cell."
+        )
 
     def objective(w: NDArray[np.float64]) -> float:
         return float(np.logaddexp(0, -(margins @ w)).sum() + ridge / 2 * (w @ w))
@@ -74,7 +82,13 @@ def fit_bradley_terry(
             break
         curvature = _gram(margins[:, free], p_wrong * (1 - p_wrong))
         step = np.zeros_like(w)
-        step[free] = np.linalg.solve(curvature + ridge * np.eye(int(free.sum())), gradient[free])
+        try:
+            step[free] = np.linalg.solve(curvature + ridge * np.eye(len(curvature)), gradient[free])
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"a ridge of {ridge:g} is too small for these margins: some weights rank every "
+                f"pair right, and grow without end. Use a larger one."
+            ) from error
         moved = _descend(objective, w, step, lowest)
         if moved is None:
             break
