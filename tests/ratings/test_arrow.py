@@ -23,7 +23,7 @@ from encore.ratings.arrow import (
     to_responses,
 )
 from encore.ratings.origin import Origin
-from encore.ratings.table import Ids
+from encore.ratings.ids import Ids
 
 NAN, INF = float("nan"), float("inf")
 FIVE = Rulebook.from_ids(["harm", "privacy"], LevelScale((1, 2, 3, 4, 5)))

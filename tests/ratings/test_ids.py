@@ -259,7 +259,8 @@ def test_one_prompt_in_two_types_of_the_same_is_one(prompts: list[Any]) -> None:
 @pytest.mark.parametrize("name", ["prompts", "responses"])
 def test_an_empty_id_in_memory_is_refused_in_its_row(name: str, empty: Any) -> None:
     with pytest.raises(RatingsError, match="this id is empty") as caught:
-        RatingsTable(RULES, [[5], [1]], **{name: ["x", empty]})
+        columns: dict[str, Any] = {name: ["x", empty]}
+        RatingsTable(RULES, [[5], [1]], **columns)
     assert caught.value.row == 2
 
 

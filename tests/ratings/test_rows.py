@@ -39,7 +39,7 @@ def test_a_blank_line_of_a_single_column_is_an_unrated_row(
     path = text("r.csv", f"harm\n{body}")
     np.testing.assert_array_equal(as_ratings(path, rules).values[:, 0], values)
     # 1 is the worst level, 3 the best.
-    rewards = score(path, Weights(rules, [1.0])).column("reward").to_pylist()
+    rewards = score(path, Weights(rules, np.ones(1))).column("reward").to_pylist()
     assert rewards == [None if value != value else (value - 1) / 2 for value in values]
 
 

@@ -102,7 +102,8 @@ def pooled_entropy(
     >>> round(float(pooled_entropy(two_that_differ, two_that_differ, 2)), 4)  # ln 2 + 1/4
     0.9431
     """
-    total, n = as_floats(total, "sums"), np.asarray(n_answers)
+    total, squares = as_floats(total, "sums"), as_floats(squares, "sums")
+    n = np.asarray(n_answers)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = total / n[..., None]
         scatter = np.where(total > 0, squares / total - p, 0.0).sum(axis=-1)  # Var / p by level

@@ -274,7 +274,9 @@ def _next_row(rows: csv.DictReader[str]) -> dict[str, Any] | None:
         if cells is None:
             return None
         (name,) = rows.fieldnames or ()
-        return {name: "".join(cells)} if len(cells) < 2 else {name: cells[0], None: cells[1:]}
+        cell, *more = cells or [""]
+        row: dict[Any, Any] = {name: cell, None: more}
+        return row if more else {name: cell}
     finally:
         csv.field_size_limit(before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -282,20 +283,27 @@ def texts_of_ids(column: Any, name: str, origin: Origin) -> Any:
     elif pa.types.is_string_view(kind):
         column = _plain_text(column)
     elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        column = _read_ids(column, name, origin)
+        width = {pa.float16(): np.float16, pa.float32(): np.float32}.get(kind, float)
+        values = (width(v) if isinstance(v, float) else v for v in column.to_pylist())
+        column = pa.chunked_array([ids_of_values(values, name, origin)])
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
 
 
-def _read_ids(column: Any, name: str, origin: Origin) -> Any:
-    """Ids of any type, one by one."""
-    width = {pa.float16(): np.float16, pa.float32(): np.float32}.get(column.type, float)
+def ids_of_values(values: Iterable[Any], name: str, origin: Origin) -> pa.Array:
+    """Ids of any types as text, null where empty.
+
+    Raises
+    ------
+    RatingsError
+        If a value is not an id; the message names it.
+    """
     ids = []
-    for row, value in enumerate(column.to_pylist()):
+    for row, value in enumerate(values):
         try:
-            ids.append(as_id(width(value) if isinstance(value, float) else value))
+            ids.append(as_id(value))
         except ValueError as error:
             raise origin.error(f"{error}.", row, name) from error
-    return pa.chunked_array([pa.array(ids, pa.string())])
+    return pa.array(ids, pa.string())
 
 
 def _plain_text(column: Any) -> Any:

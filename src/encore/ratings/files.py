@@ -21,6 +21,7 @@ from encore.ratings.arrow import (
     RULES_DIGEST,
     VERSION,
     check_metadata,
+    ids_of_values,
     is_pairs,
     numbers_from_text,
     one_line,
@@ -29,7 +30,7 @@ from encore.ratings.arrow import (
     refuse_twins,
     to_responses,
 )
-from encore.ratings.ids import ID_COLUMNS, as_id
+from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import Origin
 from encore.ratings.table import RatingsTable
 from encore.ratings.write import FORMULA, open_table, plain
@@ -355,23 +356,13 @@ def _json_table(
         values = [row.get(name) for row in rows]
         if is_numeric:
             columns[name] = pa.array(_json_numbers(values, name, origin), pa.float64())
-        elif name in ID_COLUMNS:
-            columns[name] = pa.array(_json_ids(values, name, origin), pa.string())
+        elif name in ID_COLUMNS or (name == "prompt" and "prompt_id" not in wanted):
+            columns[name] = ids_of_values(values, name, origin)
         else:
             text = kinds[name] != pa.int64()
             cells = [_as_text(v) if text and v is not None else v for v in values]
             columns[name] = pa.array(cells, pa.string() if text else pa.int64())
     return pa.table(columns)
-
-
-def _json_ids(values: list[Any], name: str, origin: Origin) -> list[str | None]:
-    ids = []
-    for row, value in enumerate(values):
-        try:
-            ids.append(as_id(value))
-        except ValueError as error:
-            raise origin.error(f"{error}.", row, name) from error
-    return ids
 
 
 def _as_text(value: Any) -> str:

@@ -88,7 +88,7 @@ def load_rewards(path: StrPath, pairs: PreferencePairs) -> NDArray[np.float64]:
         of several pairs, or no id is a pair's.
     """
     table = _read(path)
-    columns = {"id": pairs.ids}
+    columns: dict[str, Sequence[str]] = {"id": pairs.ids}
     if pairs.names_prompts:
         columns["prompt_id"] = _names(pairs.prompts)
     if list(pairs.subsets.names) != ["all"]:  # that is what stands for none
