@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encore import InputError, LevelScale, PreferencePairs, Reward, Rulebook, Weights
-from encore.evaluation import evaluate
+from encore import InputError, LevelScale, PreferencePairs, Reward, Rulebook, Weights, examples
+from encore.evaluation import evaluate, outcomes
+from encore.ratings import as_pairs
+from encore.rewards import load_rewards, save_rewards
 
 RULES = Rulebook.from_ids(["a"], LevelScale((1, 2, 3)))
 REWARD = Weights(RULES, np.array([1.0]))
@@ -76,3 +78,23 @@ def test_a_reward_may_be_a_file(tmp_path: Path) -> None:
     Reward(REWARD, max_missing=0.5).save(tmp_path / "reward.json")
     for name in ("weights.json", "reward.json"):
         assert evaluate(pairs(), tmp_path / name) == evaluate(pairs(), REWARD)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("factor", [1e-300, 1e-9, 0.1, 2.0**-60, 1e9, 1e300])
+def test_rewards_of_any_scale_are_judged_alike(factor: float, ending: str, tmp_path: Path) -> None:
+    rules = examples.rules()
+    bundled = as_pairs(examples.ratings_path(), rules)
+    reward = Reward(Weights(rules, np.arange(1.0, len(rules) + 1)))
+    rewards = reward(bundled.ratings)
+    sides = np.column_stack([rewards[bundled.chosen], rewards[bundled.rejected]])
+    save_rewards(bundled.ids, factor * sides, tmp_path / f"r.{ending}")
+    found = load_rewards(tmp_path / f"r.{ending}", bundled)
+    ours, theirs = outcomes(*sides.T), outcomes(*found.T)
+    assert ours == theirs
+    # Rewards of five levels under whole weights are multiples of 1 / (4 * 78): ties by hand.
+    units = np.rint(sides * 4 * np.arange(1, len(rules) + 1).sum())
+    complete = bundled.ratings.rated[[bundled.chosen, bundled.rejected]].all(axis=(0, 2))
+    assert complete.sum() > 400
+    exact = np.sign(units[:, 0] - units[:, 1])[complete]
+    assert ((theirs.win - (1 - theirs.win - theirs.tie))[complete] == exact).all()

@@ -22,8 +22,8 @@ from encore.ratings.arrow import (
     to_arrow,
     to_responses,
 )
-from encore.ratings.origin import Origin
 from encore.ratings.ids import Ids
+from encore.ratings.origin import Origin
 
 NAN, INF = float("nan"), float("inf")
 FIVE = Rulebook.from_ids(["harm", "privacy"], LevelScale((1, 2, 3, 4, 5)))
