@@ -137,6 +137,12 @@ def test_an_infinite_reward_is_refused(wrong: float) -> None:
             of([1.0, wrong], [0.0, 0.0])
 
 
+def test_an_offset_does_not_hide_what_varies() -> None:
+    chosen, rejected = np.array([0.8, 1.0]), np.array([0.0, 0.2])
+    there = separation(chosen + 1e8, rejected + 1e8)
+    assert there == pytest.approx(0.8 / np.sqrt(0.02), rel=1e-6)
+
+
 def test_the_largest_rewards_are_compared() -> None:
     # The difference of the first two is beyond the largest float.
     found = outcomes([1.7e308, -1.7e308, 1e308], [-1.7e308, 1.7e308, 1e308])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore import LevelScale, PreferencePairs, RatingsTable, Rulebook
-from encore.errors import RatingsError
+from encore.errors import InputError, RatingsError
 from encore.ratings import Ids
 
 NAN = float("nan")
@@ -150,3 +150,27 @@ def test_no_pairs_cannot_be_taken() -> None:
 
 def test_a_side_of_another_shape_is_refused_with_the_right_one() -> None:
     assert "shape (1, 3); expected (n_rows, 2)" in str(refused([[5, 5]], [[1, 1, 1]]))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *([0.5], ["0"], [2], [-3], [[0]], [True], [True, False, True], 1),
+        *(np.ma.array([0, 1], mask=[False, True]), np.ma.array([True, True], mask=[False, True])),
+    ],
+)
+def test_what_takes_no_pairs_is_refused(rows: Any) -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    pairs = PreferencePairs.from_arrays([[1], [0]], [[0], [1]], rules)
+    with pytest.raises(InputError, match="pairs to take are"):
+        pairs.take(rows)
+
+
+@pytest.mark.parametrize(
+    "rows", [[1.0, 0.0], [True, False], ["0", "1"], np.ma.array([0, 0], mask=[False, True])]
+)
+def test_rows_of_pairs_are_whole_numbers(rows: Any) -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    ratings = RatingsTable(rules, [[1], [0]])
+    with pytest.raises(RatingsError, match=r"chosen (are of type|refers to rows -1)"):
+        PreferencePairs(ratings, rows, np.array([1, 0]), Ids.of(["all"] * 2))

@@ -17,6 +17,7 @@ from encore.theory import (
     gaussian_optimum,
 )
 
+NAN = float("nan")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -213,3 +214,35 @@ def test_the_accuracy_of_no_weights_is_refused() -> None:
 def test_margins_that_cannot_be_fitted_are_refused(margins: NDArray[np.float64]) -> None:
     with pytest.raises(InputError, match="margins of shape"):
         fitted_optimum(margins)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_accuracy_depends_on_the_direction_of_the_weights_alone(size: float) -> None:
+    mean, covariance = [1.0, 0.5], [[2.0, 0.5], [0.5, 1.0]]
+    # w = (1, 2): w.mean = 2, w'Sw = 2 + 2 + 4 = 8, and Phi(2 / sqrt 8) = Phi(0.7071) = 0.76025.
+    assert gaussian_accuracy([size, 2 * size], mean, covariance) == pytest.approx(0.76025, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1.0, 1e12])
+def test_a_covariance_is_symmetric_or_not_on_every_scale(size: float) -> None:
+    with pytest.raises(InputError, match="symmetric and positive definite"):
+        gaussian_optimum([1, 1], [[size, size / 10], [0, size]])
+    optimum = gaussian_optimum([size, size], [[2 * size, 0.0], [0.0, 4 * size]])
+    np.testing.assert_allclose(optimum, [1, 0.5])
+
+
+def test_numbers_that_leave_the_range_of_floats_are_refused() -> None:
+    unit = [[1.0, 0.0], [0.0, 1.0]]
+    for too_large in (
+        lambda: gaussian_optimum([1e308, 1], unit),
+        lambda: gaussian_optimum([1, 1], [[1e-320, 0], [0, 1]]),
+        lambda: gaussian_gradient([1e200, 1], [1, 1], unit),
+        lambda: gaussian_accuracy([1, 1], [1e200, 1], [[1e-320, 0], [0, 1e-320]]),
+    ):
+        with pytest.raises(InputError, match="leave the range of 64-bit floats"):
+            too_large()
+    for wrong in (NAN, np.inf):
+        with pytest.raises(InputError, match="a weight is not finite"):
+            gaussian_accuracy([wrong, 1], [1, 1], unit)
+    with pytest.raises(InputError, match=r"finite and at most 1e\+100 in size"):
+        fitted_optimum(np.array([[1e200, 1.0]]))

@@ -186,3 +186,15 @@ def test_a_rate_that_is_not_positive_is_refused(rate: float) -> None:
 def test_no_steps_are_refused() -> None:
     with pytest.raises(InputError, match="n_steps is 0"):
         gradient_descent([[1.0]], n_steps=0)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 1e101])
+def test_weights_beyond_what_can_be_multiplied_are_refused(wrong: float) -> None:
+    with pytest.raises(InputError, match=r"more than 1e\+100 in size\. In a descent, use a lower"):
+        expected_gradient([wrong, 1.0], [[0.0, 1.0]])
+
+
+def test_a_descent_that_runs_away_says_so() -> None:
+    # The gradient at 0 is minus half the mean margin: the first step goes to 5e307.
+    with pytest.raises(InputError, match="use a lower rate"):
+        gradient_descent([[1.0]], n_steps=2, rate=1e308)

@@ -206,3 +206,11 @@ def test_no_mixture_is_refused() -> None:
 def test_no_pairs_are_refused() -> None:
     with pytest.raises(InputError, match="n_pairs is 0"):
         study_stand_ins(saturation_grid(), rng=0, n_pairs=0)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1.0, 1e200, 1e307])
+def test_a_correlation_is_the_same_on_every_scale(size: float) -> None:
+    x, y = np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 4.0])
+    # Deviations (-4, -1, 5) / 3 and (-5, 1, 4) / 3: 39 / sqrt(42 * 42).
+    assert pearson(size * x, y) == pytest.approx(39 / 42, abs=1e-3)
+    assert pearson(size * x, size * y) == pytest.approx(39 / 42, abs=1e-3)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from encore import InputError, LevelScale, PreferencePairs, RangeScale, Rulebook
 from encore.weights import BradleyTerry, fit_bradley_terry
 
+NAN = float("nan")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -111,3 +112,28 @@ def test_a_ridge_that_is_not_positive_is_refused(ridge: float) -> None:
         BradleyTerry(ridge)
     with pytest.raises(InputError, match="ridge is"):
         fit_bradley_terry(np.ones((1, 1)), ridge=ridge)
+
+
+@pytest.mark.parametrize("wrong", [NAN, np.inf, -np.inf, 1e101])
+def test_margins_beyond_what_can_be_squared_are_refused(wrong: float) -> None:
+    with pytest.raises(
+        InputError, match=r"margins of shape \(1, 2\); .* finite and at most 1e\+100"
+    ):
+        fit_bradley_terry(np.array([[wrong, 1.0]]))
+
+
+def test_a_masked_margin_is_no_margin() -> None:
+    masked = np.ma.array([[1.0, 0.5]], mask=[[False, True]])
+    with pytest.raises(InputError, match="margins of shape"):
+        fit_bradley_terry(masked)
+
+
+@pytest.mark.parametrize("ridge", [1e-16, 1e-100, 5e-324])
+def test_a_ridge_too_small_to_decide_is_refused(ridge: float) -> None:
+    # Two rules alike, always right: the curvature of the loss vanishes as their weights grow.
+    with pytest.raises(InputError, match=r"is too small for these margins.* Use a larger one"):
+        fit_bradley_terry(np.ones((50, 2)), ridge=ridge)
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+    pairs = PreferencePairs.from_arrays(np.ones((50, 2)), np.zeros((50, 2)), rules)
+    with pytest.raises(InputError, match="Use a larger one"):
+        BradleyTerry(ridge=ridge)(pairs)

@@ -284,8 +284,12 @@ def texts_of_ids(column: Any, name: str, origin: Origin) -> Any:
         column = _plain_text(column)
     elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         width = {pa.float16(): np.float16, pa.float32(): np.float32}.get(kind, float)
-        values = (width(v) if isinstance(v, float) else v for v in column.to_pylist())
-        column = pa.chunked_array([ids_of_values(values, name, origin)])
+        try:
+            values = column.to_pylist()
+        except (ValueError, pa.ArrowException) as error:  # such as a time in nanoseconds
+            raise origin.error(f"{one_line(error)}; write ids as text.", column=name) from error
+        typed = (width(value) if isinstance(value, float) else value for value in values)
+        column = pa.chunked_array([ids_of_values(typed, name, origin)])
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ def as_id(value: Any) -> str | None:
         return _digits(value)
     if isinstance(value, bytes):
         return value.decode() or None
-    if isinstance(value, datetime.date):
+    if isinstance(value, datetime.date | uuid.UUID):
         return str(value)
     if isinstance(value, list | tuple | dict):
         return json.dumps(value, ensure_ascii=False, default=repr)

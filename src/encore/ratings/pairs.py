@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from encore.arrays import Record
-from encore.errors import RatingsError
+from encore.errors import InputError, RatingsError
 from encore.formatting import listed
 from encore.ratings.ids import Ids, is_own_prompt
 from encore.ratings.origin import SIDES, Origin
@@ -141,6 +141,13 @@ class PreferencePairs(Record):
     def take(self, rows: ArrayLike | slice) -> PreferencePairs:
         """These pairs only, by mask or by position, in this order; the ratings are kept.
 
+        Raises
+        ------
+        RatingsError
+            If none is left.
+        InputError
+            If *rows* are neither one true or false for each pair, nor positions of pairs.
+
         Examples
         --------
         >>> from encore.rules import LevelScale
@@ -149,7 +156,7 @@ class PreferencePairs(Record):
         >>> pairs.take(pairs.margins[:, 0] > 0).n_pairs, pairs.take([1, 0]).margins[:, 0].tolist()
         (1, [-1.0, 1.0])
         """
-        taken = rows if isinstance(rows, slice) else np.asarray(rows)
+        taken = rows if isinstance(rows, slice) else _positions(rows, self.n_pairs)
         return replace(
             self,
             chosen=self.chosen[taken],
@@ -210,3 +217,19 @@ class PreferencePairs(Record):
         """
         rated = self.ratings.rated
         return int((rated[self.chosen] != rated[self.rejected]).any(axis=1).sum())
+
+
+def _positions(rows: ArrayLike, n_pairs: int) -> NDArray[np.int64]:
+    """Positions of pairs, from a mask or as they are."""
+    given = np.asarray(rows)
+    if isinstance(rows, np.ma.MaskedArray) and np.ma.is_masked(rows):
+        raise InputError("some pairs to take are masked; give positions, or true or false.")
+    if given.dtype == bool and given.shape == (n_pairs,):
+        return np.flatnonzero(given)
+    found = given.astype(np.int64) if given.dtype.kind in "iu" or not given.size else None
+    if found is None or found.ndim != 1 or (found < -n_pairs).any() or (found >= n_pairs).any():
+        raise InputError(
+            f"pairs to take are of type {given.dtype} and shape {given.shape}; expected true or "
+            f"false for each of {n_pairs} pairs, or positions of them."
+        )
+    return found

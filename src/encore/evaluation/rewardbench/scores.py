@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encore.arrays import as_floats
 from encore.errors import InputError, UnknownNameError
 from encore.evaluation.accuracy import CONVENTIONS, Outcomes
 from encore.ratings import Ids
@@ -57,7 +58,9 @@ def safety_score(accuracy_by_subset: Mapping[str, NDArray[np.float64]]) -> NDArr
     if not present:
         return np.asarray(np.nan)
     counts = np.array([SAFETY_COUNTS[name] for name in present], dtype=np.float64)
-    accuracies = np.stack([np.asarray(accuracy_by_subset[name]) for name in present], axis=-1)
+    accuracies = np.stack(
+        [as_floats(accuracy_by_subset[n], "accuracies") for n in present], axis=-1
+    )
     return np.asarray(accuracies @ counts / counts.sum())
 
 
@@ -151,7 +154,7 @@ def best_of_n(verdicts: Outcomes, items: ArrayLike) -> NDArray[np.float64]:
     >>> best_of_n(outcomes([0.9] * 9, rejected), [0, 0, 0, 1, 1, 1, 2, 2, 2])
     array([1. , 0.5, 0. ])
     """
-    codes = np.asarray(items)
+    codes = np.asarray(np.ma.filled(items, -1))  # what is masked is no item
     if codes.shape != verdicts.win.shape:
         raise InputError(f"items of shape {codes.shape} for {len(verdicts.win)} pairs.")
     if codes.size == 0:
