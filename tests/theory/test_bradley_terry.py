@@ -226,7 +226,7 @@ def test_accuracy_depends_on_the_direction_of_the_weights_alone(size: float) -> 
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1.0, 1e12])
 def test_a_covariance_is_symmetric_or_not_on_every_scale(size: float) -> None:
     with pytest.raises(InputError, match="symmetric and positive definite"):
-        gaussian_optimum([1, 1], [[size, size / 10], [0, size]])
+        gaussian_optimum([1, 1], np.array([[size, size / 10], [0, size]]))
     optimum = gaussian_optimum([size, size], [[2 * size, 0.0], [0.0, 4 * size]])
     np.testing.assert_allclose(optimum, [1, 0.5])
 
@@ -235,7 +235,7 @@ def test_numbers_that_leave_the_range_of_floats_are_refused() -> None:
     unit = [[1.0, 0.0], [0.0, 1.0]]
     for too_large in (
         lambda: gaussian_optimum([1e308, 1], unit),
-        lambda: gaussian_optimum([1, 1], [[1e-320, 0], [0, 1]]),
+        lambda: gaussian_optimum([1, 1], [[1e-320, 0.0], [0.0, 1.0]]),
         lambda: gaussian_gradient([1e200, 1], [1, 1], unit),
         lambda: gaussian_accuracy([1, 1], [1e200, 1], [[1e-320, 0], [0, 1e-320]]),
     ):

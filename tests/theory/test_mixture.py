@@ -235,7 +235,8 @@ def test_no_pairs_are_refused() -> None:
 def test_hardly_any_noise_is_none(scale: Scale) -> None:
     # Means at a quarter and three quarters, or clipped to the ends: no rating varies.
     for noise, reach in ((1e-320, 0.5), (1e-300, 0.5), (1.0, 1e300), (1.0, 1e308)):
-        mixture = Mixture(*np.array([[reach], [-reach], [noise]]), scale)
+        chosen, rejected, deviation = np.array([[reach], [-reach], [noise]])
+        mixture = Mixture(chosen, rejected, deviation, scale)
         assert mixture.accuracy.tolist() == [1.0]
         assert mixture.margin_variance.tolist() == [0.0]
         is_range = isinstance(scale, RangeScale) and reach < 1
@@ -244,4 +245,4 @@ def test_hardly_any_noise_is_none(scale: Scale) -> None:
 
 def test_noise_that_vanishes_beside_the_scale_is_refused() -> None:
     with pytest.raises(InputError, match="expected standard deviations above 0"):
-        Mixture(*np.array([[0.5], [-0.5], [1e-320]]), RangeScale(-1e10, 1e10))
+        Mixture(np.array([0.5]), np.array([-0.5]), np.array([1e-320]), RangeScale(-1e10, 1e10))
