@@ -120,7 +120,7 @@ def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int =
         subset = {"subset": subsets.cast(pa.string())}
     sides = []
     for side in SIDES:
-        ids = {"prompt_id": _own_prompt(own, **subset), **subset, **prompts}
+        ids = {**(prompts or {"prompt_id": _own_prompt(own, **subset)}), **subset}
         if has_id or not repeat:
             ids["response_id"] = pc.binary_join_element_wise(own, side, "/")
         rated = {n.removeprefix(f"{side}."): v for n, v in numbers.items() if n.startswith(side)}

@@ -18,6 +18,7 @@ from encore.arrays import Record
 ID_COLUMNS = ("id", "prompt_id", "response_id", "subset", "model")
 """The columns that are read as ids."""
 
+_PLAIN = (str, int)
 _EXPECTED = "an id is text or a whole number; write it as text"
 
 
@@ -110,7 +111,8 @@ class Ids(Record):
         """
         index: dict[Any, int] = {}
         native = values.tolist() if isinstance(values, np.ndarray) else values
-        codes = [index.setdefault(_name(value), len(index)) for value in native]
+        plain = (value if type(value) in _PLAIN else _name(value) for value in native)
+        codes = [index.setdefault(name, len(index)) for name in plain]
         return cls(np.array(codes, dtype=np.int64), list(index))
 
     @classmethod
@@ -134,8 +136,6 @@ class Ids(Record):
 
 def _name(value: Any) -> Any:
     """Text and whole numbers are their own names; that of anything else says what kind it is."""
-    if type(value) in (str, int):
-        return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bool | np.bool_):

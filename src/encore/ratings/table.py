@@ -273,8 +273,11 @@ def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = 
     RatingsError
         If one is empty, or is not an id.
     """
-    ids = []
-    for row, value in enumerate(values):
+    ids: list[Any] = []
+    for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
+        if (type(value) is str and value) or type(value) is int:  # nearly all are
+            ids.append(str(value) if as_text else value)
+            continue
         try:
             own = as_id(value)
         except ValueError as error:
