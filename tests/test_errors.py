@@ -43,3 +43,10 @@ def test_a_ratings_error_says_where(row: int | None, column: str | None, where: 
     error = errors.RatingsError("is wrong.", source="a.csv", row=row, column=column)
     assert str(error) == f"{where}: is wrong."
     assert (error.row, error.column) == (row, column)
+
+
+def test_a_name_that_is_no_text_is_unknown_too() -> None:
+    assert (
+        str(UnknownNameError("rule", 1, ["1"]))
+        == "no rule is called 1. Did you mean '1'? Known: 1."
+    )  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ class UnknownNameError(InputError):
         self.known = tuple(known)
         import difflib  # only a misspelt name needs it
 
-        near = difflib.get_close_matches(name, self.known, n=1)
+        near = difflib.get_close_matches(str(name), self.known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listed = ", ".join(self.known[:20]) + (", …" if len(self.known) > 20 else "")
         super().__init__(f"no {kind} is called {name!r}.{hint} Known: {listed or 'none'}.")
