@@ -14,12 +14,15 @@ import numpy as np
 from encore.files import StrPath
 from encore.raters.protocol import Answer, Item, Rater, Reason, Usage
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
+from encore.raters.rows import Unreadable
 from encore.raters.store import Store
 from encore.raters.texts import Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
 # Items read ahead: within these, two processes on one store can keep out of each other's way.
 _WINDOW = 1024
+# Where responses that cannot be read have their ratings: the last row, which stays unrated.
+_NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,21 @@ class Job:
         self._ids: list[Mapping[str, Any]] = []
         self._keys: dict[bytes, int] = {}
         places: list[int] = []
-        for row in self.texts.distinct():
+        for row in self.texts.distinct(self.note):
             self._ids.append(row.ids)
             for item in row.items:
-                key = self._identity.key(item)
-                places.append(self._keys.setdefault(key, len(self._keys)))
+                if isinstance(item, Unreadable):
+                    places.append(_NOWHERE)
+                else:
+                    key = self._identity.key(item)
+                    places.append(self._keys.setdefault(key, len(self._keys)))
         self._places = np.array(places, dtype=np.int64)
+
+    def note(self, message: str) -> None:
+        """Tell the user something, once."""
+        if message not in self.notes:
+            self.notes.append(message)
+            self.on_note(message)
 
     @property
     def n_responses(self) -> int:
@@ -215,13 +227,12 @@ class Job:
         """The distinct items of the data that lack an answer, a window at a time."""
         seen: set[int] = set()
         window: dict[bytes, Item] = {}
-        for row in self.texts:
-            for item in row.items:
-                key = self._identity.key(item)
-                place = self._keys.get(key)
-                if place is not None and place not in seen:
-                    seen.add(place)
-                    window[key] = item
+        for item in self.texts.items():
+            key = self._identity.key(item)
+            place = self._keys.get(key)
+            if place is not None and place not in seen:
+                seen.add(place)
+                window[key] = item
             if len(window) >= _WINDOW:
                 yield self._open(window)
                 window = {}
@@ -238,10 +249,11 @@ class Job:
 
     def rated(self) -> Rated:
         """The table of everything known now; what is not rated yet is null too."""
-        values = np.full((self.n_distinct, len(self.rules)), np.nan)
+        values = np.full((self.n_distinct + 1, len(self.rules)), np.nan)
         spread = np.full_like(values, np.nan)
         reasons = np.full(values.shape, "not rated yet", dtype=object)
-        cut = np.zeros(self.n_distinct, dtype=bool)
+        reasons[_NOWHERE] = Reason.UNREADABLE
+        cut = np.zeros(len(values), dtype=bool)
         for key, position, answers in self._answers():
             place = self._keys[key]
             rating = rating_of(answers, self.rules.rules[position])
@@ -259,6 +271,7 @@ class Job:
             int(cut[self._places].sum()),
             {**self.texts.provenance(), "rater": dict(self._identity.rater)},
             (self.texts.source, self.store.path, *getattr(self.rater, "files", ())),
+            tuple(self.notes),
         )
 
     def _answers(self) -> Iterator[tuple[bytes, int, list[Answer]]]:
@@ -335,6 +348,4 @@ class _Ledger:
             self.on_progress(progress)
 
     def note(self, message: str) -> None:
-        if message not in self.job.notes:
-            self.job.notes.append(message)
-            self.job.on_note(message)
+        self.job.note(message)

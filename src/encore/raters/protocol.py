@@ -23,6 +23,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"  # the endpoint cannot take this request (HTTP 400, 413, 422)
     FAILED = "failed"  # no answer after all attempts; the next run asks again
     NOT_RECORDED = "not recorded"  # the recorded ratings have none
+    UNREADABLE = "unreadable"  # its row of the data cannot be read; nobody was asked
 
 
 @dataclass(frozen=True)

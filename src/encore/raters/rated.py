@@ -66,6 +66,8 @@ class Rated(Record):
         What the table was made from.
     read : tuple of path-like
         The files that it was made from, which are never overwritten.
+    notes : tuple of str
+        What changes what the ratings mean.
     """
 
     rules: Rulebook
@@ -74,6 +76,7 @@ class Rated(Record):
     n_cut: int
     provenance: Mapping[str, Any]
     read: tuple[StrPath, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         n_rated = sum(rule.n_rated for rule in self.coverage)
