@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encore.errors import RatingsError
-from encore.raters.conversations import is_printed, not_a_list
+from encore.raters.conversations import is_listed, is_printed, not_a_list
 from encore.raters.transcripts import after_prompt, is_open, is_transcript, prompt_turns
 from encore.ratings.origin import SIDES
 
@@ -167,10 +167,17 @@ def _check(head: Sequence[Cells], columns: Sequence[str], prompt: str | None, so
     grouped = all(row.get("prompt_id") not in (None, "") for row in head)
     listed = any(isinstance(text, list | Mapping) for text in texts)
     if prompt is None and not (grouped or listed):
+        if texts and all(isinstance(text, str) and is_listed(text) for text in texts):
+            raise RatingsError(
+                f"{texts[0]!r:.60} looks like a list of messages written as JSON. Say that it is "
+                f"one (json_messages), or write JSON Lines or Parquet, where it stays a list.",
+                source=source,
+                column=columns[0],
+            )
         raise RatingsError(
             f"there is no column 'prompt', so what {' and '.join(columns)} answer is not known. "
             f"Add it, or say what the texts are: layout 'transcripts' for whole conversations "
-            f"(Human: … Assistant: …), json_messages for lists of messages as JSON, layout "
-            f"'unprompted' or a column 'prompt_id' if there is no prompt.",
+            f"(Human: … Assistant: …), layout 'unprompted' or a column 'prompt_id' if there is "
+            f"no prompt.",
             source=source,
         )

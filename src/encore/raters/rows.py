@@ -78,7 +78,7 @@ _NOTES = {
     "chosen one with each rejected one.",
     "echo": "Every response begins with its own prompt, which is then read twice. If that is not "
     "what was said, take the prompt off the responses.",
-    "one prompt": "All {rows} rows have the same prompt, and count as responses to one question.",
+    "one prompt": "All {n} rows have the same prompt, and count as responses to one question.",
 }
 
 
@@ -90,18 +90,24 @@ class Findings:
     n_responses: int = 0
     first: RatingsError | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    # Of the rows that state no id of their prompt; two are enough.
-    prompts: set[str] = field(default_factory=set)
+    prompts: set[str] = field(default_factory=set)  # two are enough
 
     @property
     def n_readable(self) -> int:
         """Responses that can be read."""
         return self.n_responses - self.counts["unreadable"]
 
+    def saw(self, prompt_id: str, *, stated: bool) -> None:
+        """Take note of the prompt of a row, and whether the row states its id."""
+        self.counts["one prompt"] += not stated
+        if len(self.prompts) < 2:
+            self.prompts.add(prompt_id)
+
     def notes(self) -> Iterator[str]:
         """What is to be said."""
         counts = Counter(self.counts)
-        counts["one prompt"] = self.n_rows > 1 and len(self.prompts) == 1 and not counts["given"]
+        if len(self.prompts) > 1 or counts["one prompt"] < 2:
+            del counts["one prompt"]
         counts["echo"] = counts["echo"] == max(self.n_readable, 2)
         sizes = {"rows": self.n_rows, "responses": self.n_responses, "first": self.first}
         return (
@@ -178,8 +184,12 @@ class _Row:
         except UnreadableError as error:
             told = [error] * len(values)
         asked = next((t[0] for t in told if not isinstance(t, UnreadableError)), asked)
-        is_read = any(not isinstance(side, UnreadableError) for side in told)
-        prompt_id = self._prompt_id(asked, counted=is_read)
+        stated = self._id("prompt_id")
+        # A row without a prompt is a prompt of its own.
+        digested = asked if has_question(asked) else ["row", self.number]
+        prompt_id = stated or short_digest(digested).hex()
+        if any(not isinstance(side, UnreadableError) for side in told):
+            self.reader.findings.saw(prompt_id, stated=stated is not None)
         ids = {"id": own, "prompt_id": prompt_id}
         if not paired:
             ids = {"prompt_id": prompt_id, "response_id": own}
@@ -192,15 +202,6 @@ class _Row:
             for side, name in zip(told, names, strict=True)
         )
         return TextRow({**ids, **carried}, items)
-
-    def _prompt_id(self, asked: Messages, *, counted: bool) -> str:
-        """The row's own; else a digest of the prompt; a row without one is its own prompt."""
-        given = self._id("prompt_id")
-        self.count("given", given is not None)
-        digest = short_digest(asked if has_question(asked) else ["row", self.number]).hex()
-        if counted and len(self.reader.findings.prompts) < 2:
-            self.reader.findings.prompts.add(digest)
-        return given or digest
 
     def _prompt(self) -> Messages:
         """The prompt's messages; a list of them may stand in it as JSON."""
