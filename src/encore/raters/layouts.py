@@ -160,24 +160,26 @@ def _begins(text: str, prompt: str) -> bool:
 def _check(head: Sequence[Cells], columns: Sequence[str], prompt: str | None, source: str) -> None:
     """Refuse what is not what it seems, before anything is asked about it."""
     texts = _texts(head, columns)
-    # One response may well be such text; a whole file of pairs is not.
-    if columns == SIDES and texts and all(isinstance(t, str) and is_printed(t) for t in texts):
+    is_text = bool(texts) and all(isinstance(text, str) for text in texts)
+    # A response may well be such text, but not all sides of a file that pandas can have written.
+    suspect = prompt is None or (columns == SIDES and source.lower().endswith(".csv"))
+    if is_text and suspect and all(map(is_printed, texts)):
         error = not_a_list(texts[0], columns[0])
         raise RatingsError(error.message, source=source, column=error.column)
     grouped = all(row.get("prompt_id") not in (None, "") for row in head)
     listed = any(isinstance(text, list | Mapping) for text in texts)
-    if prompt is None and not (grouped or listed):
-        if texts and all(isinstance(text, str) and is_listed(text) for text in texts):
-            raise RatingsError(
-                f"{texts[0]!r:.60} looks like a list of messages written as JSON. Say that it is "
-                f"one (json_messages), or write JSON Lines or Parquet, where it stays a list.",
-                source=source,
-                column=columns[0],
-            )
+    if prompt is not None or grouped or listed:
+        return
+    if is_text and all(map(is_listed, texts)):
         raise RatingsError(
-            f"there is no column 'prompt', so what {' and '.join(columns)} answer is not known. "
-            f"Add it, or say what the texts are: layout 'transcripts' for whole conversations "
-            f"(Human: … Assistant: …), layout 'unprompted' or a column 'prompt_id' if there is "
-            f"no prompt.",
+            f"{texts[0]!r:.60} looks like a list of messages written as JSON. Say that it is one "
+            f"(json_messages), or write JSON Lines or Parquet, where it stays a list.",
             source=source,
+            column=columns[0],
         )
+    raise RatingsError(
+        f"there is no column 'prompt', so what {' and '.join(columns)} answer is not known. Add "
+        f"it, or say what the texts are: layout 'transcripts' for whole conversations (Human: … "
+        f"Assistant: …), layout 'unprompted' or a column 'prompt_id' if there is no prompt.",
+        source=source,
+    )
