@@ -253,6 +253,8 @@ PRINTED = str([user("Hi"), said("Good")])
         {"prompt": str([user("Hi")]), "response": str([said("Good")])},
         {"prompt": "Hi", "chosen": PRINTED, "rejected": PRINTED},
         {"chosen": PRINTED, "rejected": PRINTED},
+        {"prompt": "Hi", "chosen": str(said("Good")), "rejected": str(said("Bad"))},
+        {"prompt": "Hi", "chosen": "['Good']", "rejected": "['Bad' 'Worse']"},
         {"chosen": PRINTED.replace("}, {", "}\n {"), "rejected": PRINTED},
         {"messages": PRINTED},
         {"conversations": str([{"from": "human", "value": "Hi"}])},
@@ -262,6 +264,23 @@ def test_lists_as_python_prints_them_are_refused(row: dict[str, str], tmp_path: 
     path = write(tmp_path / "t.csv", *[row] * 3)
     with pytest.raises(RatingsError, match=r"as Python prints it.*Write JSON Lines or Parquet"):
         told(path)
+
+
+def test_one_response_that_python_prints_is_text(tmp_path: Path) -> None:
+    for text in (PRINTED, "['Good', 'Bad']"):
+        found, notes = told(write(tmp_path / "t.csv", {"prompt": "Hi", "response": text}))
+        assert found == [(HI, text)]
+        assert bool(notes) is (text == PRINTED)
+
+
+def test_a_prompt_that_is_nearly_json_is_text_and_said(tmp_path: Path) -> None:
+    for text in (json.dumps([user("Hi")])[:-1] + ",]", json.dumps(user("Hi"))):
+        found, notes = told(write(tmp_path / "t.csv", {"prompt": text, "response": "Good"}))
+        assert found == [((("user", text),), "Good")]
+        assert notes == [
+            "1 of 1 prompts look like messages as JSON, and are no list of them; they are read as "
+            "text."
+        ]
 
 
 def test_two_columns_of_responses_are_said(tmp_path: Path) -> None:

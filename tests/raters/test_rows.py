@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encore import LevelScale, Rulebook
 from encore.errors import RatingsError
 from encore.raters import Answer, Identity, Item, Job, Ledger, Reason, Store, Texts, rate
+from encore.raters.layouts import LAYOUTS
 from encore.raters.rows import Unreadable
 from encore.raters.training_data import pair_ids, preference_data, rated_data
 
@@ -188,6 +192,64 @@ def test_ratings_and_texts_that_are_not_one_for_one_are_refused(tmp_path: Path) 
     path = write(tmp_path / "r.jsonl", {**row, "chosen.kind": 3, "rejected.kind": 1})
     with pytest.raises(RatingsError, match="it rates 2 responses and holds 4 texts"):
         rated_data(path, RULES)
+
+
+CELLS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "text"]), inner)
+    ),
+    max_leaves=8,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system", "x"]), "content": CELLS}
+    ),
+    max_size=4,
+)
+TEXTS = (
+    st.text()
+    | MESSAGES.map(json.dumps)
+    | MESSAGES.map(str)
+    | st.sampled_from(
+        ["\n\nHuman: Hi\n\nAssistant: Bad\n\nHuman: Thanks\n\nAssistant: OK", "[{", "['a']"]
+    )
+)
+ANY = CELLS | MESSAGES | TEXTS
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"prompt": ANY, "response": ANY})
+        | st.fixed_dictionaries({"prompt": ANY, "chosen": ANY, "rejected": ANY})
+        | st.fixed_dictionaries({"messages": ANY}),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([None, *LAYOUTS]),
+    st.booleans(),
+)
+def test_any_cells_give_rows_or_one_error(
+    rows: list[dict[str, Any]], layout: str | None, json_messages: bool
+) -> None:
+    with mock.patch.object(Texts, "rows", lambda texts: iter(rows)):
+        texts = Texts("any.jsonl", layout=layout, json_messages=json_messages)
+        try:
+            found = list(texts)
+        except RatingsError:
+            return
+    assert len({row.ids.get("id", row.ids.get("response_id")) for row in found}) >= len(rows)
+    assert any(isinstance(item, Item) for row in found for item in row.items)
+
+
+@given(st.lists(st.tuples(st.text(min_size=1).filter(str.strip), TEXTS), min_size=1, max_size=4))
+def test_a_text_is_rated_as_it_is_or_after_its_prompt(told: list[tuple[str, str]]) -> None:
+    rows = [{"prompt": prompt, "response": response} for prompt, response in told]
+    with mock.patch.object(Texts, "rows", lambda texts: iter(rows)):
+        found = [item for row in Texts("any.jsonl") for item in row.items]
+    for item, (_, response) in zip(found, told, strict=True):
+        assert isinstance(item, Unreadable) or response == item.response
 
 
 def test_the_limit_is_one_row_or_more(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ _ROLES = {
     **dict.fromkeys(("gpt", "chatgpt", "model", "bot", "ai", "function_call"), "assistant"),
     **dict.fromkeys(("ipython", "observation", "function_response"), "tool"),
 }
-# As Python and NumPy print a list of messages, which is what pandas.to_csv writes.
-_PRINTED = re.compile(r"\s*(?:array\()?\[\s*\{\s*'[^'\\]*'\s*:")
-_LISTED = re.compile(r'\s*\[\s*\{\s*"[^"\\]*"\s*:')
+# Messages, and texts, as Python and NumPy print them, which is what pandas.to_csv writes of lists.
+_PRINTED = re.compile(r"\s*(?:array\()?[\[(]?\s*\{\s*'[^'\\]*'\s*:")
 _PRINTED_KEY = re.compile(r"'(?:role|from)'\s*:")
+_PRINTED_TEXTS = re.compile(r"\s*(?:array\()?\[\s*'")
+_LISTED = re.compile(r'\s*\[?\s*\{\s*"[^"\\]*"\s*:')
 _LISTED_KEY = re.compile(r'"(?:role|from)"\s*:')
 
 
@@ -102,8 +103,10 @@ def json_messages(text: str) -> list[Any] | None:
     if not is_listed(text):
         return None
     try:
-        found = json.loads(text)
+        found = json.loads(text.strip())
     except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, list):
         return None
     keys = [set(m) if isinstance(m, dict) else set() for m in found]
     listed = all({"role", "content"} <= k or {"from", "value"} <= k for k in keys)
@@ -123,7 +126,7 @@ def from_json(text: str, column: str) -> Any:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, str | list | dict):
-        if is_printed(text):
+        if is_printed_list(text):
             raise not_a_list(text, column)
         raise UnreadableError(f"{text!r:.60} is not a list of messages written as JSON.", column)
     return value
@@ -131,7 +134,7 @@ def from_json(text: str, column: str) -> Any:
 
 def not_a_list(text: str, column: str) -> UnreadableError:
     """The error about a text where a list of messages belongs."""
-    if is_printed(text):
+    if is_printed_list(text):
         return UnreadableError(
             f"{text!r:.60} is a list as Python prints it, which pandas.to_csv does. Write JSON "
             f"Lines or Parquet, where it stays a list.",
@@ -145,24 +148,28 @@ def not_a_list(text: str, column: str) -> UnreadableError:
 
 
 def is_listed(text: str) -> bool:
-    """Whether a text looks like a list of messages written as JSON."""
-    return _looks(text, _LISTED, _LISTED_KEY)
+    """Whether a text looks like messages written as JSON."""
+    return _is_closed(text) and bool(_LISTED.match(text) and _LISTED_KEY.search(text))
 
 
 def is_printed(text: str) -> bool:
-    """Whether a text looks like a list of messages as Python prints it.
+    """Whether a text looks like messages as Python prints them.
 
     Examples
     --------
     >>> is_printed("[{'role': 'user', 'content': 'Hi'}]"), is_printed("['Hi']")
     (True, False)
     """
-    return _looks(text, _PRINTED, _PRINTED_KEY)
+    return _is_closed(text) and bool(_PRINTED.match(text) and _PRINTED_KEY.search(text))
 
 
-def _looks(text: str, begin: re.Pattern[str], key: re.Pattern[str]) -> bool:
-    whole = begin.match(text) and text.rstrip().endswith(("]", "])", "dtype=object)"))
-    return bool(whole and key.search(text))
+def is_printed_list(text: str) -> bool:
+    """Whether a text looks like messages or a list of texts as Python prints them."""
+    return is_printed(text) or (_is_closed(text) and bool(_PRINTED_TEXTS.match(text)))
+
+
+def _is_closed(text: str) -> bool:
+    return text.rstrip().endswith(("]", "}", ")"))
 
 
 # --- a conversation in two columns --------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encore.errors import RatingsError
-from encore.raters.conversations import is_listed, is_printed, not_a_list
+from encore.raters.conversations import is_listed, is_printed_list, not_a_list
 from encore.raters.transcripts import after_prompt, is_open, is_transcript, prompt_turns
 from encore.ratings.origin import SIDES
 
@@ -163,7 +163,7 @@ def _check(head: Sequence[Cells], columns: Sequence[str], prompt: str | None, so
     is_text = bool(texts) and all(isinstance(text, str) for text in texts)
     # A response may well be such text, but not all sides of a file that pandas can have written.
     suspect = prompt is None or (columns == SIDES and source.lower().endswith(".csv"))
-    if is_text and suspect and all(map(is_printed, texts)):
+    if is_text and suspect and all(map(is_printed_list, texts)):
         error = not_a_list(texts[0], columns[0])
         raise RatingsError(error.message, source=source, column=error.column)
     grouped = all(row.get("prompt_id") not in (None, "") for row in head)

@@ -81,10 +81,12 @@ class Rated(Record):
     def __repr__(self) -> str:
         n_rated = sum(rule.n_rated for rule in self.coverage)
         n_cells = sum(rule.n_responses for rule in self.coverage)
-        return (
+        lines = [
             f"Rated: {self.table.num_rows:,} rows under {len(self.rules)} rules, "
-            f"{percent(n_rated / n_cells)} % of the ratings given"
-        )
+            f"{percent(n_rated / n_cells)} % of the ratings given",
+            *self.notes,
+        ]
+        return "\n".join(lines if len(lines) < 10 else [*lines[:8], "… see .notes"])
 
     def _repr_html_(self) -> str:
         """In a notebook: how much of each rule is rated, and why the rest is not."""

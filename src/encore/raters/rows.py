@@ -27,6 +27,7 @@ from encore.raters.layouts import Cells, Layout
 from encore.raters.protocol import Item, short_digest
 from encore.raters.transcripts import (
     after_prompt,
+    has_more_turns,
     is_transcript,
     prompt_turns,
     split_transcripts,
@@ -66,8 +67,10 @@ class TextRow:
 _NOTES = {
     "unreadable": "{n} of {responses} responses cannot be read and stay unrated. {first}",
     "json prompt": "{n} of {rows} prompts are JSON lists of messages, and are read as such.",
-    "list as text": "{n} of {responses} responses look like lists of messages, and are rated as "
-    "the text that they are. If they are messages, write JSON Lines or Parquet, or, where they are "
+    "prompt as text": "{n} of {rows} prompts look like messages as JSON, and are no list of them; "
+    "they are read as text.",
+    "list as text": "{n} of {responses} responses look like messages, and are rated as the text "
+    "that they are. If they are messages, write JSON Lines or Parquet, or, where they are "
     "JSON, say so (json_messages).",
     "no prompt": "{n} of {responses} responses are rated without a prompt.",
     "parted": "{n} pairs of transcripts part before their last turn: all that follows the turns "
@@ -218,6 +221,7 @@ class _Row:
             return as_messages(listed, column)
         if is_printed(value):
             raise not_a_list(value, column)
+        self.count("prompt as text", is_listed(value))
         return prompt_turns(value) if self.layout.name == "transcripts" else (("user", value),)
 
     def _cell(self, column: str) -> Any:
@@ -276,7 +280,7 @@ class _Row:
         if len(read) == 2 and not same(read[0][0], read[1][0]):
             raise UnreadableError("chosen and rejected end different conversations.", columns[0])
         if self._is_bare_transcript and len(columns) == 2:
-            self.count("parted", any("\n\nHuman:" in response for _, response in read))
+            self.count("parted", any(has_more_turns(response) for _, response in read))
         if all(has_question(asked) for asked, _ in read):
             return [s if isinstance(s, UnreadableError) else (read[0][0], s[1]) for s in told]
         if self.layout.name != "unprompted" and self._id("prompt_id") is None:

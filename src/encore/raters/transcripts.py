@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from encore.raters.conversations import Messages, Told, UnreadableError, same
 
 # A turn begins at the start of the text or after an empty line.
-_TURN = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
+_TURN = re.compile(r"(?:\A\s*|\r?\n\r?\n)(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
@@ -34,6 +34,11 @@ def is_transcript(text: str) -> bool:
     """Whether a text is a transcript that holds a question and an answer."""
     turns, _ = turns_of(text)
     return len(turns) > 1 and turns[0][0] == "user" and any(r == "assistant" for r, _ in turns)
+
+
+def has_more_turns(response: str) -> bool:
+    """Whether a response out of a transcript goes on with other turns."""
+    return len(turns_of(f"Assistant:{response}")[0]) > 1
 
 
 def prompt_turns(text: str) -> Messages:
