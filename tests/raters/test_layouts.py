@@ -110,7 +110,7 @@ def test_each_chosen_response_makes_a_pair_with_each_rejected_one(
     responses = [item.response for item in Texts(path).items()]
     assert "".join(responses) == "abacad" + "abacebec"
     assert len({row.ids["prompt_id"] for row in rows}) == 2
-    assert len(notes) == 1 and notes[0].startswith("2 rows hold lists of responses")
+    assert len(notes) == 1 and notes[0].startswith("2 of the data's rows hold lists")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])
@@ -125,6 +125,16 @@ def test_transcripts_without_a_prompt_are_detected_and_said(form: str, tmp_path:
     assert told(path, layout="transcripts") == (found, [])
     with pytest.raises(RatingsError, match="there is no column 'prompt'"):
         told(path, layout="pairs")
+
+
+@pytest.mark.parametrize("empty", ["", None, " "])
+def test_transcripts_beside_empty_prompts_are_detected_too(empty: Any, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": empty, "response": f"\n\nHuman: {q}\n\nAssistant: {q}!"} for q in ("Hi", "Ho")
+    ]
+    found, notes = told(write(tmp_path / "t.jsonl", *rows))
+    assert found == [(HI, "Hi!"), ((("user", "Ho"),), "Ho!")]
+    assert len(notes) == 1 and "layout transcripts" in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ def _left_alone(found: Sequence[tuple[str, tuple[str, ...]]], prompt: str | None
     read = found[0][1]
     names = dict.fromkeys(name for _, columns in found[1:] for name in columns)
     others = [name for name in names if name not in (*read, prompt)]
-    return [f"{' and '.join(read)} are read, not {' or '.join(others)}."] if others else []
+    verb = "is" if len(read) == 1 else "are"
+    return [f"{' and '.join(read)} {verb} read, not {' or '.join(others)}."] if others else []
 
 
 def _texts(head: Sequence[Cells], columns: Sequence[str]) -> list[Any]:
@@ -134,14 +135,14 @@ def _as_transcripts(
     itself by looking like one.
     """
     read, texts = " and ".join(columns), _texts(head, columns)
-    if prompt is None:
+    prompts = [row.get(prompt) for row in head] if prompt is not None else []
+    if all(asked is None or (isinstance(asked, str) and not asked.strip()) for asked in prompts):
         like = [isinstance(text, str) and is_transcript(text) for text in texts]
         if sum(like) <= len(like) / 2:
             return None
         if columns == SIDES:
             return f"the turns that {read} begin with together are the prompt"
         return f"the last turn of {read} is the response"
-    prompts = [row.get(prompt) for row in head]
     if all(isinstance(text, str) and is_open(text) for text in prompts):
         return f"the column {prompt} holds turns of Human and Assistant"
     if texts and all(

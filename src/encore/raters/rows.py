@@ -73,12 +73,12 @@ _NOTES = {
     "that they are. If they are messages, write JSON Lines or Parquet, or, where they are "
     "JSON, say so (json_messages).",
     "no prompt": "{n} of {responses} responses are rated without a prompt.",
-    "parted": "{n} pairs of transcripts part before their last turn: all that follows the turns "
-    "that they share is the response.",
+    "parted": "{n} of {rows} pairs of transcripts part before their last turn: all that follows "
+    "the turns that they share is the response.",
     "other transcript": "{n} of {responses} responses are transcripts that do not begin with their "
     "prompt; all of each is the response.",
-    "several": "{n} rows hold lists of responses: each has a row of its own, or of pairs, each "
-    "chosen one with each rejected one.",
+    "several": "{n} of the data's rows hold lists of responses: each has a row of its own, or of "
+    "pairs, each chosen one with each rejected one.",
     "echo": "Every response begins with its own prompt, which is then read twice. If that is not "
     "what was said, take the prompt off the responses.",
     "one prompt": "All {n} rows have the same prompt, and count as responses to one question.",
@@ -183,7 +183,7 @@ class _Row:
         told: Sequence[Told | UnreadableError]
         try:
             asked = self._prompt()
-            told = self._checked(self._told(asked, values))
+            told = self._checked(self._told(asked, values), asked)
         except UnreadableError as error:
             told = [error] * len(values)
         asked = next((t[0] for t in told if not isinstance(t, UnreadableError)), asked)
@@ -212,7 +212,7 @@ class _Row:
         if column is None:
             return ()
         value = self.cells.get(column)
-        if value is None and self.layout.name == "unprompted":
+        if value is None and self.layout.name in ("transcripts", "unprompted"):
             return ()
         if not isinstance(value, str):
             return as_messages(value, column)
@@ -237,7 +237,7 @@ class _Row:
     def _told(self, prompt: Messages, values: Sequence[Any]) -> list[Told | UnreadableError]:
         """Each response after its conversation."""
         columns = self.layout.columns
-        if self._is_bare_transcript and all(isinstance(value, str) for value in values):
+        if self._is_bare(prompt) and all(isinstance(value, str) for value in values):
             return split_transcripts(values, columns)
         told: list[Told | UnreadableError] = []
         for value, column in zip(values, columns, strict=True):
@@ -247,9 +247,9 @@ class _Row:
                 told.append(error)
         return told
 
-    @property
-    def _is_bare_transcript(self) -> bool:
-        return self.layout.name == "transcripts" and self.layout.prompt is None
+    def _is_bare(self, prompt: Messages) -> bool:
+        """Whether the prompt stands in the transcripts alone."""
+        return self.layout.name == "transcripts" and not has_question(prompt)
 
     def _one(self, prompt: Messages, value: Any, column: str) -> Told:
         """A response after its conversation."""
@@ -259,7 +259,7 @@ class _Row:
             return split_last(as_messages(value, column), prompt, column)
         if self.layout.name == "messages":
             raise not_a_list(value, column)
-        if self._is_bare_transcript:
+        if self._is_bare(prompt):
             (side,) = split_transcripts([value], [column])
             if isinstance(side, UnreadableError):
                 raise side
@@ -273,13 +273,15 @@ class _Row:
         self.count("echo", bool(said) and value.lstrip().startswith(said))
         return prompt, value
 
-    def _checked(self, told: Sequence[Told | UnreadableError]) -> list[Told | UnreadableError]:
+    def _checked(
+        self, told: Sequence[Told | UnreadableError], prompt: Messages
+    ) -> list[Told | UnreadableError]:
         """What was read, but for sides of different conversations, and those without a prompt."""
         columns = self.layout.columns
         read = [side for side in told if not isinstance(side, UnreadableError)]
         if len(read) == 2 and not same(read[0][0], read[1][0]):
             raise UnreadableError("chosen and rejected end different conversations.", columns[0])
-        if self._is_bare_transcript and len(columns) == 2:
+        if self._is_bare(prompt) and len(columns) == 2:
             self.count("parted", any(has_more_turns(response) for _, response in read))
         if all(has_question(asked) for asked, _ in read):
             return [s if isinstance(s, UnreadableError) else (read[0][0], s[1]) for s in told]
