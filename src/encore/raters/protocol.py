@@ -124,6 +124,8 @@ class Answer:
         What it cost. A call for several rules counts for the first of them.
     n_cut : int
         Tokens left out of the middle of an overlong text.
+    trouble : str
+        Why the probabilities that came with it could not be read; not stored.
     """
 
     value: float | None = None
@@ -133,6 +135,7 @@ class Answer:
     reply: str = ""
     usage: Usage = field(default_factory=Usage)
     n_cut: int = 0
+    trouble: str = ""
 
 
 class Ledger(Protocol):

@@ -28,6 +28,9 @@ from encore.raters.protocol import Answer, Ledger, Reason, Usage
 
 # Room for what the endpoint's chat template puts around a prompt.
 _TEMPLATE_TOKENS = 128
+# A code, what may stand around it, and enough of anything else to see what it is. A judge that
+# answers as asked ends after two.
+_ANSWER_TOKENS = 8
 # An answer in JSON, with its spaces.
 _JSON_TOKENS = 48
 
@@ -105,6 +108,7 @@ class Session:
         answers = await (self._all_rules(call) if self.options.batch_rules else self._one(call))
         for rule, answer in zip(rules, answers, strict=True):
             if (rule.id, unit.sample) in wanted:
+                self._troubled(answer)
                 answer = replace(answer, n_cut=work.n_cut)
                 self.ledger.keep(work.item, rule, answer, unit.sample)
 
@@ -162,12 +166,33 @@ class Session:
                 reply = read_reply(raw)
             except ValueError as error:
                 return Answer(reason=Reason.MALFORMED, reply=str(error)), spent
-            if reply.tokens is None and "logprobs" in asked:
+            missing = reply.tokens is None and not reply.trouble and "logprobs" in asked
+            if missing and reply.text and not reply.refused:
                 self._capabilities.n_alternatives = 0
                 self._said("no logprobs")
                 if asked[self._capabilities.max_tokens] == 1:
                     continue  # too short for an answer in words: ask again
             return reply, spent
+
+    def _troubled(self, answer: Answer) -> None:
+        """Tell the user once what is wrong; stop where probabilities are demanded and unread."""
+        if answer.reason is Reason.TRUNCATED:
+            self.ledger.note(
+                f"Note: {self.endpoint.base_url}: answers are cut off before they give a level. A "
+                f"judge that thinks first needs room for that (--max-answer-tokens 2048), or its "
+                f"thinking turned off."
+            )
+        if not answer.trouble or self.options.reading == "text":
+            return
+        told = f"{self.endpoint.base_url}: token probabilities cannot be read ({answer.trouble})"
+        if self.options.reading == "probabilities":
+            self.endpoint.stop(
+                EndpointError(f"{told}. Read ratings from the words instead (--reading text).")
+            )
+        else:
+            self.ledger.note(
+                f"Note: {told}; such ratings are read from the words and have no spread."
+            )
 
     def _said(self, change: str) -> None:
         """Tell the user what the endpoint cannot do, and what that does to ratings."""
@@ -210,7 +235,7 @@ class Session:
             body |= {"id_slot": call.worker, "cache_prompt": True}
         if schema is not None:
             body["response_format"] = schema
-        n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else 1
+        n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else _ANSWER_TOKENS
         body |= {"max_tokens": self.options.max_answer_tokens or n_tokens}
         body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.options.extra}
         return body
