@@ -10,8 +10,6 @@ from typing import Any
 
 from encore.raters.judge.codes import Codes
 from encore.raters.judge.tokens import (
-    MAX_UNSEEN,
-    MIN_MASS,
     Distribution,
     Token,
     find_token,
@@ -20,6 +18,12 @@ from encore.raters.judge.tokens import (
 from encore.raters.judge.words import Stated, Words
 from encore.raters.protocol import Answer, Reason
 
+# Below this share of the probability on codes, the judge was about to say something else, and
+# which code would have come next is a guess.
+MIN_MASS = 0.5
+# Where a code takes two tokens, only those that begin like the drawn one are seen. Above this share
+# on others the distribution is not known.
+MAX_UNSEEN = 0.01
 # How much of a reply is kept, for people to read.
 MAX_REPLY = 500
 
@@ -129,7 +133,9 @@ def _content(content: Any) -> tuple[str, str, str]:
         return content or "", "", ""
     if not isinstance(content, list):
         raise TypeError(f"content is {type(content).__name__}, not text")
-    said, thought, refusal = [], [], []
+    said: list[str] = []
+    thought: list[str] = []
+    refusal: list[str] = []
     for chunk in content:
         if isinstance(chunk, str):
             said.append(chunk)

@@ -10,12 +10,6 @@ from typing import Any
 
 from encore.raters.judge.codes import Codes
 
-# Below this share of the probability on codes, the judge was about to say something else, and
-# which code would have come next is a guess.
-MIN_MASS = 0.5
-# Where a code takes two tokens, only those that begin like the drawn one are seen. Above this share
-# on others the distribution is not known.
-MAX_UNSEEN = 0.01
 _TOLERANCE = 1e-3  # rounding may make a token's probabilities sum to slightly more than one
 # How tokenizers write a space, a line break and a tab within the names of their tokens.
 _PIECE_MARKS = {
@@ -191,20 +185,23 @@ class Distribution:
             drawn, share = drawn + name, share * token.alternatives.get(name, 0.0)
             if drawn == stated:
                 following = next(iter(tokens[place + 1 : place + 2]), None)
-                return cls._tallied([*seen, *_ended(stated, share, following, codes)], codes)
+                seen += _ended(stated, share, following, codes)
+                return cls._tallied(seen, codes, by_digit=place > 0)
         return None
 
     @classmethod
-    def _tallied(cls, seen: Sequence[tuple[str, float]], codes: Codes) -> Distribution:
+    def _tallied(
+        cls, seen: Sequence[tuple[str, float]], codes: Codes, *, by_digit: bool
+    ) -> Distribution:
+        """Add up what begins one code; what begins several is unseen.
+
+        A judge that was seen to write a code *by_digit*, two tokens for 07, means 10 by 1.
+        """
         mass, unseen = [0.0] * len(codes.names), 0.0
+        whole = {name: place for place, name in enumerate(codes.names)}
         for beginning, share in seen:
-            whole = beginning.endswith(_END)
-            spelling = beginning.removesuffix(_END)
-            places = {
-                place
-                for name, place in codes.spellings.items()
-                if name == spelling or (not whole and name.startswith(spelling))
-            }
+            places = _begun(beginning, whole) if by_digit else set()
+            places = places or _begun(beginning, codes.spellings)
             if len(places) == 1:
                 mass[places.pop()] += share
             elif places:
@@ -212,10 +209,18 @@ class Distribution:
         return cls(tuple(mass), unseen)
 
 
+def _begun(beginning: str, spellings: Mapping[str, int]) -> set[int]:
+    """The codes that a beginning, or a whole with its end, may become."""
+    if beginning.endswith(_END):
+        place = spellings.get(beginning.removesuffix(_END))
+        return set() if place is None else {place}
+    return {place for name, place in spellings.items() if name.startswith(beginning)}
+
+
 def _beside(drawn: str, name: str, token: Token, share: float) -> list[tuple[str, float]]:
     """What could have been drawn in place of one token, after what was drawn before it."""
     others = token.alternatives.items()
-    return [(drawn + other, share * part) for other, part in others if other != name]
+    return [(drawn + other, share * part) for other, part in others if other not in ("", name)]
 
 
 def _ended(

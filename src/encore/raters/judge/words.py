@@ -9,15 +9,17 @@ import json
 import re
 from typing import Any, NamedTuple
 
-# What ends a thought, or begins the answer after it, in the formats of all makers.
-_AFTER_THOUGHT = re.compile(
+# What ends a thought, in the formats of all makers.
+_THOUGHT_ENDS = re.compile(
     r"(?:</|\[/|◁/)(?:seed:)?(?:think(?:ing)?|thought|reasoning|reflection|analysis)[>\]▷]"
-    r"|<\|(?:end_thinking|end_of_thought|inner_suffix)\|>"
-    r"|<\|channel\|>final(?:[^<]{0,20}<\|constrain\|>[^<]{0,20})?<\|message\|>",
+    r"|<\|(?:end_thinking|end_of_thought|inner_suffix)\|>",
     re.IGNORECASE,
 )
-# Where a server leaves the special tokens of gpt-oss out of the text.
-_CHANNEL, _FINAL = "analysis", "assistantfinal"
+# A reply of gpt-oss begins with one of its channels; some servers leave its special tokens out.
+_CHANNELS = re.compile(r"\s*+(?:<\|start\|>assistant)?<\|channel\|>|analysis")
+_FINAL = re.compile(
+    r"<\|channel\|>final(?:[^<]{0,20}<\|constrain\|>[^<]{0,20})?<\|message\|>|assistantfinal"
+)
 _BEFORE_ANSWER = re.compile(r"\s*+<\|(?:start_response|begin_of_solution)\|>", re.IGNORECASE)
 _END_TOKENS = (
     *("<|return|>", "<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>", "</s>"),
@@ -30,7 +32,7 @@ _BARE = re.compile(
 )
 _NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?")
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_DIGIT = re.compile(r"\d")  # of any script
 _DECLINES = re.compile(
     r"[\s*\"'`]*+(?:rating\s*+[:=]\s*+)?"
     r"(?:(?:i['’]m|i am|we['’]re|we are)\s(?:\w{1,10}\s)?(?:sorry|unable|not able)\b"
@@ -88,9 +90,8 @@ class Words(NamedTuple):
         line, newline, rest = self.said[found.end() :].partition("\n")
         if not _MARKS.fullmatch(line) or (self.cut and not newline):
             return None
-        # A word may follow on another line; another number makes it none of both.
-        following = _LETTER_OR_DIGIT.search(rest)
-        if following is not None and not following[0].isalpha():
+        # Words may follow on another line; a number among them makes it neither of both.
+        if _DIGIT.search(rest) is not None:
             return None
         return Stated(_plain(found[1]), self.start + found.start(1))
 
@@ -109,10 +110,9 @@ class Words(NamedTuple):
 def _after_thoughts(text: str) -> int:
     """Where the answer begins."""
     start = 0
-    for found in _AFTER_THOUGHT.finditer(text):
-        start = found.end()
-    if text.startswith(_CHANNEL) and _FINAL in text:
-        start = max(start, text.rindex(_FINAL) + len(_FINAL))
+    for end in (_THOUGHT_ENDS, _FINAL) if _CHANNELS.match(text) else (_THOUGHT_ENDS,):
+        for found in end.finditer(text):
+            start = max(start, found.end())
     before = _BEFORE_ANSWER.match(text, start)
     return before.end() if before else start
 
