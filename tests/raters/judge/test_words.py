@@ -250,8 +250,7 @@ pieces = ["\\n", " ", "\\t", "`", '"', "'", "*", "4", "x", ".", "-", "<", ">", "
           ":", ",", "_", "é", "\\ud83d", "\\u2581", "<think>", "</think>", "<|", "</s>", "rating",
           "rating:", "analysis", "assistantfinal", "<|channel|>final", '"rating": 4,', "4\\n",
           "I'm ", "sorry ", "\\\\", "```json\\n", "\\n```"]
-begins = ["", "4", "```", "```json", '{"rating": 4', '{"a": "', "rating", "I am",
-          "<|channel|>final"]
+begins = ["", "4", "```json", '{"rating": 4', "rating", "<|channel|>final"]
 for begin, piece, end in itertools.product(begins, pieces, ["x", "", "```", "}", '"}', "4"]):
     size = 1_000_000 if end == "x" else 10_000
     reply = Reply(begin + piece * (size // len(piece)) + end, None, "stop")
