@@ -182,10 +182,9 @@ def _answer(reply: Reply, codes: Codes, words: Words, stated: Stated | None) -> 
     in_words = Answer(value=codes.values[place], probabilities=sure, reply=shown)
     if reply.tokens is None:
         return replace(in_words, trouble=reply.trouble)
-    found = _distribution(reply, codes, stated)
-    if found is None:
-        trouble = reply.trouble or "its tokens are not spelled like its words"
-        return replace(in_words, trouble=trouble)
+    found = _distribution(reply.tokens, reply.text[stated.at :].rstrip(), stated.name, codes)
+    if isinstance(found, str):
+        return replace(in_words, trouble=found)
     if found.total < MIN_MASS:
         return Answer(reason=Reason.MALFORMED, reply=shown)
     if found.unseen > MAX_UNSEEN * found.total:
@@ -202,11 +201,15 @@ def _shown(reply: Reply) -> str:
     return kept.encode("utf-8", "replace").decode()  # half a character cannot be stored
 
 
-def _distribution(reply: Reply, codes: Codes, stated: Stated) -> Distribution | None:
-    """The distribution at the tokens that spell what a reply states."""
-    tokens = reply.tokens or ()
-    at = find_token(tokens, reply.text[stated.at :].rstrip())
-    return None if at is None else Distribution.at(tokens[at:], stated.name, codes)
+def _distribution(
+    tokens: Sequence[Token], tail: str, stated: str, codes: Codes
+) -> Distribution | str:
+    """The distribution at the tokens that spell what a reply states, or why there is none."""
+    at = find_token(tokens, tail)
+    found = None if at is None else Distribution.at(tokens[at:], stated, codes)
+    if at is None or (found is None and not tokens[at].fault):
+        return "its tokens are not spelled like its words"
+    return found or tokens[at].fault
 
 
 def _why_unrated(reply: Reply, words: Words, stated: Stated | None) -> Reason:

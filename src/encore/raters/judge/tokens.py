@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from encore.raters.judge.codes import Codes
@@ -22,81 +24,94 @@ _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _WRAPPING = " \t\n\r*\"'`}"
 
 
+_UNKNOWN_SHAPE = "they are not in a shape that is known"
+
+
 @dataclass(frozen=True)
 class Token:
-    """One token of a reply, with the probabilities of its alternatives.
+    """One token of a reply, with the probabilities of its alternatives, read when asked for.
 
     Parameters
     ----------
     spelled : bytes
         The text that it stands for, in UTF-8; some hold a part of a character.
-    alternatives : mapping of str to float
-        Probability of each likely token, this one included, merged by what is left of them without
-        space and quotes; empty where they are missing or no probabilities.
+    top : list or mapping
+        Its alternatives with their log probabilities, as the endpoint gave them.
     """
 
     spelled: bytes
-    alternatives: Mapping[str, float]
+    top: Any
 
     @property
     def name(self) -> str:
         """As it stands among its alternatives."""
         return _name(self.spelled)
 
+    @property
+    def alternatives(self) -> Mapping[str, float]:
+        """Probability of each likely token, this one included, merged by what is left of them.
+
+        Without space and quotes, that is. Empty where they are missing or no probabilities.
+        """
+        return self._read[0]
+
+    @property
+    def fault(self) -> str:
+        """Why it has no alternatives; empty where it has some."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, float], str]:
+        shares: dict[str, float] = {}
+        try:
+            for spelled, logprob in _pairs(self.top):
+                probability = _probability(logprob)
+                if probability is None:
+                    return {}, f"a log probability is {_kind(logprob)}"
+                name = _name(spelled)
+                shares[name] = shares.get(name, 0.0) + probability
+        except (KeyError, TypeError, AttributeError):
+            return {}, _UNKNOWN_SHAPE
+        total = math.fsum(shares.values())
+        if total > 1 + _TOLERANCE:
+            return {}, f"the probabilities of one token sum to {total:.3g}"
+        return shares, "" if shares else "the token of the answer has none"
+
 
 def read_tokens(told: Any) -> tuple[list[Token] | None, str]:
-    """Tokens from the log probabilities of a chat completion, and what is wrong with them.
+    """Tokens from the log probabilities of a chat completion, and what is wrong with these.
 
-    Tokens are None where there are none, or no alternatives to any. What is wrong is empty where
-    nothing is.
+    Tokens are None where there are none, or no alternatives to any.
     """
     if not told:
         return None, ""
-    tokens, trouble = [], ""
     try:
-        for drawn, alternatives in _entries(told):
-            shares, fault = _shares(alternatives)
-            trouble = trouble or fault
-            tokens.append(Token(drawn, shares))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None, "they are not in a shape that is known"
-    if not trouble and not any(token.alternatives for token in tokens):
-        return None, ""  # some servers name the tokens without alternatives
-    return tokens, trouble
+        tokens = list(_entries(told))
+    except (KeyError, TypeError, AttributeError):
+        return None, _UNKNOWN_SHAPE
+    # Some servers name the tokens without alternatives.
+    return (tokens if any(token.top for token in tokens) else None), ""
 
 
-def _entries(told: Any) -> Iterator[tuple[bytes, list[tuple[bytes, Any]]]]:
-    """Each token, and its alternatives with their log probabilities."""
+def _entries(told: Any) -> Iterator[Token]:
     content = told.get("content")
     if content is None and isinstance(told.get("tokens"), list):
         # The lists of the older completions: one mapping of alternatives per token.
         tops = told.get("top_logprobs") or []
         for place, token in enumerate(told["tokens"]):
-            yield _spelled(token), _pairs(tops[place] if place < len(tops) else None)
+            yield Token(_spelled(token), tops[place] if place < len(tops) else None)
         return
     for entry in content or ():
-        yield _spelled(entry["token"], entry.get("bytes")), _pairs(entry.get("top_logprobs"))
+        yield Token(_spelled(entry["token"], entry.get("bytes")), entry.get("top_logprobs"))
 
 
-def _pairs(top: Any) -> list[tuple[bytes, Any]]:
+def _pairs(top: Any) -> Iterator[tuple[bytes, Any]]:
     if isinstance(top, Mapping):
-        return [(_spelled(token), logprob) for token, logprob in top.items()]
-    return [(_spelled(one["token"], one.get("bytes")), one["logprob"]) for one in top or ()]
-
-
-def _shares(alternatives: Sequence[tuple[bytes, Any]]) -> tuple[dict[str, float], str]:
-    """Probability by name, or what is wrong with them."""
-    shares: dict[str, float] = {}
-    for spelled, logprob in alternatives:
-        probability = _probability(logprob)
-        if probability is None:
-            return {}, f"a log probability is {_kind(logprob)}"
-        name = _name(spelled)
-        shares[name] = shares.get(name, 0.0) + probability
-    total = math.fsum(shares.values())
-    if total > 1 + _TOLERANCE:
-        return {}, f"the probabilities of one token sum to {total:.3g}"
-    return shares, ""
+        for token, logprob in top.items():
+            yield _spelled(token), logprob
+        return
+    for one in top or ():
+        yield _spelled(one["token"], one.get("bytes")), one["logprob"]
 
 
 def _probability(logprob: Any) -> float | None:
@@ -117,12 +132,13 @@ def _spelled(token: Any, raw: Any = None) -> bytes:
     piece = _BYTE_PIECE.fullmatch(token)
     if piece is not None:
         return bytes((int(piece[1], 16),))
-    if isinstance(raw, list) and raw and all(type(b) is int and 0 <= b <= 255 for b in raw):
-        spelled = bytes(raw)
-    else:
-        spelled = token.encode("utf-8", "surrogatepass")
-    for mark, meant in _PIECE_MARKS.items():
-        spelled = spelled.replace(mark, meant)
+    spelled = token.encode("utf-8", "surrogatepass")
+    if isinstance(raw, list) and raw:
+        with contextlib.suppress(TypeError, ValueError):  # not bytes: the name is left
+            spelled = bytes(raw)
+    if not spelled.isascii():
+        for mark, meant in _PIECE_MARKS.items():
+            spelled = spelled.replace(mark, meant)
     return spelled
 
 
