@@ -152,9 +152,16 @@ def test_probabilities_that_cannot_be_read_leave_the_words_and_it_is_said_once(
     # They are still asked for: another reply may have some that can be read.
     assert len(asked) == 4 and all("logprobs" in request.body for request in asked)
     assert len(notes) == 1 and f"token probabilities cannot be read ({why})" in notes[0]
-    with pytest.raises(EndpointError, match=r"cannot be read .*--reading text"):
-        scripted(data, says(reply), reading="probabilities")
     assert scripted(data, says(reply), reading="text")[2] == []
+
+
+def test_where_probabilities_are_demanded_the_words_are_not_kept(data: Path) -> None:
+    with UnrulyEndpoint(script=[rates, says(NAMELESS)]) as server, Store() as store:
+        who = judge(server, limits=Limits(concurrency=1), reading="probabilities")
+        job = Job(data, Rulebook((KIND,)), who, store)
+        with pytest.raises(EndpointError, match=r"cannot be read .*--reading text"):
+            job.run()
+        assert [value is None for value in column(job.rated())] == [False, True, True, True]
 
 
 def test_a_refusal_without_probabilities_does_not_turn_them_off(data: Path) -> None:

@@ -107,8 +107,7 @@ class Session:
         call = _Call(work.prompt, unit, worker)
         answers = await (self._all_rules(call) if self.options.batch_rules else self._one(call))
         for rule, answer in zip(rules, answers, strict=True):
-            if (rule.id, unit.sample) in wanted:
-                self._troubled(answer)
+            if (rule.id, unit.sample) in wanted and self._may_keep(answer):
                 answer = replace(answer, n_cut=work.n_cut)
                 self.ledger.keep(work.item, rule, answer, unit.sample)
 
@@ -174,7 +173,7 @@ class Session:
                     continue  # too short for an answer in words: ask again
             return reply, spent
 
-    def _troubled(self, answer: Answer) -> None:
+    def _may_keep(self, answer: Answer) -> bool:
         """Tell the user once what is wrong; stop where probabilities are demanded and unread."""
         if answer.reason is Reason.TRUNCATED:
             self.ledger.note(
@@ -183,16 +182,15 @@ class Session:
                 f"thinking turned off."
             )
         if not answer.trouble or self.options.reading == "text":
-            return
+            return True
         told = f"{self.endpoint.base_url}: token probabilities cannot be read ({answer.trouble})"
         if self.options.reading == "probabilities":
             self.endpoint.stop(
                 EndpointError(f"{told}. Read ratings from the words instead (--reading text).")
             )
-        else:
-            self.ledger.note(
-                f"Note: {told}; such ratings are read from the words and have no spread."
-            )
+            return False
+        self.ledger.note(f"Note: {told}; such ratings are read from the words and have no spread.")
+        return True
 
     def _said(self, change: str) -> None:
         """Tell the user what the endpoint cannot do, and what that does to ratings."""

@@ -129,7 +129,7 @@ def _spelled(token: Any, raw: Any = None) -> bytes:
     """The text of a token: the bytes beside it, else its name, without a tokenizer's own marks."""
     if not isinstance(token, str):
         raise TypeError(f"a token is {type(token).__name__}")
-    piece = _BYTE_PIECE.fullmatch(token)
+    piece = _BYTE_PIECE.fullmatch(token) if token.startswith("<0x") else None
     if piece is not None:
         return bytes((int(piece[1], 16),))
     spelled = token.encode("utf-8", "surrogatepass")
@@ -243,7 +243,8 @@ def _ended(
     stated: str, share: float, following: Token | None, codes: Codes
 ) -> list[tuple[str, float]]:
     """What the stated code may have gone on to be, by the alternatives of what follows it."""
-    if following is None or not following.alternatives:
+    goes_on = len(stated) < max(map(len, codes.spellings))
+    if not goes_on or following is None or not following.alternatives:
         return [(stated, share)]
     longer = [
         (stated + name, share * part)
