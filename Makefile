@@ -69,7 +69,7 @@ wheel: $(VENV)/installed  ## Build the wheel and test it in a bare virtual envir
 bench: $(VENV)/installed  ## Measure the claims in benchmarks/
 	$(BIN)/python benchmarks/import_time.py
 
-long: $(VENV)/installed  ## Simulate what the statistics claim; some minutes
+long: $(VENV)/installed  ## Simulate what the statistics claim, and fuzz every reader; some minutes
 	$(BIN)/pytest -m long tests
 
 evidence: $(VENV)/installed  ## Regenerate the evidence page from its ratings; ten minutes

@@ -16,6 +16,7 @@ SRC = Path(encore.__file__).parent
 # A folder imports only from lines above its own; folders on one line do not know each other.
 RANKS = (
     {"errors", "_version"},
+    {"parsing", "temporary"},
     {"arrays", "extras", "files", "formatting"},
     {"rules"},
     {"ratings"},

@@ -7,7 +7,8 @@
     │   ├── UnknownNameError    a name nothing is registered under
     │   ├── RatingsError        a ratings table breaks its contract
     │   ├── DocumentError       a rules, calibration or weights file breaks its format
-    │   └── CheckpointError     a model's folder is incomplete, or of a kind that cannot be read
+    │   ├── CheckpointError     a model's folder is incomplete, or of a kind that cannot be read
+    │   └── PathError           a path that cannot be read or written to (also an OSError)
     ├── MismatchError           two things that do not belong together
     ├── StoppedError            a rating run ended early; what it rated is stored
     │   ├── EndpointError       the endpoint refuses, cannot be reached, or fails every time
@@ -92,6 +93,13 @@ class DocumentError(InputError):
 
 class CheckpointError(InputError):
     """A model's folder is incomplete, or of a kind that ENCORE cannot read."""
+
+
+class PathError(InputError, OSError):
+    """A path that nothing can be read from or written to.
+
+    Of a file that is not there, it is the system's own FileNotFoundError.
+    """
 
 
 class MismatchError(EncoreError):

@@ -7,20 +7,21 @@ import errno
 import json
 import math
 import os
-import re
 import stat
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from encore.errors import DocumentError, InputError
+from encore.errors import DocumentError, InputError, PathError
+from encore.parsing import json_value
+from encore.temporary import sweep, temporary_beside
 
 StrPath = str | os.PathLike[str]
 STANDARD_STREAM = "-"
 """Standard input where something is read, standard output where it is written."""
 _MAX_LINKS = 40  # as many as Linux follows
+_MAX_DOCUMENT_BYTES = 256 << 20  # far above any document; a device has no end
 
 
 @contextlib.contextmanager
@@ -45,6 +46,13 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
     pathlib.Path
         The temporary file, empty.
 
+    Raises
+    ------
+    PathError
+        If nothing can be written there, for it is a folder, empty, or too long.
+    FileNotFoundError
+        If there is no such folder.
+
     Examples
     --------
     >>> import tempfile
@@ -59,14 +67,13 @@ def atomic_write(path: StrPath) -> Iterator[Path]:
             yield temporary
         return
     target = destination(path)
-    _sweep(target)
-    # In the same folder: a rename across file systems is not atomic.
-    temporary = target.with_name(f".{target.name}.{_owner()}.{os.urandom(6).hex()}.part")
-    try:
+    if target.is_dir():
+        raise PathError(f"{path} is a folder; give the name of a file to write.")
+    sweep(target)
+    temporary = temporary_beside(target)  # a rename across file systems is not atomic
+    # The caller knows the file that was asked for, not the one beside it.
+    with path_refusals(path, "written"):
         temporary.open("xb").close()
-    except OSError as error:
-        # The caller knows the file that was asked for, not the one beside it.
-        raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -90,16 +97,69 @@ def destination(path: StrPath) -> Path:
 
     Raises
     ------
-    OSError
-        If the links go round in a circle.
+    PathError
+        If it is no path, or the links go round in a circle.
     """
     target = Path(path)
-    for _ in range(_MAX_LINKS):
-        target = target.parent.resolve() / target.name
-        if _descriptor(target) is not None or not target.is_symlink():
-            return target
-        target = target.parent / target.readlink()
-    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    with path_refusals(path, "followed"):
+        for _ in range(_MAX_LINKS):
+            target = target.parent.resolve() / target.name
+            if _descriptor(target) is not None or not target.is_symlink():
+                return target
+            target = target.parent / target.readlink()
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+@contextlib.contextmanager
+def path_refusals(path: StrPath, done: str) -> Iterator[None]:
+    """What the system says against a path, as an error of ours; that it is missing, as its own."""
+    try:
+        if not os.fspath(path) or "\0" in os.fspath(path):
+            raise ValueError("a path has at least one character, and none of code 0")
+        os.fsencode(path)
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
+    except (OSError, ValueError, RuntimeError) as error:  # in links, a circle is a RuntimeError
+        if isinstance(error, InputError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise PathError(f"{os.fspath(path)!r:.200} cannot be {done}: {why}.") from error
+
+
+def readable(path: StrPath) -> Path:
+    """*path*, if it is a file that can be opened, and read more than once.
+
+    Raises
+    ------
+    PathError
+        If it is a folder, a pipe or a device, may not be read, or is no path.
+    FileNotFoundError
+        If there is no such file.
+    """
+    with path_refusals(path, "read"):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ValueError("it is a pipe or a device; give a file")
+        with open(path, "rb"):
+            return Path(path)
+
+
+def read_whole(path: StrPath) -> bytes:
+    """All bytes of a document.
+
+    Raises
+    ------
+    PathError, FileNotFoundError
+        As :func:`readable`; but a pipe or a device will do.
+    DocumentError
+        If it has no end.
+    """
+    with path_refusals(path, "read"), open(path, "rb") as file:
+        data = file.read(_MAX_DOCUMENT_BYTES + 1)
+    if len(data) > _MAX_DOCUMENT_BYTES:
+        raise DocumentError(f"{path}: more than {_MAX_DOCUMENT_BYTES >> 20} MB: not a document.")
+    return data
 
 
 def is_stream(path: StrPath) -> bool:
@@ -208,38 +268,6 @@ def _open_stream(path: StrPath) -> Iterator[Any]:
         yield stream
 
 
-def _owner() -> str:
-    """The number of this process, and the machine (or container) in which that number counts."""
-    import platform
-
-    namespace = _stat("/proc/self/ns/pid")
-    place = f"{platform.node()} {namespace.st_ino if namespace else ''}"
-    return f"{os.getpid()}-{zlib.crc32(place.encode()):08x}"
-
-
-def _sweep(target: Path) -> None:
-    """Remove temporary files of this path that processes of this machine left when killed."""
-    if os.name != "posix":
-        return  # asking whether a process lives would end it there
-    _, place = _owner().split("-")
-    name = re.compile(rf"\.{re.escape(target.name)}\.(\d+)-{place}\.[0-9a-f]{{12}}\.part")
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
-        left = [(entry, found) for entry in entries if (found := name.fullmatch(entry.name))]
-        for entry, found in left:
-            if not _lives(int(found[1])):
-                Path(entry).unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        pass  # it is another user's
-    return True
-
-
 def digest(value: object) -> str:
     """SHA-256 (hex) of *value* as canonical JSON: sorted keys, no spaces, no NaN."""
     import hashlib  # it loads OpenSSL: only who makes a digest pays for it
@@ -252,7 +280,7 @@ def file_digest(path: StrPath) -> str:
     """SHA-256 (hex) of a file's bytes, read in blocks."""
     import hashlib
 
-    with Path(path).open("rb") as file:
+    with readable(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -284,22 +312,29 @@ def write_document(path: StrPath, kind: str, version: int, body: Mapping[str, An
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_document(path: StrPath, kind: str, version: int) -> dict[str, Any]:
+def read_document(
+    path: StrPath, kind: str, version: int, *, oldest: int = 1, again: str = "Make it again."
+) -> dict[str, Any]:
     """Read a JSON document of this *kind*, of schema *version* or older.
+
+    Documents older than *oldest* are not read; the error says how to make them *again*.
 
     Raises
     ------
     DocumentError
-        If the file is not JSON, is of another kind, or was written by a newer ENCORE.
+        If the file is not JSON, is of another kind, or of a version that is not read.
     FileNotFoundError
         If there is no such file.
     """
-    document = _read_json(path, kind)
+    document = _read_object(path, repr(kind))
     if document.get("kind") != kind:
         raise DocumentError(
             f"{path}: expected a document of kind {kind!r}, got {document.get('kind')!r}."
         )
-    check_version(path, kind, document.get("schema_version"), version)
+    written = document.get("schema_version")
+    if type(written) is int and 1 <= written < oldest:
+        raise DocumentError(f"{path}: schema version {written} of {kind!r} is too old. {again}")
+    check_version(path, kind, written, version, oldest=oldest)
     return document
 
 
@@ -313,40 +348,47 @@ def document_kind(path: StrPath) -> str | None:
     FileNotFoundError
         If there is no such file.
     """
-    kind = _read_json(path, "encore.*").get("kind")
+    kind = _read_object(path, "'encore.*'").get("kind")
     return kind if isinstance(kind, str) else None
 
 
-def check_version(path: StrPath, kind: str, written: object, known: int) -> None:
+def check_version(
+    path: StrPath, kind: str, written: object, known: int, *, oldest: int = 1
+) -> None:
     """Refuse a schema version that this ENCORE does not know.
 
     Raises
     ------
     DocumentError
-        If *written* is not a whole number from 1 to *known*.
+        If *written* is not a whole number from *oldest* to *known*.
     """
-    if not isinstance(written, int) or not 1 <= written <= known:
+    if type(written) is not int or not oldest <= written <= known:
         raise DocumentError(
             f"{path}: schema version {written!r} of {kind!r} is not one that this version of "
-            f"ENCORE reads (1 to {known}). Install the version that wrote it, or a newer one."
+            f"ENCORE reads ({oldest} to {known}). Install the version that wrote it, or a newer "
+            f"one."
         )
 
 
-def refuse_twin_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, for ``object_pairs_hook``; a key that stands twice is a ValueError."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"keys stand twice: {sorted({k for k in keys if keys.count(k) > 1})}")
-    return value
+def read_json(path: StrPath, expected: str, *, finite: bool = True) -> Any:
+    """Read a JSON file; see :func:`encore.parsing.json_value`.
 
-
-def _read_json(path: StrPath, expected: str) -> dict[str, Any]:
+    Raises
+    ------
+    DocumentError
+        If the file is not JSON; the message says what was *expected*.
+    PathError, FileNotFoundError
+        As :func:`read_whole`.
+    """
+    data = read_whole(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        value: Any = json.loads(text, object_pairs_hook=refuse_twin_keys)
-    except (ValueError, RecursionError) as error:
+        return json_value(data, finite=finite)
+    except ValueError as error:
         raise DocumentError(
-            f"{path}: not a JSON document ({error}). Expected {expected!r}."
+            f"{path}: not a JSON document ({error}). Expected {expected}."
         ) from error
+
+
+def _read_object(path: StrPath, expected: str) -> dict[str, Any]:
+    value = read_json(path, expected)
     return value if isinstance(value, dict) else {}

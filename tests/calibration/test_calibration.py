@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -100,6 +101,11 @@ def test_a_calibration_of_any_size_is_a_few_kilobytes(tmp_path: Path) -> None:
         ({"sources": 3}, "a broken calibration"),
         ({"rules": "abc"}, "a broken calibration"),
         ({"rules_digest": "0"}, "the rules were changed by hand"),
+        ({"digest": "0"}, "damaged, or changed by hand.* Calibrate again"),
+        ({"digest": None}, "damaged, or changed by hand"),
+        ({"sources": []}, "damaged, or changed by hand"),
+        ({"schema_version": 1}, "schema version 1 of .* is too old. Calibrate again"),
+        ({"schema_version": True}, "schema version True of"),
         ({"kind": "encore.weights"}, "expected a document of kind 'encore.calibration'"),
     ],
 )
@@ -129,3 +135,16 @@ def test_merging_takes_calibrations_files_and_lists_of_them(tmp_path: Path) -> N
     assert merge(parts[0]) == parts[0]
     with pytest.raises(InputError, match="no calibration to merge"):
         merge()
+
+
+def test_every_flipped_bit_of_a_calibration_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    calibrate([[1, 1], [2, 1]], RULES, prompts=["a", "a"]).save(path)
+    data = path.read_bytes()
+    sound = Calibration.load(path)
+    for place in range(len(data)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with contextlib.suppress(DocumentError):
+            assert Calibration.load(path) == sound, place  # blanks between values say nothing

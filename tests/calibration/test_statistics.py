@@ -82,7 +82,12 @@ def test_plain_data_makes_the_same_statistics() -> None:
         ("spread_sum", [0.5, float("nan")]),
         ("spread_sum", [0.5, float("inf")]),
         ("spread_count", [4, 0]),
+        ("spread_sum", [-0.5, 0.0]),
+        ("spread_sum", [0.5, 0.0]),  # of no spreads
         ("resolved_pairs", [2, 0]),  # of one pair
+        ("rated_pairs", [4, 0]),  # three ratings make three pairs
+        ("rated_pairs", [1, 2]),  # two ratings make one
+        ("resolved_pairs", [1, 1]),  # both ratings of the second rule are on one level
         ("margin_sum", []),
         ("margin_sum", 3),
         ("margin_sum", [1.0, 2.0]),
@@ -90,6 +95,8 @@ def test_plain_data_makes_the_same_statistics() -> None:
         ("margin_sum", [[1.0], [0.0, -0.5]]),
         ("margin_sum", [[1.5], [0.0, 0.0]]),  # one prompt with a margin of 1 at most
         ("margin_prompts", [[9], [0, 0]]),
+        ("margin_prompts", [[2], [0, 0]]),  # two prompts from one pair
+        ("margin_prompts", [[1], [1, 0]]),  # the second rule has no prompt to share
         ("prompts", {"hashes": ["zz"], "runs": [1], "n_runs": 1}),
         ("prompts", {"hashes": ["2", "1"], "runs": [1, 1], "n_runs": 2}),
         ("prompts", {"hashes": ["1", "2"], "runs": [1], "n_runs": 2}),
@@ -130,4 +137,14 @@ def test_missing_statistics_are_refused() -> None:
     data = statistics().to_dict()
     del data["rated_pairs"]
     with pytest.raises(DocumentError, match="rated_pairs"):
+        Statistics.from_dict(data, RULES.n_levels)
+
+
+def test_moments_that_no_margins_have_are_refused() -> None:
+    # Two margins, each of 1 or -1: the sums of their squares are 1, of their product 1 at most.
+    both = accumulate(RatingsTable(RULES, [[1, 1], [3, 3]], prompts=["p", "p"]))
+    assert both.margin_sum.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    data = both.to_dict()
+    data["margin_sum"] = [[0.25], [1.0, 0.25]]  # the matrix has the eigenvalue 0.25 - 1
+    with pytest.raises(DocumentError, match="not the moments of any margins"):
         Statistics.from_dict(data, RULES.n_levels)

@@ -246,3 +246,40 @@ def test_what_the_shell_gives_as_standard_input_is_guarded(folder: Path) -> None
 def test_other_files_are_written(run: Run) -> None:
     assert run("merge", "calibration.json", "-o", "new.json").exit_code == 0
     assert run("merge", "calibration.json", "-o", "/dev/null").exit_code == 0
+
+
+# --- paths that lead nowhere ------------------------------------------------------------------
+
+EVERY = [
+    (verb, param, form)
+    for verb, params in PATHS.items()
+    for param in params
+    for form in names_of(param)
+]
+
+
+@pytest.mark.parametrize("name", ["", "a\0b.csv", f"{'a' * 300}.csv", "loop.csv"], ids=ascii)
+@pytest.mark.parametrize(("verb", "param", "form"), EVERY)
+def test_a_path_that_leads_nowhere_is_a_line(
+    verb: str, param: click.Parameter, form: str, name: str, run: Run
+) -> None:
+    Path("loop.csv").symlink_to("loop.csv")
+    words = line(verb, {str(param.name): form.format(name)})
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    result = run(*words)
+    assert result.exit_code in (1, 2), (words, result.output, result.exception)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "Error: " in result.stderr
+    assert {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()} == before
+
+
+def test_an_empty_output_is_not_the_folder_that_one_is_in(run: Run, folder: Path) -> None:
+    result = run("calibrate", "ratings.csv", "--rules", "rules.toml", "-o", "")
+    assert result.exit_code == 2
+    assert "'' is no path; give the name of a file." in result.stderr
+
+
+def test_a_device_is_no_table(run: Run) -> None:
+    result = run("calibrate", "/dev/zero", "--rules", "rules.toml", "-o", "out.json")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: RATINGS: /dev/zero is a device; give a file or a pipe.\n"

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encore.errors import DocumentError, StoppedError
+from encore.errors import DocumentError, PathError, StoppedError
 from encore.raters import Answer, Identity, Reason, Store, Usage
 from encore.rules import LevelScale, Rule, Rulebook
 
@@ -256,3 +260,109 @@ def test_processes_that_make_one_store_together_all_find_it_made(tmp_path: Path)
 def test_a_store_in_no_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"cannot be opened \(unable to open database file\)"):
         Store(tmp_path / "nowhere" / "s.sqlite").info()
+
+
+# --- files that others made, damaged or locked ------------------------------------------------
+
+READ_IT = (
+    "import os, sys; from encore.raters import Store\n"
+    "os.geteuid() or os.setuid(65534)\n"  # after the imports, which may be root's own
+    "with Store(sys.argv[1]) as store:\n"
+    "    print(store.info().raters[0]['n_answers'], len(list(store.rows())))\n"
+)
+
+
+def filled(path: Path) -> Store:
+    """An open store with two answers in its write-ahead log."""
+    store = Store(path)
+    rater, (kind, true) = store.rater_id(WHO), store.rule_ids(RULES, WHO)
+    store.put(KEY, rater, kind, 0, GOOD)
+    store.put(KEY, rater, true, 0, BAD)
+    return store
+
+
+def read_by_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Read a store as a user who may write nowhere: what a read-only disk is to everybody."""
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    line = [sys.executable, "-c", READ_IT, str(folder / "s.sqlite")]
+    return subprocess.run(line, capture_output=True, text=True, cwd="/")
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        Path(folder).chmod(0o755)
+
+
+def test_a_store_on_a_read_only_disk_is_read(locked: Path) -> None:
+    filled(locked / "s.sqlite").close()
+    assert [path.name for path in locked.iterdir()] == ["s.sqlite"]
+    done = read_by_nobody(locked)
+    assert (done.stdout, done.stderr) == ("2 2\n", "")
+
+
+def test_the_latest_answers_of_a_store_on_a_read_only_disk_are_read_too(locked: Path) -> None:
+    # Of a run that was killed: its answers are in the log beside the file, not in it yet.
+    with filled(locked / "live.sqlite"):
+        for ending in ("", "-wal"):
+            shutil.copyfile(locked / f"live.sqlite{ending}", locked / f"s.sqlite{ending}")
+    assert (locked / "s.sqlite-wal").stat().st_size > 0
+    done = read_by_nobody(locked)
+    assert (done.stdout, done.stderr) == ("2 2\n", "")
+
+
+def test_a_read_only_store_takes_no_answers(path: Path) -> None:
+    filled(path).close()
+    with ExitStack() as open_files:
+        database = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, isolation_level=None)
+        open_files.callback(database.close)
+        store = Store(path)
+        store.__dict__["_database"] = database
+        with pytest.raises(StoppedError, match="cannot be written"):
+            store.put(OTHER, 1, 1, 0, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE raters SET identity = '[1'", "cannot be read"),
+        ("UPDATE raters SET identity = '[]'", "is no rater"),
+        ("UPDATE raters SET identity = x'ff'", "values of the types"),
+        ("UPDATE answers SET value = 'five'", "values of the types"),
+        ("UPDATE answers SET reason = 'tired'", "'tired' is not a valid Reason"),
+        ("UPDATE answers SET probabilities = 'null'", "cannot be read"),
+        ("UPDATE answers SET reply = CAST(x'ff' AS TEXT)", "Could not decode to UTF-8"),
+        ("UPDATE answers SET made = 1e300", "an answer made at no time"),
+        ("UPDATE answers SET n_requests = 9223372036854775807", "integer overflow"),
+        ("DROP TABLE answers", "its table 'answers' is not as ENCORE makes it"),
+        ("ALTER TABLE rules DROP COLUMN id", "its table 'rules' is not as ENCORE makes it"),
+        (
+            "ALTER TABLE raters RENAME TO old; CREATE VIEW raters AS SELECT * FROM old",
+            "its table 'raters' is not as ENCORE makes it",
+        ),
+    ],
+)
+def test_what_others_did_to_a_store_is_one_error(path: Path, statement: str, says: str) -> None:
+    filled(path).close()
+    database = sqlite3.connect(path, isolation_level=None)
+    database.executescript(statement)
+    database.close()
+    with pytest.raises(DocumentError, match=says), Store(path) as store:
+        store.info(), list(store.rows()), list(store.answers([KEY], 1))
+
+
+def test_a_short_file_is_no_new_store(path: Path) -> None:
+    # SQLite takes a file of a few bytes for an empty database, and would write over it.
+    path.write_text("3")
+    with pytest.raises(DocumentError, match="not a store of ratings"):
+        Store(path).info()
+    assert path.read_text() == "3"
+
+
+def test_an_empty_path_is_no_store() -> None:
+    # To SQLite it is a file that is gone when it is closed, with every answer paid for.
+    with pytest.raises(PathError, match="at least one character"):
+        Store("").info()

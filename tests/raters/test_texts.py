@@ -153,7 +153,7 @@ def test_a_pair_that_ends_different_conversations_is_refused(tmp_path: Path) -> 
     ("name", "contents", "message"),
     [
         ("t.jsonl", b'{"prompt": "a", "response": "b"}\n{"prompt', "row 2: not a JSON object"),
-        ("t.jsonl", b"[1]\n", "row 1: not a JSON object: it is not an object"),
+        ("t.jsonl", b"[1]\n", "row 1: expected one object per line, got list"),
         ("t.jsonl", b'{"prompt": "a", "prompt": "b"}', "keys stand twice"),
         ("t.jsonl", b"\xff\xfe{}", "not a JSON object: 'utf-8' codec can't decode"),
         ("t.jsonl", b"\n\n", "no rows; expected at least one"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -10,13 +11,14 @@ import stat
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encore import InputError, LevelScale, RatingsError, Rulebook
+from encore import EncoreError, InputError, LevelScale, RatingsError, Rulebook
 from encore.raters import Texts
 from encore.ratings import as_pairs, as_ratings
 from encore.ratings.files import read_batches, write_ratings
@@ -141,3 +143,68 @@ def test_a_cell_that_is_no_number_is_still_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n'=1\n")
     with pytest.raises(RatingsError, match='"\'=1" is not a number'):
         list(read_batches(tmp_path / "a.csv", Rulebook.from_ids(["a"], LevelScale((0, 1)))))
+
+
+# --- damage -----------------------------------------------------------------------------------
+
+
+def small(path: Path) -> bytes:
+    """A written ratings file of a few rows."""
+    ratings = pa.table(
+        {"prompt_id": ["p", "p", "q"], "harm": [1.0, 2.0, None], "x": ["a", "b", "c"]}
+    )
+    write_ratings(path, ratings, HARM, {"made_of": "three rows"})
+    return path.read_bytes()
+
+
+HARM = Rulebook.from_ids(["harm"], LevelScale((1, 2)))
+
+
+def test_every_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    data, path = small(tmp_path / "a.parquet"), tmp_path / "b.parquet"
+    sound = as_ratings(tmp_path / "a.parquet", HARM)
+    unharmed = set()
+    for place in range(len(data)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            found = as_ratings(path, HARM)
+        except EncoreError:  # in a rule's digest it looks like other rules
+            continue
+        assert np.array_equal(found.values, sound.values, equal_nan=True)
+        unharmed.add(place)
+    # Only the name under which the digest is found: without it the file is like anybody's.
+    name = data.index(b"encore.digest")
+    assert unharmed <= set(range(name - 4, name + len(b"encore.digest") + 2))
+
+
+def test_a_page_of_anybody_with_a_checksum_is_verified(tmp_path: Path) -> None:
+    # Two texts of one length in a page without compression: only its checksum tells them apart.
+    path = tmp_path / "a.parquet"
+    table = pa.table({"prompt_id": ["prompt one", "prompt two"], "harm": [1.0, 2.0]})
+    options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    for checked in (True, False):
+        pq.write_table(table, path, write_page_checksum=checked, **options)
+        path.write_bytes(path.read_bytes().replace(b"prompt one", b"prompt six"))
+        if checked:
+            with pytest.raises(RatingsError, match=r"cannot be read: .*CRC"):
+                as_ratings(path, HARM)
+        else:  # nothing says what it was
+            assert as_ratings(path, HARM).n_rows == 2
+
+
+def test_what_someone_else_made_of_our_file_has_no_digest_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    small(path)
+    assert b"encore.digest" in pq.read_metadata(path).metadata
+    pq.write_table(pq.read_table(path).slice(1), path)
+    assert b"encore.digest" not in pq.read_metadata(path).metadata
+    assert as_ratings(path, HARM).n_rows == 2
+
+
+def test_the_digest_is_of_the_whole_file_with_zeros_in_its_own_place(tmp_path: Path) -> None:
+    data = small(tmp_path / "a.parquet")
+    stated = pq.read_metadata(tmp_path / "a.parquet").metadata[b"encore.digest"]
+    assert data.count(stated) == 1
+    assert hashlib.sha256(data.replace(stated, b"0" * 64)).hexdigest().encode() == stated

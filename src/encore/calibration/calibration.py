@@ -22,7 +22,7 @@ from encore.formatting import html_table, number, percent, sparkline
 from encore.rules import Rulebook
 
 KIND = "encore.calibration"
-VERSION = 1
+VERSION = 2
 # A variance of unit margins below this is rounding: the rule never resolves a pair.
 ZERO_VARIANCE = 1e-15
 
@@ -269,7 +269,7 @@ class Calibration(Record):
             "sources": [asdict(source) for source in self.sources],
             "statistics": self.statistics.to_dict(),
         }
-        write_document(path, KIND, VERSION, body)
+        write_document(path, KIND, VERSION, {**body, "digest": digest(body)})
 
     @classmethod
     def load(cls, path: StrPath) -> Calibration:
@@ -280,7 +280,7 @@ class Calibration(Record):
         DocumentError
             If the file is not a calibration, or is broken.
         """
-        document = read_document(path, KIND, VERSION)
+        document = read_document(path, KIND, VERSION, oldest=VERSION, again="Calibrate again.")
         try:
             rules = Rulebook.from_dicts(document["rules"])
             statistics = Statistics.from_dict(document["statistics"], rules.n_levels)
@@ -291,6 +291,12 @@ class Calibration(Record):
             ) from error
         if document.get("rules_digest") != rules.digest:
             raise DocumentError(f"{path}: the rules were changed by hand. Calibrate again.")
+        body = {k: v for k, v in document.items() if k not in ("kind", "schema_version", "digest")}
+        if document.get("digest") != digest(body):
+            raise DocumentError(
+                f"{path}: damaged, or changed by hand: its contents do not have the digest that "
+                f"it states. Calibrate again."
+            )
         return cls(rules, statistics, sources)
 
 

@@ -182,7 +182,13 @@ class Statistics(Record):
 
 def _contradictions(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
     """Numbers that no ratings could give together."""
-    n_ratings = found.counts.sum(axis=1)
+    yield from _contradictory_counts(found, n_levels)
+    yield from _contradictory_margins(found)
+
+
+def _contradictory_counts(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
+    counts = found.counts.astype(np.float64)  # what is no count may be too large to add or multiply
+    n_ratings = counts.sum(axis=1)
     levels = np.arange(found.counts.shape[1])
     if (found.counts[levels >= n_levels[:, None]] > 0).any():
         yield "counts has ratings on levels that a rule does not have"
@@ -192,16 +198,39 @@ def _contradictions(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[
         yield "n_outside is larger than the number of ratings"
     if (found.spread_count > found.n_responses).any():
         yield f"spread_count is larger than the {found.n_responses} responses"
+    if (found.spread_sum < 0).any() or (found.spread_sum[found.spread_count == 0] > 0).any():
+        yield "spread_sum is negative, or the sum of no spreads"
     if (found.resolved_pairs > found.rated_pairs).any():
         yield "resolved_pairs is larger than rated_pairs"
-    sums, prompts = found.margin_sum, found.margin_prompts
-    if sums.ndim == 2:
-        sums, prompts = np.diagonal(sums), np.diagonal(prompts)
+    # At most every two of a rule's ratings are a pair; at most those on two levels are resolved.
+    rated, same = n_ratings * (n_ratings - 1) / 2, (counts * (counts - 1) / 2).sum(axis=1)
+    most = 1 + 1e-12  # for the rounding of products above 2^53
+    if (found.rated_pairs > rated * most).any():
+        yield "rated_pairs is larger than the pairs of its ratings"
+    if (found.resolved_pairs > rated * most - same).any():
+        yield "resolved_pairs is larger than the pairs of ratings on different levels"
+    if found.prompts.n_runs > found.n_responses:
+        yield f"more runs of prompts than the {found.n_responses} responses"
+
+
+def _contradictory_margins(found: Statistics) -> Iterator[str]:
+    whole = found.margin_sum
+    sums, prompts = whole, found.margin_prompts
+    if whole.ndim == 2:
+        sums, prompts = np.diagonal(whole), np.diagonal(found.margin_prompts)
     # Margins lie between -1 and 1, and so does the mean of their products.
     if (sums < 0).any() or (np.abs(found.margin_sum) > found.margin_prompts * (1 + 1e-9)).any():
         yield "margin_sum is not between 0 and margin_prompts"
     if (prompts > found.prompts.n_runs).any():
         yield f"margin_prompts is larger than the {found.prompts.n_runs} runs of prompts"
+    if (prompts > found.rated_pairs).any() or (
+        whole.ndim == 2 and (found.margin_prompts > np.minimum.outer(prompts, prompts)).any()
+    ):
+        yield "margin_prompts is larger than the pairs, or than the prompts of one of two rules"
+    # With every cell rated, margin_sum is a sum of squares; with gaps it may be none.
+    complete = (found.counts.sum(axis=1, dtype=np.float64) == found.n_responses).all()
+    if whole.ndim == 2 and complete and np.linalg.eigvalsh(whole)[0] < -1e-9 * sums.sum():
+        yield "margin_sum is not the moments of any margins"
 
 
 _SYMMETRIC = ("margin_sum", "margin_prompts")

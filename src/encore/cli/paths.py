@@ -36,6 +36,12 @@ class PathType(_Type):
         """The files or folders that are written."""
         return []
 
+    def named(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is no path: an empty one would be the folder that one is in."""
+        if not os.fspath(value) or "\0" in os.fspath(value):
+            self.fail(f"{value!r} is no path; give the name of a {self.name}.", param, ctx)
+        return value
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
@@ -51,6 +57,7 @@ class Reads(PathType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """See that it exists."""
+        self.named(value, param, ctx)
         if self.streams and os.fspath(value) == STANDARD_STREAM:
             return Path(value)
         found: Path = click.Path(exists=True, dir_okay=False, path_type=Path)(value, param, ctx)
@@ -120,7 +127,7 @@ class ReadsReward(PathType):
         name, sign, path = str(value).partition("=")
         if not (name and sign and path):
             self.fail(f"{value!r}: expected NAME=FILE.", param, ctx)
-        return name, Path(path)
+        return name, Path(self.named(path, param, ctx))
 
     def reads(self, value: tuple[str, Path]) -> list[Path]:
         """The file."""
@@ -135,6 +142,7 @@ class Writes(PathType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """See that it is no folder."""
+        self.named(value, param, ctx)
         found: Path = click.Path(dir_okay=False, path_type=Path)(value, param, ctx)
         return found
 
@@ -165,6 +173,7 @@ class Updates(Writes):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """See that it is no folder, and that it exists if it must."""
+        self.named(value, param, ctx)
         kind = click.Path(exists=self.exists, dir_okay=False, path_type=Path)
         found: Path = kind(value, param, ctx)
         return found
@@ -188,6 +197,7 @@ class WritesFolder(PathType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """See that it is no file, if it is a folder that there is more than one file in."""
+        self.named(value, param, ctx)
         found: Path = click.Path(file_okay=not self.names, path_type=Path)(value, param, ctx)
         return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from encore.cli.options import on_device
 from encore.cli.paths import ReadsRater
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
+from encore.parsing import json_value
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
@@ -229,7 +229,7 @@ def _fence_key() -> bytes:
 
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
-        value = json.loads(text or "{}")
+        value = json_value(text or "{}")
     except ValueError as error:
         raise InputError(f"--extra is not JSON: {error}.") from error
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -126,6 +127,8 @@ class _Spool:
             stream: BinaryIO = sys.stdin.buffer
             if not _is_standard(path):
                 stream = stack.enter_context(Path(path).open("rb"))
+                if _is_endless(stream):
+                    raise InputError(f"{told(param)}: {name} is a device; give a file or a pipe.")
             head = stream.read(_HEAD_BYTES)
             stem = "stdin" if _is_standard(path) else Path(path).stem
             spooled = Path(folder) / f"{stem}.{self.said or _seen(head)}"
@@ -138,6 +141,13 @@ class _Spool:
 
 def _is_standard(path: Path | str) -> bool:
     return os.fspath(path) == STANDARD_STREAM
+
+
+def _is_endless(stream: BinaryIO) -> bool:
+    """Whether it is a device such as ``/dev/zero``: neither a terminal nor empty."""
+    found = os.fstat(stream.fileno())
+    empty = os.path.samestat(found, os.stat(os.devnull))
+    return stat.S_ISCHR(found.st_mode) and not empty and not stream.isatty()
 
 
 def _seen(head: bytes) -> str:

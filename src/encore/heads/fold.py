@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.arrays import Record
-from encore.errors import InputError
+from encore.errors import DocumentError, InputError
 from encore.files import StrPath, read_document
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.model.bundled import open_checkpoint
@@ -216,8 +216,11 @@ def check_fold(
 
 def folded_rewards(model: HeadModel, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
     """The rewards of a folded model, its offset added, shape (n_responses,)."""
-    sidecar = read_document(model.checkpoint.folder / SIDECAR, KIND, VERSION)
-    return np.asarray(model.score_heads(conversations)[:, 0] + float(sidecar["offset"]))
+    path = model.checkpoint.folder / SIDECAR
+    offset = read_document(path, KIND, VERSION).get("offset")
+    if isinstance(offset, bool) or not isinstance(offset, int | float):
+        raise DocumentError(f"{path}: its offset is {offset!r:.60}, not a number. Fold again.")
+    return np.asarray(model.score_heads(conversations)[:, 0] + offset)
 
 
 def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -6,36 +6,22 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from encore.errors import DocumentError, StoppedError
 from encore.files import StrPath
+from encore.parsing import json_value
+from encore.raters.database import COLUMNS, MEMORY, open_database
 from encore.raters.protocol import Answer, Identity, Reason, Usage, short_digest
 from encore.rules import Rulebook, Scale
 
-VERSION = 2
-_APPLICATION = 0x656E6372  # "encr": what the file is, for `file` and for us
-_BUSY_SECONDS = 60.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS raters (
-    rater INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, identity TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS rules (
-    rule INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
-    scale TEXT NOT NULL, rulebook TEXT, id TEXT);
-CREATE TABLE IF NOT EXISTS answers (
-    conversation BLOB NOT NULL, rater INTEGER NOT NULL, rule INTEGER NOT NULL,
-    sample INTEGER NOT NULL, value REAL, spread REAL, reason TEXT, probabilities TEXT,
-    reply TEXT NOT NULL, n_requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
-    cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, n_cut INTEGER NOT NULL,
-    made REAL NOT NULL,
-    PRIMARY KEY (conversation, rater, rule, sample)) WITHOUT ROWID;
-"""
-_COLUMNS = (
-    "value, spread, reason, probabilities, reply, n_requests, prompt_tokens, cached_tokens, "
-    "completion_tokens, n_cut"
-)
+_TEXT, _NUMBER = str | None, float | None
+_KINDS: tuple[Any, ...] = (_NUMBER, _NUMBER, _TEXT, _TEXT, str, *[int] * 5)
+_ANSWERED = (bytes, int, int, int)
+_FAR_FUTURE = 1e11  # seconds: the year 5138
 # SQLite takes at most 32,766 values in one statement.
 _KEYS_AT_ONCE = 1000
 
@@ -84,32 +70,14 @@ class Store:
     ()
     """
 
-    def __init__(self, path: StrPath = ":memory:") -> None:
+    def __init__(self, path: StrPath = MEMORY) -> None:
         self.path = str(path)
+        self._open_files = ExitStack()
 
     @cached_property
     def _database(self) -> sqlite3.Connection:
         """The open file: opened late, so that a run that never starts leaves no file."""
-        try:
-            database = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                _open(database, self.path)
-            except BaseException:
-                database.close()
-                raise
-        except sqlite3.OperationalError as error:
-            raise DocumentError(
-                f"{self.path}: the store cannot be opened ({error}). Check that its folder exists "
-                f"and can be written to, or give another file."
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise DocumentError(
-                f"{self.path}: not a store of ratings ({error}). Give another file, or a "
-                f"new name to create one."
-            ) from error
-        return database
+        return open_database(self.path, self._open_files)
 
     def __enter__(self) -> Store:
         return self
@@ -119,8 +87,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        if "_database" in self.__dict__:
-            self._database.close()
+        self._open_files.close()
 
     def rater_id(self, identity: Identity) -> int:
         """The number of a rater in this file; a new rater gets one."""
@@ -155,14 +122,14 @@ class Store:
             f"INSERT OR IGNORE INTO {kind}s (digest, {names}) VALUES (?, {marks})",
             (digest, *columns.values()),
         )
-        return int(self._one(f"SELECT {kind} FROM {kind}s WHERE digest = ?", (digest,)))
+        return self._count(f"SELECT {kind} FROM {kind}s WHERE digest = ?", (digest,))
 
     def put(self, key: bytes, rater: int, rule: int, sample: int, answer: Answer) -> bool:
         """Store an answer; False if there is one already, which is kept."""
         probabilities = answer.probabilities
         usage = answer.usage
         done = self._write(
-            f"INSERT OR IGNORE INTO answers (conversation, rater, rule, sample, made, {_COLUMNS}) "
+            f"INSERT OR IGNORE INTO answers (conversation, rater, rule, sample, made, {COLUMNS}) "
             f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(key, rater, rule, sample, time.time()),
@@ -177,16 +144,17 @@ class Store:
 
     def version_of_others(self) -> int:
         """A number that changes when another process, but not this one, writes to the file."""
-        return int(self._one("PRAGMA data_version"))
+        return self._count("PRAGMA data_version")
 
     def answered(self, keys: Sequence[bytes], rater: int) -> Iterator[tuple[bytes, int, int, bool]]:
         """Conversation, rule, sample, and whether it is rated, of each answer about *keys*."""
         for part in _parts(keys):
             marks = ", ".join("?" * len(part))
-            yield from self._database.execute(
+            yield from self._rows(
                 f"SELECT conversation, rule, sample, reason IS NULL FROM answers "
                 f"WHERE conversation IN ({marks}) AND rater = ?",
                 (*part, rater),
+                kinds=_ANSWERED,
             )
 
     def answers(
@@ -195,14 +163,18 @@ class Store:
         """Conversation, rule, sample and answer, of each answer about *keys*, in a fixed order."""
         for part in _parts(keys):
             marks = ", ".join("?" * len(part))
-            rows = self._database.execute(
-                f"SELECT conversation, rule, sample, {_COLUMNS} FROM answers "
+            rows = self._rows(
+                f"SELECT conversation, rule, sample, {COLUMNS} FROM answers "
                 f"WHERE conversation IN ({marks}) AND rater = ? "
                 f"ORDER BY conversation, rule, sample",
                 (*part, rater),
+                kinds=(bytes, int, int, *_KINDS),
             )
             for key, rule, sample, *columns in rows:
-                yield key, rule, sample, _answer(columns)
+                try:
+                    yield key, rule, sample, _answer(columns)
+                except (ValueError, TypeError) as error:
+                    raise self._damaged(error) from error
 
     def drop_unrated(self, keys: Sequence[bytes], rater: int) -> int:
         """Forget the answers about *keys* that gave no rating, so that they are asked for again."""
@@ -218,29 +190,33 @@ class Store:
 
     def info(self) -> StoreInfo:
         """What the store holds, rater by rater."""
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT raters.identity, count(DISTINCT conversation), count(DISTINCT rule), count(*), "
             "sum(reason IS NOT NULL), sum(n_requests), sum(prompt_tokens), sum(completion_tokens), "
             "min(made), max(made) FROM answers JOIN raters USING (rater) GROUP BY rater "
-            "ORDER BY rater"
+            "ORDER BY rater",
+            kinds=(str, *[int] * 7, float, float),
         )
         names = (
             *("n_conversations", "n_rules", "n_answers", "n_unrated", "n_requests"),
             *("prompt_tokens", "completion_tokens", "first", "last"),
         )
         raters = [
-            {"rater": json.loads(row[0]), **dict(zip(names, row[1:], strict=True))} for row in rows
+            {"rater": self._rater(row[0]), **dict(zip(names, row[1:], strict=True))} for row in rows
         ]
-        pages = self._one("PRAGMA page_count") * self._one("PRAGMA page_size")
-        return StoreInfo(self.path, int(pages), tuple(raters))
+        if any(not 0 <= entry["first"] <= entry["last"] < _FAR_FUTURE for entry in raters):
+            raise self._damaged("an answer made at no time")
+        pages = self._count("PRAGMA page_count") * self._count("PRAGMA page_size")
+        return StoreInfo(self.path, pages, tuple(raters))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its rater and rule, as plain data."""
-        names = ["conversation", "rater", "rule", "scale", "sample", *_COLUMNS.split(", "), "made"]
-        rows = self._database.execute(
+        names = ["conversation", "rater", "rule", "scale", "sample", *COLUMNS.split(", "), "made"]
+        rows = self._rows(
             f"SELECT lower(hex(conversation)), raters.identity, rules.text, rules.scale, sample, "
-            f"{_COLUMNS}, made FROM answers JOIN raters USING (rater) JOIN rules USING (rule) "
-            f"ORDER BY answers.rater, answers.rule, conversation, sample"
+            f"{COLUMNS}, made FROM answers JOIN raters USING (rater) JOIN rules USING (rule) "
+            f"ORDER BY answers.rater, answers.rule, conversation, sample",
+            kinds=(str, str, str, str, int, *_KINDS, float),
         )
         for row in rows:
             yield dict(zip(names, row, strict=True))
@@ -289,15 +265,48 @@ class Store:
             return 0
         where = " OR ".join(f"({condition})" for condition in chosen)
         if dry_run:
-            return int(self._one(f"SELECT count(*) FROM answers WHERE {where}", values))
+            return self._count(f"SELECT count(*) FROM answers WHERE {where}", values)
         # Raters and rules stay: a run in progress uses their numbers.
         removed = self._write(f"DELETE FROM answers WHERE {where}", values)
         self._write("VACUUM")
         return removed
 
-    def _one(self, statement: str, values: Iterable[Any] = ()) -> Any:
-        row = self._database.execute(statement, tuple(values)).fetchone()
-        return None if row is None else row[0]
+    def _rows(
+        self, statement: str, values: Iterable[Any] = (), *, kinds: Sequence[Any]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows that a statement finds, their columns known to be of these kinds."""
+        seen: set[tuple[type, ...]] = set()
+        try:
+            for row in self._database.execute(statement, tuple(values)):
+                types = tuple(map(type, row))
+                if types not in seen:
+                    if not all(map(issubclass, types, kinds)):
+                        raise self._damaged(f"values of the types {[t.__name__ for t in types]}")
+                    seen.add(types)
+                yield row
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _count(self, statement: str, values: Iterable[Any] = ()) -> int:
+        """The whole number that a statement finds."""
+        for (number,) in self._rows(statement, values, kinds=(int,)):
+            return int(number)
+        raise self._damaged("a row cannot be found")
+
+    def _rater(self, identity: str) -> dict[str, Any]:
+        try:
+            rater = json_value(identity)
+        except ValueError as error:
+            raise self._damaged(error) from error
+        if not isinstance(rater, dict):
+            raise self._damaged(f"{identity!r:.60} is no rater")
+        return rater
+
+    def _damaged(self, why: object) -> DocumentError:
+        return DocumentError(
+            f"{self.path}: the store cannot be read ({why}). If it is damaged, `sqlite3 FILE "
+            f".recover` may save what it holds; else give another file."
+        )
 
     def _write(self, statement: str, values: Iterable[Any] = ()) -> int:
         """Run a statement that changes rows, and return how many."""
@@ -308,49 +317,8 @@ class Store:
                 f"{self.path}: the store cannot be written ({error}). What was stored is safe; "
                 f"free some space or unlock the file, and run again."
             ) from error
-
-
-def _open(database: sqlite3.Connection, path: str) -> None:
-    """Check that the file is a store, or make it one."""
-    database.execute("BEGIN")  # all three at once: another process may be creating the file
-    (application,), (version,), (n_tables,) = (
-        database.execute(asked).fetchone()
-        for asked in (
-            "PRAGMA application_id",
-            "PRAGMA user_version",
-            "SELECT count(*) FROM sqlite_master",
-        )
-    )
-    database.execute("COMMIT")
-    if application != _APPLICATION and n_tables:
-        raise DocumentError(f"{path}: a database, but not a store of ratings. Give another file.")
-    if application == _APPLICATION and version != VERSION:
-        raise DocumentError(
-            f"{path}: a store of version {version}; this ENCORE knows version {VERSION}. "
-            f"Use the ENCORE that made it, or another file."
-        )
-    # Write-ahead: readers never wait, and a commit is one write without waiting for the disk.
-    _switch_to_wal(database)
-    database.execute("PRAGMA synchronous = NORMAL")
-    if application != _APPLICATION:
-        # One transaction, harmless if repeated: two processes may create the file together.
-        database.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; "
-            f"PRAGMA user_version = {VERSION}; COMMIT;"
-        )
-
-
-def _switch_to_wal(database: sqlite3.Connection) -> None:
-    """Wait until no other process holds the file: SQLite itself does not wait for this."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
 
 
 def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -364,7 +332,7 @@ def _answer(columns: Sequence[Any]) -> Answer:
         value,
         spread,
         None if reason is None else Reason(reason),
-        None if probabilities is None else tuple(json.loads(probabilities)),
+        None if probabilities is None else tuple(map(float, json_value(probabilities))),
         reply,
         Usage(*usage),
         n_cut,

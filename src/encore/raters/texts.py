@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from encore.errors import InputError, RatingsError, UnknownNameError
 from encore.extras import require
-from encore.files import StrPath, file_digest, refuse_twin_keys
+from encore.files import StrPath, file_digest, readable
 from encore.heads.model.conversation import Conversation
 from encore.raters.layouts import LAYOUTS, TEXT_COLUMNS, layout_of
 from encore.raters.protocol import Item
@@ -145,8 +145,8 @@ class Texts:
     def provenance(self) -> dict[str, Any]:
         """The name of the data, and the digest of its file."""
         path = Path(self.source)
-        named: dict[str, Any] = {"data": path.name if path.exists() else str(self.source)}
-        named |= {"data_sha256": file_digest(path)} if path.is_file() else {}
+        named: dict[str, Any] = {"data": path.name if os.path.exists(path) else str(self.source)}
+        named |= {"data_sha256": file_digest(path)} if os.path.isfile(path) else {}
         named |= {"split": self.split} if self.split is not None else {}
         named |= {"revision": self.revision} if self.revision is not None else {}
         named |= {"layout": self.layout} if self.layout is not None else {}
@@ -156,7 +156,7 @@ class Texts:
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """The rows as they are in the data, with any columns."""
         path = Path(self.source)
-        if not path.is_file():
+        if not os.path.isfile(path):
             return _dataset_rows(str(self.source), self.split, self.revision)
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
@@ -168,20 +168,22 @@ class Texts:
 
 
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from encore.ratings.readers import batches_of, open_parquet
 
-    try:
-        with pq.ParquetFile(path) as file:
-            wanted = [name for name in file.schema_arrow.names if name in _READ]
-            for batch in file.iter_batches(batch_size=1024, columns=wanted):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise RatingsError(f"cannot be read: {error}", source=str(path)) from error
+    with open_parquet(path) as file:
+        wanted = [name for name in file.schema_arrow.names if name in _READ]
+        for batch in batches_of(file, wanted, 1024):
+            yield from batch.to_pylist()
+
+
+def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    from encore.ratings.readers import json_rows
+
+    return json_rows(path)
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with readable(path).open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, strict=True)
         number = 0
         try:
@@ -217,30 +219,11 @@ def _next_row(rows: csv.DictReader[str]) -> dict[str, Any] | None:
         csv.field_size_limit(before)
 
 
-def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
-        number = 0
-        try:
-            for line in file:
-                if not line.strip():
-                    continue
-                number += 1
-                row = json.loads(line, object_pairs_hook=refuse_twin_keys)
-                if not isinstance(row, dict):
-                    raise ValueError("it is not an object")
-                yield row
-        except (ValueError, RecursionError) as error:
-            raise RatingsError(
-                f"not a JSON object: {error}. Write one object per line.",
-                source=str(path),
-                row=number + isinstance(error, UnicodeDecodeError),
-            ) from error
-
-
 def _dataset_rows(
     name: str, split: str | None, revision: str | None
 ) -> Iterator[Mapping[str, Any]]:
-    if not Path(name).is_dir() and "/" not in name:
+    is_file_name = "/" not in name or Path(name).suffix.lower() in _READERS
+    if not os.path.isdir(name) and is_file_name:
         raise UnknownNameError("file, folder or dataset (owner/name)", name, ())
     datasets = require("datasets", extra="hub", feature="Reading a Hugging Face dataset")
     try:
@@ -268,8 +251,8 @@ def _of_csv(loaded: Any) -> list[str]:
 
 
 _READERS = {
-    ".jsonl": _jsonl_rows,
-    ".ndjson": _jsonl_rows,
+    ".jsonl": _json_rows,
+    ".ndjson": _json_rows,
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,
 }

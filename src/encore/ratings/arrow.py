@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -211,12 +212,14 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
         If it was made with different rules.
     """
     metadata = (schema.metadata or {}).items()
-    stated = {k.decode(): v.decode() for k, v in metadata if k.startswith(b"encore.")}
+    stated = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in metadata}
     kind = stated.get("encore.kind", KIND)
     if kind != KIND:
         raise DocumentError(f"{source}: expected a file of kind {KIND!r}, got {kind!r}.")
     version = stated.get("encore.schema_version", str(VERSION))
-    check_version(source, KIND, int(version) if version.isdigit() else version, VERSION)
+    check_version(
+        source, KIND, int(version) if re.fullmatch("[0-9]{1,9}", version) else version, VERSION
+    )
     digest = stated.get(RULES_DIGEST, rules.digest)
     if digest != rules.digest:
         raise MismatchError(

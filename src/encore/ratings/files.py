@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
-from encore.errors import InputError, RatingsError
-from encore.files import StrPath, refuse_twin_keys
+from encore.errors import EncoreError, InputError, RatingsError
+from encore.files import StrPath, readable
 from encore.ratings.arrow import (
     KIND,
     RULES_DIGEST,
@@ -24,7 +24,6 @@ from encore.ratings.arrow import (
     ids_of_values,
     is_pairs,
     numbers_from_text,
-    one_line,
     rating_columns,
     ratings_of,
     refuse_twins,
@@ -32,6 +31,7 @@ from encore.ratings.arrow import (
 )
 from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import Origin
+from encore.ratings.readers import BROKEN, batches_of, json_rows, open_parquet, unreadable
 from encore.ratings.table import RatingsTable
 from encore.ratings.write import FORMULA, open_table, plain
 from encore.rules import Rulebook
@@ -186,11 +186,11 @@ def table_batches(
         refuse_twins(names, source)
         return choose(names)
 
-    with Path(path).open("rb"):  # the system's own error names a missing or unreadable file
-        pass
     try:
-        yield from reader(Path(path), chosen, batch_rows)
-    except (pa.ArrowException, csv.Error, UnicodeDecodeError, OSError) as error:
+        yield from reader(readable(path), chosen, batch_rows)
+    except (EncoreError, FileNotFoundError):
+        raise
+    except (*BROKEN, csv.Error) as error:
         raise _unreadable(Path(path), error) from error
 
 
@@ -227,7 +227,10 @@ def _last_run_starts(responses: pa.Table) -> int:
 def _unreadable(path: Path, error: Exception) -> RatingsError:
     """A broken file, with the row of a CSV that has too few or too many cells."""
     if path.suffix.lower() == ".csv" and isinstance(error, pa.ArrowInvalid):
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with (
+            contextlib.suppress(csv.Error),  # a cell beyond what this reader takes
+            path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
+        ):
             rows = csv.reader(file)
             n_columns = len(next(rows, []))
             for number, row in enumerate((r for r in rows if r or n_columns == 1), start=1):
@@ -238,26 +241,18 @@ def _unreadable(path: Path, error: Exception) -> RatingsError:
                         source=str(path),
                         row=number,
                     )
-    return RatingsError(
-        f"cannot be read: {one_line(error)}. Is it complete, and in the format that its name says?",
-        source=str(path),
-    )
+    return unreadable(path, error)
 
 
 def _check_parquet(path: Path, rules: Rulebook) -> None:
-    with path.open("rb"):  # the system's own error names a missing or unreadable file
-        pass
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-    check_metadata(schema, rules, str(path))
+    with open_parquet(path, verify=False) as file:
+        check_metadata(file.schema_arrow, rules, str(path))
 
 
 def _read_parquet(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         wanted = list(choose(file.schema_arrow.names))
-        for batch in file.iter_batches(batch_size=batch_rows, columns=wanted):
+        for batch in batches_of(file, wanted, batch_rows):
             yield pa.Table.from_batches([batch])
 
 
@@ -301,13 +296,13 @@ def _typed(table: pa.Table, wanted: Mapping[str, bool], origin: Origin) -> pa.Ta
 def _read_jsonl(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]:
     # Read twice: a column or a type may first appear in the last line.
     kinds: dict[str, pa.DataType] = {}
-    for row in _json_rows(path):
+    for row in json_rows(path):
         for name, value in row.items():
             kinds[name] = _kind_of(value, kinds.get(name, pa.null()))
     wanted = choose(list(kinds))
     rows: list[dict[str, Any]] = []
     first_row = 1
-    for row in _json_rows(path):
+    for row in json_rows(path):
         rows.append(row)
         if len(rows) == batch_rows:
             yield _json_table(rows, wanted, kinds, Origin(str(path), first_row))
@@ -322,27 +317,6 @@ def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
         return before
     whole = type(value) is int and -(2**63) <= value < 2**63
     return pa.int64() if whole else pa.string()
-
-
-def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate((line for line in file if line.strip()), start=1):
-            try:
-                value = json.loads(line, object_pairs_hook=refuse_twin_keys)
-            except (ValueError, RecursionError) as error:
-                said = getattr(error, "msg", None) or one_line(error)
-                raise RatingsError(
-                    f"not a JSON object: {said}. Write one object per line.",
-                    source=str(path),
-                    row=number,
-                ) from error
-            if not isinstance(value, dict):
-                raise RatingsError(
-                    f"expected one object per line, got {type(value).__name__}.",
-                    source=str(path),
-                    row=number,
-                )
-            yield value
 
 
 def _json_table(

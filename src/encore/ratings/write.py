@@ -130,13 +130,18 @@ def _csv_rows(file: TextIO) -> Callable[[Iterable[Iterable[Any]]], None]:
 def _parquet(path: Path, metadata: Mapping[str, str]) -> Iterator[_Write]:
     import pyarrow.parquet as pq
 
+    from encore.ratings.readers import DIGEST, NO_DIGEST, seal_parquet
+
     writer: pq.ParquetWriter | None = None
 
     def write(table: pa.Table) -> None:
         nonlocal writer
         if writer is None:
             said = {**(table.schema.metadata or {}), **metadata}
-            writer = pq.ParquetWriter(path, table.schema.with_metadata(said))
+            writer = pq.ParquetWriter(
+                path, table.schema.with_metadata(said), write_page_checksum=True
+            )
+            writer.add_key_value_metadata({DIGEST: NO_DIGEST})
         writer.write_table(table.cast(writer.schema))
 
     try:
@@ -144,6 +149,8 @@ def _parquet(path: Path, metadata: Mapping[str, str]) -> Iterator[_Write]:
     finally:
         if writer is not None:
             writer.close()
+    if writer is not None:
+        seal_parquet(path)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from encore.calibration import Calibration, calibrate
 from encore.calibration.calibrate import calibrate_file
 from encore.errors import InputError
 from encore.files import file_digest
+from encore.parsing import json_value
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
 from encore.rules import Rulebook
 
@@ -241,11 +241,12 @@ def _rater_of(path: Path) -> str:
     """Who rated a Parquet file, according to its metadata."""
     if path.suffix.lower() != ".parquet":
         return ""
-    import pyarrow.parquet
+    from encore.ratings.readers import open_parquet
 
-    stated = (pyarrow.parquet.read_schema(path).metadata or {}).get(b"encore.provenance", b"{}")
+    with open_parquet(path, verify=False) as file:
+        stated = (file.schema_arrow.metadata or {}).get(b"encore.provenance", b"{}")
     try:
-        rater = json.loads(stated).get("rater", "")
+        rater = json_value(stated).get("rater", "")
     except (ValueError, AttributeError):
         return ""
     if isinstance(rater, dict):

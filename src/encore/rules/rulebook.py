@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from encore.arrays import cached_array
 from encore.errors import DocumentError, InputError, MismatchError, UnknownNameError
-from encore.files import StrPath, atomic_write, digest
+from encore.files import StrPath, atomic_write, digest, read_whole
 from encore.formatting import html_table, listed
+from encore.parsing import toml_document
 from encore.rules.rule import Rule, rule_from_dict
 from encore.rules.scale import Scale, outside, scale_of
 
@@ -84,23 +85,23 @@ class Rulebook:
             If *source* is neither a file nor a catalogue.
         """
         path = Path(source)
-        if not path.is_file() and str(source) not in _shipped() and (path.suffix or path.is_dir()):
-            found = "a folder" if path.is_dir() else "no such file"
+        # Of os.path, not of Path, which has an error of its own for what cannot be a path.
+        is_file, is_folder = os.path.isfile(path), os.path.isdir(path)
+        if not is_file and str(source) not in _shipped() and (path.suffix or is_folder):
+            found = "a folder" if is_folder else "no such file"
             raise InputError(
                 f"{source}: {found}; nor is there a catalogue of that name. Catalogues: "
                 f"{', '.join(_shipped())}."
             )
-        path = path if path.is_file() else catalogue_path(str(source))
-        return cls.parse(path.read_bytes(), str(source))
+        path = path if is_file else catalogue_path(str(source))
+        return cls.parse(read_whole(path), str(source))
 
     @classmethod
     def parse(cls, text: bytes, source: str) -> Rulebook:
         """Read the contents of a ``rules.toml``; *source* names it in errors."""
-        import tomllib  # slow to import, and only needed here
-
         try:
-            document = tomllib.loads(text.decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            document = toml_document(text)
+        except ValueError as error:
             raise DocumentError(f"{source}: not a TOML file ({error}).") from error
         tables = document.get("rule")
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

@@ -47,7 +47,7 @@ class LevelScale:
     levels: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        levels = tuple(float(level) for level in self.levels)
+        levels = tuple(map(_number, self.levels))
         object.__setattr__(self, "levels", levels)
         rises = all(one < other for one, other in pairwise(levels))
         ordered = rises or all(one > other for one, other in pairwise(levels))
@@ -137,19 +137,16 @@ class RangeScale:
     bins: int = 10
 
     def __post_init__(self) -> None:
-        ends = (float(self.worst), float(self.best))
+        ends = (_number(self.worst), _number(self.best))
         if not all(math.isfinite(end) for end in ends) or ends[0] == ends[1]:
             raise InputError(f"a scale needs two different finite ends; got {ends}.")
         _check_span(*ends)
-        if (
-            isinstance(self.bins, bool)
-            or int(self.bins) != self.bins
-            or not 2 <= self.bins <= MAX_LEVELS
-        ):
+        bins = float("nan") if isinstance(self.bins, bool) else _number(self.bins)
+        if not bins.is_integer() or not 2 <= bins <= MAX_LEVELS:
             raise InputError(f"a scale needs a whole number of bins, 2 or more; got {self.bins!r}.")
         object.__setattr__(self, "worst", ends[0])
         object.__setattr__(self, "best", ends[1])
-        object.__setattr__(self, "bins", int(self.bins))
+        object.__setattr__(self, "bins", int(bins))
 
     @property
     def n_levels(self) -> int:
@@ -183,6 +180,22 @@ class RangeScale:
 
 
 Scale = LevelScale | RangeScale
+
+
+def _number(value: Any) -> float:
+    """A number, but no text that looks like one, nor a truth value."""
+    try:
+        if isinstance(value, str | bytes | bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"a scale is made of numbers; got {_shown(value)}.") from error
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 1023:
+        return f"a whole number of {value.bit_length()} bits"
+    return f"{value!r:.60}"
 
 
 def _unit(values: ArrayLike, worst: float, best: float) -> NDArray[np.float64]:
@@ -250,13 +263,15 @@ def scale_from_dict(data: Mapping[str, Any]) -> Scale:
     keys = set(data)
     try:
         if keys == {"levels"}:
+            if not isinstance(data["levels"], list | tuple):
+                raise TypeError
             return LevelScale(tuple(data["levels"]))
         if {"worst", "best"} <= keys <= {"worst", "best", "bins"}:
             return RangeScale(**data)
     except InputError:
         raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"a scale is made of numbers; got {dict(data)!r}.") from error
+    except TypeError as error:
+        raise InputError(f"a scale is made of numbers; got {dict(data)!r:.200}.") from error
     raise InputError(
         "a scale is {levels = [1, 2, 3]} or {worst = 0.0, best = 1.0, bins = 10}; "
         f"got the keys {sorted(keys)}."

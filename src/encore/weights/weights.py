@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,15 @@ from numpy.typing import NDArray
 
 from encore.arrays import Record, as_floats, cached_array
 from encore.errors import DocumentError, InputError
-from encore.files import StrPath, read_document, refuse_twin_keys, write_document
+from encore.files import StrPath, read_document, read_whole, write_document
 from encore.formatting import html_table, listed, percent
+from encore.parsing import json_value
 from encore.rules import Rulebook, as_rulebook
 
 KIND = "encore.weights"
 VERSION = 1
 _LARGEST = 1e300  # with 32,000 rules of this weight the sum is still finite
+_ROUNDING = 1e-12  # what another machine's sum of the same weights may differ by
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,7 +132,11 @@ class Weights(Record):
         missing = [name for name in rules.ids if name not in weights]
         if missing:
             raise InputError(f"no weight for rules {missing}. Give 0 to leave a rule out.")
-        return cls(rules, np.array([weights[name] for name in rules.ids], dtype=np.float64))
+        try:
+            values = np.array([weights[name] for name in rules.ids], dtype=np.float64)
+        except OverflowError as error:
+            raise InputError("a weight is larger than any float; scale all down.") from error
+        return cls(rules, values)
 
     def _repr_html_(self) -> str:
         """In a notebook: every rule with its share, and the notes below."""
@@ -191,6 +195,8 @@ class Weights(Record):
             rules_digest, told = data["rules_digest"], (data["scheme"], data["calibration_digest"])
             if not all(isinstance(text, str) for text in (*told, *data["notes"])):
                 raise TypeError("scheme, calibration_digest and notes must be text")
+            if not isinstance(data["notes"], list) or not isinstance(data["options"], Mapping):
+                raise TypeError("notes must be a list and options an object")
             weights = cls(
                 Rulebook.from_dicts(tables),
                 values,
@@ -203,7 +209,9 @@ class Weights(Record):
             raise DocumentError(
                 f"{source}: a broken weights file ({error}). Weigh again."
             ) from error
-        if rules_digest != weights.rules.digest or not np.allclose(shares, weights.shares):
+        if rules_digest != weights.rules.digest or not np.allclose(
+            shares, weights.shares, rtol=_ROUNDING, atol=0
+        ):
             raise DocumentError(
                 f"{source}: rules or weights were changed by hand. Weigh again; weights by hand "
                 f"go in a file of their own, for `encore weigh --scheme FILE`."
@@ -226,9 +234,10 @@ def load_hand_weights(path: StrPath, rules: Rulebook) -> Weights:
         If the file is not such an object, or its weights are unusable.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        data = json.loads(text, object_pairs_hook=refuse_twin_keys)
-    except (ValueError, RecursionError) as error:
+        data = json_value(read_whole(path), finite=False)  # the rule is named below
+    except InputError:
+        raise
+    except ValueError as error:
         raise DocumentError(f"{path}: not JSON ({error}).") from error
     if not isinstance(data, dict):
         raise DocumentError(f'{path}: expected {{"<rule id>": <weight>, …}}, got {data!r:.60}.')

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from encore.errors import CheckpointError
+from encore.errors import CheckpointError, DocumentError
 from encore.extras import require
-from encore.files import StrPath, file_digest
+from encore.files import StrPath, file_digest, read_json
 from encore.heads.files.safetensors import Stored, Tensor, read_header
 from encore.rules import Rulebook
 
@@ -65,7 +66,7 @@ class Checkpoint:
             If there is no such model, or it is incomplete.
         """
         folder = Path(source)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             folder = _fetch(str(source))
         config = _read_config(folder)
         rules_path = folder / RULES_FILE
@@ -154,17 +155,24 @@ def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(f"{folder}: no config.json; expected a Hugging Face checkpoint.")
-    config = _read_json(path)
+    config = read_object(path)
     if not isinstance(config.get("model_type"), str):
         raise CheckpointError(f"{path}: it states no model_type; expected a Hugging Face model.")
     return config
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object beside a model.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is none.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not a JSON document ({error}).") from error
+        value = read_json(path, "a JSON object", finite=False)  # configurations do hold Infinity
+    except DocumentError as error:
+        raise CheckpointError(str(error)) from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: expected a JSON object.")
     return value
@@ -175,7 +183,7 @@ def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
     if single.is_file():  # with both, Transformers reads this one
         placed: Any = dict.fromkeys(read_header(single), single.name)
     elif index.is_file():
-        placed = _read_json(index).get("weight_map")
+        placed = read_object(index).get("weight_map")
         if not isinstance(placed, dict) or not placed:
             raise CheckpointError(f"{index}: it has no weight_map.")
     else:
@@ -191,7 +199,7 @@ def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
         if not isinstance(file, str) or Path(file).name != file:
             raise CheckpointError(f"{index}: {file!r} is not the name of a file beside it.")
         if file not in headers:
-            if not (folder / file).is_file():
+            if not os.path.isfile(folder / file):
                 raise CheckpointError(f"{folder}: {file} is missing. Fetch the model again.")
             headers[file] = read_header(folder / file)
         if name not in headers[file]:

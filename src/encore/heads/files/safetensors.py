@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import CheckpointError
-from encore.files import StrPath, atomic_write, refuse_twin_keys
+from encore.files import StrPath, atomic_write, readable
+from encore.parsing import json_value
 
 Array = NDArray[np.float32]
 _PREFIX = 8
 _MAX_HEADER = 100_000_000  # the format's own limit
+_MAX_DIMENSIONS = 32  # NumPy 1 has no more
 _BLOCK = 1 << 24
 _BYTES = {
     **{"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4},
@@ -105,7 +107,7 @@ def read_header(path: StrPath) -> dict[str, Stored]:
     CheckpointError
         If it is not a safetensors file, is cut off, or its header contradicts itself.
     """
-    path = Path(path)
+    path = readable(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         prefix = file.read(_PREFIX)
@@ -114,13 +116,13 @@ def read_header(path: StrPath) -> dict[str, Stored]:
             raise _broken(path, f"its header of {length} bytes does not fit in its {size} bytes")
         text = file.read(length)
     try:
-        header = json.loads(text, object_pairs_hook=refuse_twin_keys)
+        header = json_value(text)
         tensors = {
             name: _entry(path, _PREFIX + length, entry)
             for name, entry in header.items()
             if name != "__metadata__"
         }
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _broken(path, f"its header cannot be read: {error}") from error
     _check_places(path, tensors, _PREFIX + length, size)
     return tensors
@@ -132,7 +134,9 @@ def _entry(path: Path, start: int, entry: Mapping[str, Any]) -> Stored:
     kind = entry["dtype"]
     if kind not in _BYTES:
         raise ValueError(f"it names an unknown type, {kind!r}")
-    if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+    if len(shape) > _MAX_DIMENSIONS:
+        raise ValueError(f"a shape of {len(shape)} dimensions")
+    if not all(type(number) is int and 0 <= number < 2**63 for number in (begin, end, *shape)):
         raise ValueError(f"shape {list(shape)} at {[begin, end]} is not all whole numbers")
     if math.prod(shape) * _BYTES[kind] != end - begin:
         raise ValueError(f"shape {list(shape)} of {kind} does not take {end - begin} bytes")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from encore.errors import CheckpointError
-from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.files.checkpoint import Checkpoint, read_object
 from encore.heads.model.conversation import Reader
 from encore.heads.model.load import read_tokenizer
 
@@ -59,7 +59,7 @@ def with_padding(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str]]:
     for name in _FILES:
         path = checkpoint.folder / name
         if path.is_file():
-            told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            told: Mapping[str, Any] = read_object(path)
             if told.get("pad_token") != tokenizer.pad_token:
                 changed = {**told, "pad_token": tokenizer.pad_token}
                 texts[name] = json.dumps(changed, indent=2, ensure_ascii=False)

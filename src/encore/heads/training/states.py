@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import InputError
-from encore.files import StrPath, atomic_write
+from encore.files import StrPath, atomic_write, read_json
 from encore.heads.files.safetensors import Array
 from encore.heads.model.backbone import Backbone
 from encore.heads.model.conversation import Conversation
@@ -122,8 +122,10 @@ def _progress(path: Path, key: str) -> tuple[int, int]:
     if not path.exists() or not note.exists():
         return 0, 0
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-        found, n_done, n_cut = told["key"], int(told["n_done"]), int(told["n_cut"])
+        told = read_json(note, "the progress of states")
+        found, n_done, n_cut = told["key"], told["n_done"], told["n_cut"]
+        if not all(type(count) is int and count >= 0 for count in (n_done, n_cut)):
+            raise ValueError(f"counts of {n_done!r:.20} and {n_cut!r:.20}")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{note}: not what was written there ({error}). Remove it.") from error
     if found != key:
