@@ -13,8 +13,9 @@ from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array
 from encore.heads.model.conversation import Tokens
-from encore.heads.model.linear_heads import CLASSIFIERS, HeadPlace
-from encore.heads.model.load import load_classifier, read_tokenizer
+from encore.heads.model.find_heads import CLASSIFIERS
+from encore.heads.model.linear_heads import HeadPlace
+from encore.heads.model.load import empty_classifier, load_classifier, read_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -162,6 +163,20 @@ def device_of(wanted: str | None) -> str:
 def default_dtype(device: str) -> str:
     """bfloat16 where it is fast, float32 elsewhere."""
     return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def head_place(checkpoint: Checkpoint, module: str) -> HeadPlace:
+    """Where the architecture's own class keeps heads that are in *module* of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If Transformers has no such class.
+    """
+    if module in CLASSIFIERS:
+        return HeadPlace(module, f"{module}.bias" in checkpoint.tensors)
+    last = last_layer(empty_classifier(checkpoint), checkpoint.name)
+    return HeadPlace(last.path, last.layer.bias is not None)
 
 
 class LastLayer:

@@ -91,9 +91,7 @@ class ChatTemplate:
         """
         roles = [role for role, _ in conversation]
         try:
-            text = sandbox.rendered(
-                self._template, conversation, self._in_parts, self._variables
-            )
+            text = sandbox.rendered(self._template, conversation, self._in_parts, self._variables)
         except Exception as error:  # a template is a program and may raise anything
             raise InputError(
                 f"{self.name}: its chat template refuses a conversation with the roles {roles} "
@@ -104,7 +102,8 @@ class ChatTemplate:
             raise InputError(
                 f"{self.name}: its chat template does not print the whole {lost} message of a "
                 f"conversation with the roles {roles}, so the model would not see it."
-                + " Leave it out, or write it into the user's message." * (lost == "system")
+                + " Leave it out, or write it into the user's message."
+                * (lost == "system")
             )
         return text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -105,7 +104,10 @@ def _alternatives(texts: Sequence[str]) -> str:
     parts = []
     for _, group in itertools.groupby(texts, key=lambda text: text[:1]):
         listed = list(group)
-        start = os.path.commonprefix(listed)
+        ends_of_order = zip(listed[0], listed[-1], strict=False)
+        start = "".join(
+            a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], ends_of_order)
+        )
         rest = [text[len(start) :] for text in listed if text != start]
         ends = "?" if len(rest) < len(listed) else ""
         parts.append(re.escape(start) + (f"(?:{_alternatives(rest)}){ends}" if rest else ""))

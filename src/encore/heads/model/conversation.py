@@ -15,6 +15,8 @@ from encore.heads.model.control_tokens import ControlTokens
 
 # (role, content), the response last.
 Conversation = Sequence[tuple[str, str]]
+# How conversations become tokens: a part of what ratings depend on, which rises when that changes.
+READING = 2
 _LONGEST = 4096  # tokens, where neither the user nor the model states a limit
 
 

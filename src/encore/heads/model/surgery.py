@@ -38,13 +38,14 @@ def first_layers(checkpoint: Checkpoint, n_layers: int) -> Checkpoint:
             f"{checkpoint.name}: it has {there} layers; expected a number from 1 to {there}, "
             f"got {n_layers}."
         )
-    kept = {name: t for name, t in checkpoint.tensors.items() if _layer_of(name) < n_layers}
+    kept = {name: t for name, t in checkpoint.tensors.items() if layer_of(name) < n_layers}
     kinds = checkpoint.config.get("layer_types")
     changes = {key: n_layers, "layer_types": kinds[:n_layers] if kinds else None}
     return replace(checkpoint, tensors=kept).with_config(**changes)
 
 
-def _layer_of(name: str) -> int:
+def layer_of(name: str) -> int:
+    """The number of the layer that a tensor belongs to; -1 if it belongs to none."""
     found = _LAYER.search(name)
     return int(found[1]) if found else -1
 
