@@ -135,9 +135,7 @@ KINDS = {
         ZEPHYR, ("<s>", "</s>"), (), "<s>", "</s>", ("<|user|>", "<|assistant|>", "<|system|>")
     ),
     "phi3": Kind(PHI3, ("<|user|>", "<|assistant|>", "<|end|>"), eos="<|end|>"),
-    "qwen3": Kind(
-        QWEN3, ("<|im_start|>", "<|im_end|>"), ("<think>", "</think>"), eos="<|im_end|>"
-    ),
+    "qwen3": Kind(QWEN3, ("<|im_start|>", "<|im_end|>"), ("<think>", "</think>"), eos="<|im_end|>"),
     "r1": Kind(R1, _R1_TOKENS, ("</think>",), _R1_TOKENS[0], _R1_TOKENS[1]),
     "vicuna": Kind(VICUNA, ("<s>", "</s>"), bos="<s>", eos="</s>"),
 }

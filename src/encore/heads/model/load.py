@@ -71,7 +71,7 @@ def load_classifier(
     packed = is_stored_quantised(whole)
     from_folder = not whole.is_virtual and not checkpoint.has_adapter_config
     if packed and not from_folder:
-        raise quantised_error(checkpoint, "its layers or tensors are not those of its files")
+        raise quantised_error(checkpoint, "some of its layers are not those of its files")
     found = classifier_class(checkpoint)
     try:
         with quiet():
@@ -95,6 +95,8 @@ def load_classifier(
         raise CheckpointError(
             f"{checkpoint.name}: it cannot be loaded: {str(error) or type(error).__name__}"
         ) from error
+    if packed and not getattr(model, "is_quantized", False):
+        raise quantised_error(checkpoint, "Transformers would take them for plain numbers")
     _check_loaded(checkpoint, told)
     return model
 

@@ -49,8 +49,8 @@ def quantised_error(checkpoint: Checkpoint, why: str) -> CheckpointError:
     undo = "Give the model that it was quantised from"
     if by in _UNDONE:
         undo += (
-            ", or where its library is installed load it with Transformers, call "
-            "model.dequantize() and save it"
+            ", or where its library is installed load it with Transformers and save it with "
+            "model.dequantize().save_pretrained(folder, save_original_format=False)"
         )
     return CheckpointError(
         f"{checkpoint.name}: its weights are quantised by {by} ({packed}) and cannot be loaded "
