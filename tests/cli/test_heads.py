@@ -339,9 +339,9 @@ def test_a_model_whose_values_are_not_finite_rates_nothing_and_says_why(
 ) -> None:
     from encore.heads.files.safetensors import read_header, write_tensors
 
-    tensors = dict(read_header(model / "model.safetensors"))
-    tensors["model.norm.weight"] = np.full(32, np.nan, np.float32)
-    write_tensors(folder / "new.safetensors", tensors)
+    tensors = read_header(model / "model.safetensors")
+    norm = np.full(32, np.nan, np.float32)
+    write_tensors(folder / "new.safetensors", {**tensors, "model.norm.weight": norm})
     (folder / "new.safetensors").replace(model / "model.safetensors")
     Rulebook.from_ids(["kind", "calm"], RangeScale(-3, 3)).save(folder / "two.toml")
     command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "two.toml"]

@@ -175,7 +175,7 @@ def test_layers_in_a_row_are_not_taken_for_a_linear_head(
     # Their last layer alone would give other numbers, and no error.
     rewrite(model, lambda tensors: tensors.pop("score.weight"))
     rewrite(model, lambda tensors: tensors.update({n: zeros(*s) for n, s in layers.items()}))
-    with pytest.raises(CheckpointError, match="more than one linear layer .* bring the ratings"):
+    with pytest.raises(CheckpointError, match=r"more than one linear layer .* bring the ratings"):
         HeadModel(model)
 
 

@@ -171,6 +171,7 @@ def test_matrices_of_an_adapter_among_the_weights_are_not_left_out(model: Path) 
         {"num_attention_heads": 10**6, "num_key_value_heads": 10**6},
         {"num_hidden_layers": "two"},
         {"num_hidden_layers": -1},
+        {"num_hidden_layers": 0},
         {"num_hidden_layers": 1},
         {"hidden_size": 0},
         {"hidden_size": -32},
@@ -250,5 +251,7 @@ def test_a_backbone_that_is_not_finite_gives_an_error_and_no_values(
     norm[3] = bad
     write_tensors(model / "new.safetensors", {**tensors, "model.norm.weight": norm})
     (model / "new.safetensors").replace(path)
-    with pytest.raises(CheckpointError, match="values that are not finite. Fetch the model again"):
+    with pytest.raises(
+        CheckpointError, match=r"values that are not finite\. Fetch the model again"
+    ):
         HeadModel(model).score_heads(TALKS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from encore.errors import CheckpointError
@@ -15,7 +15,7 @@ from encore.heads.model.conversation import Reader
 from encore.heads.model.find_heads import CLASSIFIERS
 from encore.heads.model.quantised import as_stored, is_stored_quantised, quantised_error
 from encore.heads.model.sizes import empty_model
-from encore.heads.model.surgery import layer_of
+from encore.heads.model.surgery import list_of
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +98,7 @@ def load_classifier(
     if packed and not getattr(model, "is_quantized", False):
         raise quantised_error(checkpoint, "Transformers would take them for plain numbers")
     _check_loaded(checkpoint, told)
+    _check_unused(whole, model, told["unexpected_keys"])
     return model
 
 
@@ -158,7 +159,17 @@ def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
             f"{checkpoint.name}: tensors do not fit config.json (name, shape, expected): "
             f"{'; '.join(wrong[:3])}."
         )
-    unused = [name for name in sorted(told["unexpected_keys"]) if _is_of_a_layer(checkpoint, name)]
+
+
+def _check_unused(checkpoint: Checkpoint, model: Any, unexpected: Iterable[str]) -> None:
+    """Refuse a backbone of which a layer, or a part of one, would not be computed."""
+    lists = {list_of(name) for name, _ in model.named_parameters()} - {None}
+    unused = []
+    for name in sorted(unexpected):
+        tensor = checkpoint.tensors.get(name)
+        is_parameter = tensor is not None and len(tensor.shape) <= 2  # old files hold buffers too
+        if list_of(name) in lists and is_parameter and name.endswith((".weight", ".bias")):
+            unused.append(name)
     if unused:
         raise CheckpointError(
             f"{checkpoint.name}: tensors {unused[:4]}{' …' * (len(unused) > 4)} have no place in "
@@ -166,13 +177,6 @@ def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
             f"other values than the model that was trained. Correct config.json, or merge what "
             f"was saved beside its layers."
         )
-
-
-def _is_of_a_layer(checkpoint: Checkpoint, name: str) -> bool:
-    """Whether a tensor is a weight or bias of a layer; old files hold buffers too."""
-    tensor = checkpoint.tensors.get(name)
-    is_parameter = tensor is not None and len(tensor.shape) <= 2
-    return layer_of(name) >= 0 and is_parameter and name.endswith((".weight", ".bias"))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from encore.errors import CheckpointError
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Stored
+from encore.heads.model.surgery import N_LAYERS
 
 # Numbers of modules; each module takes time to make, even an empty one.
 _COUNTS = re.compile(r"(?:^|_)(?:layers?|blocks|experts)$")
@@ -38,7 +39,8 @@ def empty_model(checkpoint: Checkpoint, found: Any, config: Any) -> Any:
     most = max(_MODULES, len(checkpoint.tensors))
     for part in (checkpoint.config, checkpoint.config.get("text_config") or {}):
         for name, number in part.items():
-            if _COUNTS.search(name) and isinstance(number, int) and number > most:
+            least = int(name in N_LAYERS)
+            if _COUNTS.search(name) and isinstance(number, int) and not least <= number <= most:
                 raise CheckpointError(
                     f"{checkpoint.name}: config.json says {name} = {number:,}, but the files hold "
                     f"{len(checkpoint.tensors):,} tensors. They belong to different models."
