@@ -78,6 +78,7 @@ class Backbone:
         self.reader = read_tokenizer(checkpoint, max_tokens)
         self._model = load_classifier(checkpoint, getattr(torch, self.dtype)).to(self.device).eval()
         self._last = last_layer(self._model, checkpoint.name)
+        self._try_out()
 
     @property
     def hidden_size(self) -> int:
@@ -122,6 +123,22 @@ class Backbone:
         for places, states in self.batches(texts):
             result[places] = states
         return result
+
+    def _try_out(self) -> None:
+        """Refuse a model that fails on a short text: its configuration contradicts itself."""
+        text = Tokens(self.reader.tokenizer("a b").input_ids[:8] or (0,))
+        try:
+            states = self._forward([text])
+        except Exception as error:  # a class raises whatever its arithmetic runs into
+            raise CheckpointError(
+                f"{self.checkpoint.name}: it cannot read a short text: "
+                f"{' '.join(str(error).split())[:300] or type(error).__name__}"
+            ) from error
+        if not np.isfinite(states).all():
+            raise CheckpointError(
+                f"{self.checkpoint.name}: its states are not finite. Fetch the model again, or try "
+                f"--dtype float32."
+            )
 
     def _try(self, texts: Sequence[Tokens]) -> Array | None:
         """The states of one batch; None if there is not enough memory."""
