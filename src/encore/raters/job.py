@@ -11,15 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from encore.errors import InputError, RatingsError
 from encore.files import StrPath
-from encore.raters.protocol import Answer, Item, Rater, Reason, Usage
+from encore.raters.protocol import Answer, Item, Rater, Reason, Usage, is_unicode
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
 from encore.raters.store import Store
-from encore.raters.texts import Texts
+from encore.raters.texts import TextRow, Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
 # Items read ahead: within these, two processes on one store can keep out of each other's way.
 _WINDOW = 1024
+
+
+# Judges and files take no such text, and would say so when some of it is paid for.
+_HALF = "holds half a character (a lone surrogate), which UTF-8 cannot hold. Remove it."
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,12 @@ def rate(
     Returns
     -------
     Rated
-        The ratings; unrated cells are null.
+        The ratings; unrated cells are null, all of them if the rater gave none.
 
     Raises
     ------
     RatingsError
-        If the data is not as described; nothing is asked then.
+        If the data is not as described, or a text is not valid Unicode; nothing is asked then.
     StoppedError
         If the rater stops early. What it rated is in the store.
 
@@ -150,10 +155,15 @@ class Job:
 
     def _scan(self) -> None:
         """Read the data once: its ids, and which rows share a rating."""
+        for rule in self.rules:
+            if not is_unicode(rule.id + rule.text):
+                raise InputError(f"rule {rule.id!r} {_HALF}")
         self._ids: list[Mapping[str, Any]] = []
         self._keys: dict[bytes, int] = {}
         places: list[int] = []
-        for row in self.texts.distinct():
+        for number, row in enumerate(self.texts.distinct(), start=1):
+            if not all(map(is_unicode, _all_texts(row))):
+                raise RatingsError(f"a text {_HALF}", source=str(self.texts.source), row=number)
             self._ids.append(row.ids)
             for item in row.items:
                 key = self._identity.key(item)
@@ -276,6 +286,15 @@ class Job:
             held.append(answer)
         if at is not None:
             yield at[0], position[at[1]], held
+
+
+def _all_texts(row: TextRow) -> Iterator[str]:
+    """Every text of a row that is asked about or written."""
+    yield from (str(value) for value in row.ids.values())
+    for item in row.items:
+        yield from (item.response, item.prompt_id, item.response_id)
+        for role, content in item.messages:
+            yield from (role, content)
 
 
 @dataclass
