@@ -25,16 +25,11 @@ def check_url(base_url: str) -> str:
         If it is not an http address, or contains a user name, a password or what may be one.
     """
     base_url = base_url.strip()
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        usable &= base_url.isprintable() and " " not in base_url
-    except ValueError:
-        usable = False
-    if not usable:
+    if not _is_address(base_url):
         raise InputError(
             f"{base_url!r} is not an address; expected one such as http://host:8000/v1."
         )
+    parts = urlsplit(base_url)
     if parts.username or parts.password or parts.fragment or not _is_public(parts.query):
         raise InputError(
             "the base URL contains a password or a query that may be one, which would end up in "
@@ -43,6 +38,15 @@ def check_url(base_url: str) -> str:
         )
     base = base_url.partition("?")[0].rstrip("/").removesuffix("/chat/completions").rstrip("/")
     return f"{base}?{parts.query}" if parts.query else base
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and url.isprintable() and " " not in url
 
 
 def _is_public(query: str) -> bool:
@@ -106,7 +110,13 @@ class Address:
         return "api-version" in self.query.lower() or host.endswith(_AZURE)
 
     def proxy(self) -> str | None:
-        """The proxy that the environment names for it; none for this machine."""
+        """The proxy that the environment names for it; none for this machine.
+
+        Raises
+        ------
+        InputError
+            If what it names is not an address; the message does not repeat it.
+        """
         from urllib.request import getproxies, proxy_bypass
 
         parts = urlsplit(self.base)
@@ -114,7 +124,15 @@ class Address:
             return None
         proxies = getproxies()
         proxy = proxies.get(parts.scheme) or proxies.get("all")
-        return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+        if proxy is None:
+            return None
+        proxy = proxy if "://" in proxy else f"http://{proxy}"
+        if not _is_address(proxy):
+            raise InputError(
+                f"the proxy that the environment names ({parts.scheme}_proxy or all_proxy) is not "
+                f"an http address; expected one such as http://proxy:3128."
+            )
+        return proxy
 
     def _with_query(self, address: str) -> str:
         return f"{address}?{self.query}" if self.query else address

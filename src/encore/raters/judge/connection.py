@@ -47,6 +47,7 @@ class Connection:
     async def __aenter__(self) -> Connection:
         aiohttp = require("aiohttp", extra="judge", feature="The LLM judge")
         self.troubles += (aiohttp.ClientError,)
+        self._proxy = self._address.proxy()
         # A packed reply may unpack to any size, and replies are small: none is asked for.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
@@ -58,7 +59,6 @@ class Connection:
             connector=aiohttp.TCPConnector(limit=self._n_connections),
             auto_decompress=False,
         )
-        self._proxy = self._address.proxy()
         return self
 
     async def __aexit__(self, *_: object) -> None:
