@@ -64,7 +64,9 @@ _JUDGE = (
     click.option(
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
     ),
-    click.option("--extra", metavar="JSON", help="More fields for each request's body."),
+    click.option(
+        "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
+    ),
 )
 _LIMITS = (
     click.option(

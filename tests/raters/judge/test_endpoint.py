@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -319,7 +320,9 @@ def test_cached_tokens_are_told_as_the_endpoint_tells_them() -> None:
     assert counted == Usage(1, 90, 64, 2)
 
 
-@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"attempts": 0}, {"timeout": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"concurrency": 0}, {"attempts": 0}, {"timeout": 0.0}, {"timeout": math.nan}]
+)
 def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="an endpoint needs at least one request in flight"):
         Limits(**wrong)

@@ -554,16 +554,67 @@ BODIES = st.one_of(
 STATUSES = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 422, 429, 500, 503])
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(st.tuples(STATUSES, BODIES), min_size=1, max_size=5), st.booleans())
-def test_whatever_an_endpoint_says_only_our_errors_leave_and_only_answers_stay(
-    tmp_path: Path, replies: list[tuple[int, Any]], good_first: bool
-) -> None:
+def check_replies(folder: Path, replies: list[tuple[int, Any]], *, good_first: bool) -> None:
+    """Only our errors leave a run (any other fails here), and only answers stay."""
     script = [says(body, code) for code, body in replies]
-    run = scripted(tmp_path, 4, *([says(FOUR)] * good_first), *script)
+    run = scripted(folder, 4, *([says(FOUR)] * good_first), *script)
     for row in run.stored:
         assert row["reason"] != "failed" and 0 <= row["prompt_tokens"] <= 10**8
         assert (row["value"] is None) == (row["reason"] is not None)
         assert row["value"] is None or 1 <= row["value"] <= 5
+
+
+REPLIES = st.lists(st.tuples(STATUSES, BODIES), min_size=1, max_size=5)
+SAMPLE = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@SAMPLE
+@given(REPLIES, st.booleans())
+def test_whatever_an_endpoint_says_only_our_errors_leave_and_only_answers_stay(
+    tmp_path: Path, replies: list[tuple[int, Any]], good_first: bool
+) -> None:
+    check_replies(tmp_path, replies, good_first=good_first)
+
+
+# Replies that are not even HTTP, or hardly.
+FIRST_LINES = st.sampled_from(
+    [
+        *(b"HTTP/1.1 200 OK", b"HTTP/1.0 200", b"HTTP/1.1 999 X", b"HTTP/1.1 100 Continue\r\n"),
+        *(b"HTTP/9.9 200 OK", b"HTTP/1.1 -5 X", b"ICY 200 OK", b"", b"\x00\xff"),
+    ]
+)
+HEADERS = st.sampled_from(
+    [
+        *(b"Content-Length: 5", b"Content-Length: -5", b"Content-Length: 99999999999999999999"),
+        *(b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"Content-Encoding: \xff"),
+        *(b"Retry-After: 1e400", b"Retry-After: \xff", b"X: " + b"a" * 20_000, b": x"),
+        *(b"Set-Cookie: a=b; expires=Thu, 99 Foo", b"Connection: close"),
+        b"Upgrade: websocket\r\nConnection: Upgrade",
+    ]
+)
+ENDS = st.binary(max_size=80) | st.sampled_from(
+    [
+        *(b"{}", json.dumps(FOUR).encode(), b"5\r\nhello\r\n0\r\n\r\n", b"ffffffffffffffff\r\nx"),
+        *(b"data: {}\n\n", b"\x1f\x8b\x08\x00" + b"x" * 40),
+    ]
+)
+
+
+def check_bytes(folder: Path, data: bytes, *, good_first: bool) -> None:
+    """A run against an endpoint that sends these bytes and closes; only our errors leave it."""
+
+    async def act(asked: Asked, writer: Any) -> None:
+        writer.write(data)
+        writer.close()
+
+    scripted(folder, 2, *([says(FOUR)] * good_first), act)
+
+
+@SAMPLE
+@given(FIRST_LINES, st.lists(HEADERS, max_size=3), ENDS, st.booleans())
+def test_whatever_bytes_an_endpoint_sends_only_our_errors_leave(
+    tmp_path: Path, first: bytes, headers: list[bytes], end: bytes, good_first: bool
+) -> None:
+    check_bytes(tmp_path, b"\r\n".join([first, *headers, b"", end]), good_first=good_first)

@@ -56,7 +56,7 @@ class Limits:
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.attempts < 1 or self.timeout <= 0:
+        if self.concurrency < 1 or self.attempts < 1 or not 0 < self.timeout < math.inf:
             raise InputError(
                 f"an endpoint needs at least one request in flight, one attempt and some time; "
                 f"got {self}."
