@@ -190,9 +190,9 @@ class Endpoint:
                 if response.status != 403 or not self._answered:
                     self._halt(EndpointError(f"{self.base_url}: {_refusal(response)} ({said})."))
                 break  # perhaps a firewall that dislikes this one text
-            if attempt == 1 and not self._reached:
-                self._note(f"{self.base_url}: {said}; trying again.")
             if attempt < self.limits.attempts:
+                if attempt == 1 and not self._reached:
+                    self._note(f"{self.base_url}: {said}; trying again.")
                 await self._wait(_jittered(attempt))
         self._fail(said, most=MAX_FAILURES if self._reached else 1)
         raise GivenUp(said, words, used)
