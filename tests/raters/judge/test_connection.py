@@ -7,6 +7,7 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -161,13 +162,29 @@ def test_a_proxy_that_is_none_is_refused_and_not_repeated(
     assert "pw" not in str(error.value)
 
 
-class Forgetful(SteadyEndpoint):
+@dataclass
+class Versioned(SteadyEndpoint):
     """Has its routes below /v1 only, as most servers do."""
 
+    elsewhere: bytes = whole({}, 404)
 
-def test_v1_may_be_forgotten_and_is_said_once() -> None:
+    async def other(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.elsewhere)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        whole({}, 404),
+        whole(b"Method Not Allowed", 405),
+        whole(b"<html>Welcome</html>"),
+        # LM Studio.
+        whole({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),
+    ],
+)
+def test_v1_may_be_forgotten_and_is_said_once(elsewhere: bytes) -> None:
     notes: list[str] = []
-    with Forgetful(0.0) as server:
+    with Versioned(0.0, elsewhere=elsewhere) as server:
 
         async def calls() -> str:
             base = server.url.removesuffix("/v1")

@@ -184,6 +184,8 @@ NO_LOGPROBS = [
     (400, "Logprobs is not enabled for models/gemini-2.5-pro"),
     (400, "Unable to submit request because Logprobs is not supported for this model."),
     (422, "body.logprobs: Extra inputs are not permitted"),
+    (400, "property 'logprobs' is unsupported"),
+    (400, 'Invalid JSON payload received. Unknown name "top_logprobs": Cannot find field.'),
     (400, "x does not support parameters: ['logprobs', 'top_logprobs'], for model=x-3.5-4"),
     (501, "log probabilities are not implemented"),
     (400, "20 is greater than the maximum of 1 - 'logprobs'"),
@@ -211,6 +213,8 @@ def test_where_no_probabilities_are_given_the_words_are_read(
         ("top_logprobs: expected a value <= 5, but got 20 instead (model x-4.1-8b)", 5),
         ("1 validation error: top_logprobs Input should be less than or equal to 10", 10),
         ("logprobs may be at most 3", 3),
+        # Text Generation Inference.
+        ("Input validation error: `top_n_tokens` must be >= 0 and <= 5. Given: 20", 5),
         ("the value of top_logprobs is too large", 5),
     ],
 )

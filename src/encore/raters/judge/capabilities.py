@@ -36,6 +36,8 @@ _UNSUPPORTED = re.compile(
 )
 # Of "gpt-3.5-turbo", "2024-10-21" and "v1", nothing is a number on its own.
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,9}(?![\w-]|\.\d)")
+# So many characters in a row that stand in the prompt too are repeated from it.
+_REPEATED = 20
 # An answer in words instead of a token's probabilities.
 _WORD_TOKENS = 8
 # The longest shortest answer that is asked for in place of one token.
@@ -61,15 +63,15 @@ class Capabilities:
         """Leave out what a rejection names, and say what; None if it names nothing we sent.
 
         A rejection may repeat the text that is judged: what the endpoint accepted before is not
-        what it rejects, nor is anything that the text itself contains. Empty if another call, in
-        flight at the same time, already led to a change.
+        what it rejects, nor is anything that it repeats. Empty if another call, in flight at the
+        same time, already led to a change.
         """
         if self.apply(body) != body:
             return ""
-        said, told = trouble.lower(), str(body.get("messages")).lower()
+        said = _own_words(trouble.lower(), body)
 
         def named(*names: str) -> bool:
-            return any(name in said and name not in told for name in names)
+            return any(name in said for name in names)
 
         return (
             self._adapt_stream(said, named)
@@ -105,7 +107,7 @@ class Capabilities:
     def _adapt_alternatives(self, said: str, named: Callable[..., bool]) -> str | None:
         if not self.n_alternatives or "logprobs" in self.understood:
             return None
-        if not named("logprob", "log_prob", "log prob"):
+        if not named("logprob", "log_prob", "log prob", "top_n_tokens"):
             return None
         fewer = [n for n in _numbers(said) if 0 < n < self.n_alternatives]
         if fewer and _AT_MOST.search(said):
@@ -175,6 +177,17 @@ class Capabilities:
         words = limit == 1 and not self.n_alternatives
         body[self.max_tokens] = max(_WORD_TOKENS if words else limit, self.min_tokens)
         return body
+
+
+def _own_words(said: str, body: Mapping[str, Any]) -> str:
+    """What a rejection says without what it repeats of the prompt, word for word."""
+    contents = (str(message["content"]) for message in body.get("messages", ()))
+    told = " ".join(" ".join(contents).lower().split())
+    repeated = [False] * len(said)
+    for at in range(len(said) - _REPEATED + 1):
+        if said[at : at + _REPEATED] in told:
+            repeated[at : at + _REPEATED] = [True] * _REPEATED
+    return "".join(" " if gone else c for gone, c in zip(repeated, said, strict=True))
 
 
 def _numbers(said: str) -> list[int]:

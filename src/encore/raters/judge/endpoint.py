@@ -18,7 +18,7 @@ from encore.raters.judge.address import Address
 from encore.raters.judge.answers import Reply
 from encore.raters.judge.connection import Connection
 from encore.raters.judge.redact import Redactor, check_key
-from encore.raters.judge.responses import NO_ROUTE, REFUSING, Response, Verdict, understand
+from encore.raters.judge.responses import REFUSING, Response, Verdict, understand
 from encore.raters.protocol import Usage
 
 # Consecutive failed calls, from any worker, after which the run is given up.
@@ -248,15 +248,12 @@ class Endpoint:
         self._reserve()
         response, n_requests = await self._send(self._address, data), 1
         longer = None if self._reached else self._address.versioned()
-        if longer is not None and response.status in NO_ROUTE:
+        if longer is not None and response.may_be_no_route:
             self._reserve()
-            first, response = response, await self._send(longer, data)
-            n_requests = 2
-            if response.status in NO_ROUTE:
-                response = first
-            elif response.status:
+            other, n_requests = await self._send(longer, data), 2
+            if other.status and not other.may_be_no_route:
                 self._note(f"Note: {self.base_url} has no chat completions; asking {longer}.")
-                self._address = longer
+                self._address, response = longer, other
         cost = response.usage or Usage()
         if response.reply is not None and response.usage is None:
             cost = _estimated(body, response.reply)

@@ -23,7 +23,6 @@ REFUSING = {
     404: "there is no such model or route",
     405: "this is not a chat completions route",
 }
-NO_ROUTE = frozenset({404, 405})
 MAX_TOKENS = 10**8  # that one call can take; a larger number is no count
 _SHOWN, _READ = 300, 2000  # characters of a message that are shown, and that are read
 # What an error calls itself where it has no number, without punctuation.
@@ -100,6 +99,12 @@ class Response:
     words: str = ""
     reply: Reply | None = None
     usage: Usage | None = None
+
+    @property
+    def may_be_no_route(self) -> bool:
+        """Whether it may come from an address where nothing takes chat completions."""
+        is_page = not self.status and self.said.startswith("HTTP 2")
+        return is_page or self.status in (404, 405)
 
 
 def understand(status: int, raw: bytes) -> Response:
