@@ -212,6 +212,7 @@ def test_where_no_probabilities_are_given_the_words_are_read(
         ("Range of top_logprobs should be [0, 5]", 5),
         ("top_logprobs: expected a value <= 5, but got 20 instead (model x-4.1-8b)", 5),
         ("1 validation error: top_logprobs Input should be less than or equal to 10", 10),
+        ("Cannot request more than 5 logprobs.", 5),
         ("logprobs may be at most 3", 3),
         # Text Generation Inference.
         ("Input validation error: `top_n_tokens` must be >= 0 and <= 5. Given: 20", 5),

@@ -29,7 +29,9 @@ _AT_LEAST = re.compile(
     r"minimum|\bmin\b|at least|>|≥|greater than|more than|below|too (?:small|low|short)|"
     r"between|range"
 )
-_AT_MOST = re.compile(r"max|most|less|fewer|exceed|greater|<|≤|between|range|up to|limit|large")
+_AT_MOST = re.compile(
+    r"max|most|less|fewer|more than|exceed|greater|<|≤|between|range|up to|limit|large"
+)
 _UNSUPPORTED = re.compile(
     r"(?:not|n't) (?:be )?(?:support|allow|enabled|available|permit|accept)|"
     r"unsupported|unrecogni[sz]ed|unknown|unexpected"
