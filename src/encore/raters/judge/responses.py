@@ -126,10 +126,11 @@ def _completed(status: int, raw: bytes, body: Any) -> Response:
         return _failed(problem.status, f"HTTP {status} with error {name}", problem, raw)
     try:
         return Response(Verdict.ANSWERED, status, reply=read_reply(body), usage=usage)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         if problem.is_policy(0):
             return _failed(0, f"HTTP {status}", problem, raw)
-        said = f"HTTP {status}, but not a chat completion: {_shown(raw) or 'an empty body'}"
+        why = str(error).partition(":")[0][:_SHOWN]
+        said = f"HTTP {status}, but {why}: {_shown(raw) or 'an empty body'}"
         return Response(Verdict.LATER, 0, said, usage=usage)
 
 
