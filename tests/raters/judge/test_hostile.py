@@ -118,10 +118,10 @@ def test_a_run_without_a_readable_reply_stops_and_says_what_it_got(tmp_path: Pat
 
 
 def test_a_run_whose_first_answers_are_all_malformed_stops_with_the_count(tmp_path: Path) -> None:
-    run = scripted(tmp_path, 60, says(chat("As an AI, I \x1b[2J")), reading="text")
+    run = scripted(tmp_path, 60, says(chat("Good day! \x1b[2J")), reading="text")
     assert isinstance(run.error, EndpointError)
     assert f"none of the first {MAX_UNREAD} answers is a rating: 20 malformed" in str(run.error)
-    assert r"The last: 'As an AI, I \x1b[2J'" in str(run.error)
+    assert r"The last: 'Good day! \x1b[2J'" in str(run.error)
     # Each was asked for twice, the second time in stricter words.
     assert (len(run.stored), len(run.asked)) == (20, 40)
 

@@ -124,11 +124,11 @@ def _completed(status: int, raw: bytes, body: Any) -> Response:
     if _is_error(body):
         name = problem.status or problem.names[:40] or "unknown"
         return _failed(problem.status, f"HTTP {status} with error {name}", problem, raw)
+    if not (isinstance(body, dict) and body.get("choices")) and problem.is_policy(0):
+        return _failed(0, f"HTTP {status}", problem, raw)
     try:
         return Response(Verdict.ANSWERED, status, reply=read_reply(body), usage=usage)
     except (ValueError, RecursionError) as error:
-        if problem.is_policy(0):
-            return _failed(0, f"HTTP {status}", problem, raw)
         why = str(error).partition(":")[0][:_SHOWN]
         said = f"HTTP {status}, but {why}: {_shown(raw) or 'an empty body'}"
         return Response(Verdict.LATER, 0, said, usage=usage)
