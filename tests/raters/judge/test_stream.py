@@ -53,6 +53,17 @@ def test_probabilities_come_through() -> None:
     assert understand(200, raw).reply == read_reply(whole)
 
 
+def test_a_whole_message_beside_the_parts_is_not_added_to_them() -> None:
+    parts = [chunk(content="4"), chunk("stop")]
+    for part in parts:
+        part["choices"][0]["message"] = {"content": "4"}
+    assert joined(stream(*parts))["choices"][0]["message"]["content"] == "4"
+    # Where a message stands in place of the parts, it is the reply.
+    for part in parts:
+        del part["choices"][0]["delta"]
+    assert joined(stream(parts[1]))["choices"][0]["message"]["content"] == "4"
+
+
 def test_an_error_in_a_stream_is_an_error() -> None:
     failed = {"error": {"message": "Overloaded", "code": 529}}
     response = understand(200, b"event: error\n" + stream(chunk(content="4"), failed))

@@ -41,7 +41,8 @@ def _joined(chunks: list[dict[str, Any]]) -> dict[str, Any]:
         for choice in chunk.get("choices") or ():
             if choice.get("index"):
                 continue  # another sample, which was not asked for
-            for name, part in (choice.get("delta") or choice.get("message") or {}).items():
+            delta = choice["delta"] if "delta" in choice else choice.get("message")
+            for name, part in (delta or {}).items():
                 if part is not None:
                     told.setdefault(name, []).append(part)
             tokens += (choice.get("logprobs") or {}).get("content") or ()
