@@ -24,7 +24,7 @@ from encore.raters.protocol import Usage
 # Consecutive failed calls, from any worker, after which the run is given up.
 MAX_FAILURES = 5
 _BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
-_SIDE_SECONDS = 10.0  # for what is nice to know
+_SIDE_SECONDS = 10.0  # for what the endpoint may tell of itself, or not
 # Where the endpoint does not count tokens, four bytes of UTF-8 are one, as in English prose.
 _BYTES_PER_TOKEN = 4
 
@@ -213,7 +213,7 @@ class Endpoint:
         data = None if body is None else json.dumps(body).encode()
         for address in self._address.routes(path):
             try:
-                async with asyncio.timeout(_SIDE_SECONDS):
+                async with asyncio.timeout(_SIDE_SECONDS if body is None else None):
                     status, _, raw = await self._connection.exchange(method, address, data)
                 if status == 200:
                     return json.loads(raw)

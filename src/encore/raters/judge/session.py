@@ -35,6 +35,7 @@ from encore.raters.protocol import Answer, Ledger, Reason, Usage
 
 # Room for what the endpoint's chat template puts around a prompt.
 _TEMPLATE_TOKENS = 128
+# What a tokenizer may add to a text.
 _ADDED_TOKENS = 8
 # The first that fits.
 _REASONS = {Filtered: Reason.REFUSED, Rejected: Reason.REJECTED, GivenUp: Reason.FAILED}
