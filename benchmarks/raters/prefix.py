@@ -48,7 +48,7 @@ def n_tokens(address: str, text: str) -> int:
 
 def least(address: str, data: Path) -> int:
     """Every conversation once, and for each, every rule's words once."""
-    items: list[Item] = [item for row in Texts(data) for item in row.items]
+    items: list[Item] = list(Texts(data).items())
     told = sum(n_tokens(address, conversation_prompt(parts_of(i), Fence.of(i))) for i in items)
     return told + len(items) * sum(n_tokens(address, rule_prompt(rule)) for rule in RULES)
 

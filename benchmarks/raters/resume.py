@@ -32,9 +32,7 @@ def prepare(folder: Path) -> None:
     with Store(folder / "s.sqlite") as store:
         rater = store.rater_id(JUDGE.identity)
         rules = store.rule_ids(RULES, JUDGE.identity)
-        keys = [
-            JUDGE.identity.key(item) for row in Texts(folder / "texts.jsonl") for item in row.items
-        ]
+        keys = [JUDGE.identity.key(item) for item in Texts(folder / "texts.jsonl").items()]
         began = time.perf_counter()
         for key in keys:
             for rule in rules:

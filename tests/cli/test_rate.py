@@ -212,3 +212,45 @@ def test_texts_keep_their_subsets_and_lose_their_words(texts: Path, run: Run) ->
     assert table["subset"].to_pylist() == [row.ids["subset"] for row in Texts(texts)]
     assert not {"prompt", "chosen", "rejected"} & set(table.column_names)
     assert b"Shoo" not in Path("encore-store.sqlite").read_bytes()
+
+
+def test_what_is_noticed_in_the_texts_is_said_once(texts: Path, run: Run) -> None:
+    rows = [
+        {"id": name, "chosen": f"\n\nHuman: {name}\n\nAssistant: Yes", "rejected": rejected}
+        for name, rejected in (("a", "\n\nHuman: a\n\nAssistant: No"), ("b", ""))
+    ]
+    (texts.parent / "hh.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hh = ("rate", "hh.jsonl", "--rules", "rules.toml", "--rater", "recorded:pairs.csv")
+    result = run(*hh, "-o", "out.parquet")
+    layout, unreadable = result.stderr.splitlines()
+    assert result.exit_code == 0 and layout.startswith("Note: ") and "transcripts" in layout
+    assert unreadable.startswith("Note: 1 of 4 responses cannot be read and stay unrated.")
+    assert "hh.jsonl, row 2, column 'rejected'" in unreadable
+    # Chosen and rejected of a and chosen of b are recorded; the fourth is never looked up.
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["harm", "4", "75.0", "–", "1", "unreadable"] in lines
+    shown = json.loads(run(*hh, "-o", "out.parquet", "--json").stdout)
+    assert [f"Note: {note}" for note in shown["notes"]] == [layout, unreadable]
+
+
+def test_texts_without_a_prompt_need_their_layout_named(texts: Path, run: Run) -> None:
+    (texts.parent / "bare.csv").write_text("id,chosen,rejected\na,Yes,No\nb,Yes,No\n")
+    bare = ("rate", "bare.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv")
+    refused = run(*bare, "-o", "out.parquet")
+    assert refused.exit_code == 1 and len(refused.stderr.splitlines()) == 1
+    assert "there is no column 'prompt'" in refused.stderr
+    assert not (texts.parent / "out.parquet").exists()
+    taken = run(*bare, "-o", "out.parquet", "--layout", "unprompted")
+    assert (taken.exit_code, taken.stderr) == (
+        *(0, "Note: 4 of 4 responses are rated without a prompt.\n"),
+    )
+    assert len(set(pq.read_table("out.parquet")["prompt_id"].to_pylist())) == 2
+
+
+def test_lists_in_a_csv_are_messages_only_where_that_is_said(texts: Path, run: Run) -> None:
+    told = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}])
+    quoted = told.replace('"', '""')
+    (texts.parent / "lists.csv").write_text(f'id,chosen,rejected\na,"{quoted}","{quoted}"\n')
+    lists = ("rate", "lists.csv", "--rules", "rules.toml", "--rater", "recorded:pairs.csv")
+    assert "looks like a list of messages" in run(*lists, "-o", "out.parquet").stderr
+    assert run(*lists, "-o", "out.parquet", "--json-messages").stderr == ""

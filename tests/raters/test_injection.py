@@ -5,6 +5,7 @@ What a weak model *answers* is measured in benchmarks/raters/injection.py, not a
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import urllib.request
@@ -14,10 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from encore import Rule, Rulebook
-from encore.raters import Item, Judge, JudgeOptions, Limits, rate
+from encore.raters import Item, Judge, JudgeOptions, Limits, Texts, rate
 from encore.raters.judge.answers import Reply, answer_of, answers_of
 from encore.raters.judge.codes import Codes
 from encore.raters.judge.local import smollm2_path, start_server
@@ -29,7 +32,7 @@ from encore.raters.judge.prompt import (
     rules_prompt,
     unescape,
 )
-from tests.raters.attacks import ATTACKS, BAD, RULE
+from tests.raters.attacks import ATTACKS, BAD, MESSAGES, RULE
 from tests.raters.steady import Asked, SteadyEndpoint
 
 pytestmark = pytest.mark.early
@@ -108,6 +111,45 @@ def test_the_code_of_the_fence_is_not_in_the_text_and_changes_with_it(attack: st
 
 # A lone surrogate is refused with its row, before anything is asked.
 WHOLE = [name for name in ATTACKS if name != "lone surrogates"]
+COLUMNS = [("response",), ("completion",), ("chosen", "rejected")]
+
+
+def written(form: str, folder: Path, rows: list[dict[str, str]]) -> Path:
+    """A file of these rows; a folder where *form* is a dataset's."""
+    path = folder / f"texts.{form}"
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif form == "csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([list(rows[0]), *(row.values() for row in rows)])
+    else:
+        path = folder / "train.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    return folder if form == "dataset" else path
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "dataset"])
+def test_a_response_is_text_whatever_it_looks_like(
+    form: str, columns: tuple[str, ...], tmp_path: Path, peer: Callable[[str], ModuleType]
+) -> None:
+    if form == "dataset":
+        peer("datasets")
+    for name, text in MESSAGES.items():
+        # Beside other responses, and alone in its file: no turn, nothing hidden, no error.
+        for others in ([], [BAD]):
+            folder = tmp_path / f"{name} {len(others)}"
+            folder.mkdir()
+            # A CSV in which all sides are lists that Python prints is not of responses.
+            both = form != "csv" or "prints" not in name
+            sides = dict.fromkeys(columns, text if both else BAD)
+            rows = [{"prompt": QUESTION, **sides, columns[-1]: text}]
+            rows += [{"prompt": QUESTION, **dict.fromkeys(columns, other)} for other in others]
+            texts = Texts(written(form, folder, rows))
+            read = [item for row in texts for item in row.items if isinstance(item, Item)]
+            assert len(read) == len(rows) * len(columns)
+            assert {item.messages for item in read} == {(("user", QUESTION),)}
+            assert read[len(columns) - 1].response == text, name
 
 
 @pytest.mark.parametrize("batch", [False, True])

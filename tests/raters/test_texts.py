@@ -38,7 +38,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def items(path: Path) -> list[Item]:
-    return [item for row in Texts(path) for item in row.items]
+    return list(Texts(path).items())
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
@@ -215,7 +215,7 @@ def test_a_dataset_is_read_by_its_name(tmp_path: Path, peer: Callable[[str], Mod
     for split, responses in [("train", "ab"), ("test", "cd")]:
         rows = [{"prompt": CHAT, "response": r} for r in responses]
         write(tmp_path / f"{split}.parquet", rows)
-    found = [row.items[0] for row in Texts(tmp_path, split="test")]
+    found = Texts(tmp_path, split="test").items()
     assert [(item.messages, item.response) for item in found] == [(TOLD, "c"), (TOLD, "d")]
     with pytest.raises(InputError, match=r"has the splits .*; give one"):
         list(Texts(tmp_path))
@@ -235,7 +235,7 @@ def test_a_revision_is_asked_of_the_hub_and_stated(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "datasets", hub)
     texts = Texts("owner/name", split="test", revision="abc")
     assert [row["other"] for row in texts.rows()] == ["kept as it is"]
-    assert [row.items[0].response for row in texts] == ["Yes"]
+    assert [item.response for item in texts.items()] == ["Yes"]
     assert asked == [("owner/name", "test", "abc")] * 2
     assert texts.provenance() == {"data": "owner/name", "split": "test", "revision": "abc"}
 
@@ -249,6 +249,6 @@ def test_without_datasets_a_name_says_what_to_install(monkeypatch: pytest.Monkey
 def test_long_responses_are_read_and_the_limit_of_other_readers_stays(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     (tmp_path / "t.csv").write_text(f"prompt,response\nHi,{'x' * 300_000}\nHi,short\n")
-    rows = iter(Texts(tmp_path / "t.csv"))
-    assert len(next(rows).items[0].response) == 300_000
+    rows = Texts(tmp_path / "t.csv").items()
+    assert len(next(rows).response) == 300_000
     assert csv.field_size_limit() == before  # while the file is open too

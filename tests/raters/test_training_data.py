@@ -89,7 +89,8 @@ def test_pairs_are_found_by_their_ids_chosen_first(tmp_path: Path) -> None:
     ratings = tmp_path / "r.csv"
     head = "id,chosen.kind,chosen.true,rejected.kind,rejected.true\n"
     ratings.write_text(f"{head}one,1,2,3,4\ntwo,5,5,1,1\n")
-    pairs = [{"id": name, "chosen": "yes", "rejected": "no"} for name in ("two", "none", "one")]
+    answers = {"prompt": "Hi", "chosen": "yes", "rejected": "no"}
+    pairs = [{"id": name, **answers} for name in ("two", "none", "one")]
     found = rows_of(ratings, lines(tmp_path / "t.jsonl", *pairs))
     assert found == [[5, 5], [1, 1], [None, None], [None, None], [1, 2], [3, 4]]
 

@@ -132,9 +132,9 @@ def test_subsets_of_pairs_come_back_from_every_format(ending: str, tmp_path: Pat
 def test_texts_to_rate_come_back_from_every_format(ending: str, tmp_path: Path) -> None:
     texts = pa.table({"response_id": HOSTILE, "prompt": HOSTILE, "response": HOSTILE})
     write(tmp_path / f"texts.{ending}", texts)
-    rows = list(Texts(tmp_path / f"texts.{ending}"))
-    assert [row.items[0].response for row in rows] == HOSTILE
-    assert [row.items[0].messages[0][1] for row in rows] == HOSTILE
+    items = list(Texts(tmp_path / f"texts.{ending}").items())
+    assert [item.response for item in items] == HOSTILE
+    assert [item.messages[0][1] for item in items] == HOSTILE
 
 
 def test_a_cell_that_is_no_number_is_still_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from encore.cli.paths import Reads, ReadsRater, Writes
 from encore.cli.rate import rate_job, rules_of
 from encore.cli.raters import Chosen, plain_rater
 from encore.cli.screen import note, say
+from encore.cli.texts import noted
 from encore.cli.verb import stream_format, verb
 from encore.evaluation import BENCHMARKS, Benchmark, benchmark_pairs, write_texts
 from encore.raters import Job, Store, Texts
@@ -108,6 +109,8 @@ def _rate(
         write_texts(benchmark, source, path)
         with Store(store_path) as store:
             job = Job(Texts(path), rules, chosen.rater, store)
+            for message in job.notes:
+                noted(message)
             rate_job(job)
             rated = job.rated()
     if out is not None:

@@ -10,10 +10,11 @@ import click
 from encore.cli.options import counted, json_option, on_device
 from encore.cli.paths import Reads, ReadsNamed, WritesFolder
 from encore.cli.screen import note, print_json, say, working
+from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, verb
 from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
-from encore.raters.texts import first_conversations
+from encore.raters.texts import Texts, first_conversations
 from encore.weights import Weights
 
 _EXACT = 1e-5
@@ -43,6 +44,7 @@ _EXACT = 1e-5
     show_default=True,
     help="How many responses of --check to score.",
 )
+@texts_options
 @on_device
 @json_option()
 def fold(
@@ -51,6 +53,8 @@ def fold(
     out: Path,
     texts: str | None,
     limit: int,
+    layout: str | None,
+    json_messages: bool,
     device: str | None,
     dtype: str | None,
     batch_tokens: int | None,
@@ -67,9 +71,12 @@ def fold(
       encore fold heads --weights weights.json -o folded --check pairs.jsonl
     """
     weights = Weights.load(weights_path)
-    talks = [] if texts is None else first_conversations(texts, limit)
+    talks = []
+    if texts is not None:
+        told = Texts(texts, layout=layout, json_messages=json_messages)
+        talks = first_conversations(told, limit, noted)
     folded = fold_model(model, weights, out=out)
-    told = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
+    result = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:
         heads, one = (
@@ -79,7 +86,7 @@ def fold(
         with working("scoring both ways"):
             found = check_fold(heads, weights, one, talks)
     if as_json:
-        print_json({**told, "check": None if found is None else asdict(found)})
+        print_json({**result, "check": None if found is None else asdict(found)})
     else:
         say(f"{out}: {counted(len(weights.rules), 'head')} folded into one")
         if found is not None:

@@ -16,6 +16,7 @@ from encore.cli.paths import ReadsNamed
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.screen import note, print_json, progress, say, show
 from encore.cli.tables import coverage_table
+from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, stream_format, verb
 from encore.errors import InputError, RatingsError, StoppedError
 from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, plan
@@ -43,6 +44,7 @@ _Price = tuple[float, float]
 @click.option("--retry-unrated", is_flag=True, help="Ask again where there was no rating before.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first rows of DATA.")
 @click.option("--split", help="Split of a dataset.")
+@texts_options
 @json_option()
 def rate(
     data: str,
@@ -56,13 +58,15 @@ def rate(
     retry_unrated: bool,
     limit: int | None,
     split: str | None,
+    layout: str | None,
+    json_messages: bool,
     as_json: bool,
 ) -> None:
     """Rate every response in DATA under every rule.
 
     DATA is a .jsonl, .csv or .parquet file, or a Hugging Face dataset, with the columns prompt
-    and response, or prompt, chosen and rejected. Every answer is stored as it comes: run the same
-    command again to go on after an interruption.
+    and response, or prompt, chosen and rejected, or messages. Every answer is stored as it comes:
+    run the same command again to go on after an interruption.
 
     \b
     Example:
@@ -73,10 +77,13 @@ def rate(
     """
     if out is None and not dry_run:
         raise click.UsageError("Missing option '-o' / '--out'; or only plan with '--dry-run'.")
-    rules, texts = rules_of(rules_source, chosen), Texts(data, split, limit)
+    rules = rules_of(rules_source, chosen)
+    texts = Texts(data, split, limit, layout=layout, json_messages=json_messages)
     # A plan leaves no file behind.
     with Store(":memory:" if dry_run and not store_path.exists() else store_path) as store:
         job = Job(texts, rules, chosen.rater, store, retry_unrated=retry_unrated and not dry_run)
+        for message in job.notes:
+            noted(message)
         if out is None or dry_run:
             return _print_plan(plan(job, chosen.options), price, as_json=as_json)
         rate_job(job, price, partial_out=out if partial else None)

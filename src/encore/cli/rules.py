@@ -12,10 +12,11 @@ from encore.cli.paths import ReadsNamed
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.select import select
 from encore.cli.tables import rules_table
+from encore.cli.texts import noted, texts_options
 from encore.cli.verb import Verb, format_option
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models, ranged
-from encore.raters.texts import first_conversations
+from encore.raters.texts import Texts, first_conversations
 from encore.rules import Rulebook, catalogues, check_rules
 
 
@@ -111,6 +112,7 @@ def check(name: str, strict: bool, as_json: bool) -> None:
     show_default=True,
     help="How many responses to score.",
 )
+@texts_options
 @output("The rules.toml to write.")
 @on_device
 @json_option()
@@ -118,6 +120,8 @@ def heads(
     model: str,
     data: str | None,
     limit: int,
+    layout: str | None,
+    json_messages: bool,
     out: Path,
     device: str | None,
     dtype: str | None,
@@ -139,7 +143,8 @@ def heads(
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
     if data is not None:
-        talks = first_conversations(data, limit)
+        texts = Texts(data, layout=layout, json_messages=json_messages)
+        talks = first_conversations(texts, limit, noted)
         with working("scoring"):
             found = ranged(running.names, running.score_heads(talks))
         note("Note: higher is taken to be better; swap worst and best where it is not.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
-from itertools import islice
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from encore.cli.paths import Reads, ReadsNamed
 from encore.cli.raters import Chosen, rater_options
 from encore.cli.screen import note, print_json, say, show
 from encore.cli.tables import picks_table, votes_table
+from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, verb
 from encore.errors import InputError
 from encore.raters import ChosenRules, Judge, LocalJudge, Texts, choose_rules
@@ -42,6 +42,7 @@ from encore.rules import Rulebook
     show_default=True,
     help="How many responses of --data to show the judge.",
 )
+@texts_options
 @output("The rules.toml to write.")
 @rater_options(required=False)
 @json_option()
@@ -51,6 +52,8 @@ def select(
     ratings: Path | None,
     data: str | None,
     limit: int,
+    layout: str | None,
+    json_messages: bool,
     out: Path,
     chosen: Chosen | None,
     as_json: bool,
@@ -74,7 +77,8 @@ def select(
         selection = select_rules(_calibration(ratings, catalogue), k)
         selection.rules.save(out, f"{len(selection.rules)} of the rules of {name}, by ratings.")
         return _print_selection(selection, k, out, as_json=as_json)
-    named = _choose_by_judge(Texts(str(data)), catalogue, chosen, k, limit)
+    texts = Texts(str(data), layout=layout, json_messages=json_messages)
+    named = _choose_by_judge(texts, catalogue, chosen, k, limit)
     named.rules.save(out, f"{k} of the rules of {name}, as a judge chose them.")
     _print_chosen_rules(named, out, as_json=as_json)
 
@@ -93,7 +97,7 @@ def _choose_by_judge(
     rater = None if chosen is None else chosen.rater
     if not isinstance(rater, Judge | LocalJudge):
         raise InputError("choosing by --data needs a judge: give --rater openai:MODEL or local.")
-    items = [item for row in islice(texts, limit) for item in row.items][:limit]
+    items = list(replace(texts, limit=limit).items(noted))[:limit]
     with rater.served() if isinstance(rater, LocalJudge) else nullcontext(rater) as judge:
         return choose_rules(items, catalogue, judge, k)
 

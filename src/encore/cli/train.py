@@ -14,6 +14,7 @@ import numpy as np
 from encore.cli.options import counted, json_option, on_device, rules_option
 from encore.cli.paths import Reads, ReadsNamed, Updates, Writes, WritesFolder
 from encore.cli.screen import new_table, note, print_json, progress, say, show
+from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, verb
 from encore.heads.training.save import TrainedHeads
 from encore.heads.training.train import TrainedGate
@@ -42,6 +43,7 @@ from encore.raters.train import METHODS, POOLINGS
     type=ReadsNamed(folders=True, streams=True),
     help="The texts of RATINGS, if they are not in it, found by their ids.",
 )
+@texts_options
 @format_option
 @click.option(
     "--method",
@@ -97,6 +99,8 @@ def train(
     """
     with _bar() as update:
         trained = train_heads(ratings, rules_source, out=out, on_progress=update, **options)
+    for message in () if trained is None else trained.notes:
+        noted(message)
     if isinstance(trained, TrainedGate):
         _print_gate(trained, out, as_json=as_json)
     elif trained is not None:  # of several processes the first prints

@@ -15,14 +15,15 @@ from encore.errors import InputError, RatingsError
 from encore.files import StrPath
 from encore.raters.protocol import Answer, Item, Rater, Reason, Usage, is_unicode
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
+from encore.raters.rows import Unreadable
 from encore.raters.store import Store
 from encore.raters.texts import TextRow, Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
 # Items read ahead: within these, two processes on one store can keep out of each other's way.
 _WINDOW = 1024
-
-
+# Where responses that cannot be read have their ratings: the last row, which stays unrated.
+_NOWHERE = -1
 # Judges and files take no such text, and would say so when some of it is paid for.
 _HALF = "holds half a character (a lone surrogate), which UTF-8 cannot hold. Remove it."
 
@@ -161,14 +162,23 @@ class Job:
         self._ids: list[Mapping[str, Any]] = []
         self._keys: dict[bytes, int] = {}
         places: list[int] = []
-        for number, row in enumerate(self.texts.distinct(), start=1):
+        for number, row in enumerate(self.texts.distinct(self.note), start=1):
             if not all(map(is_unicode, _all_texts(row))):
                 raise RatingsError(f"a text {_HALF}", source=str(self.texts.source), row=number)
             self._ids.append(row.ids)
             for item in row.items:
-                key = self._identity.key(item)
-                places.append(self._keys.setdefault(key, len(self._keys)))
+                if isinstance(item, Unreadable):
+                    places.append(_NOWHERE)
+                else:
+                    key = self._identity.key(item)
+                    places.append(self._keys.setdefault(key, len(self._keys)))
         self._places = np.array(places, dtype=np.int64)
+
+    def note(self, message: str) -> None:
+        """Tell the user something, once."""
+        if message not in self.notes:
+            self.notes.append(message)
+            self.on_note(message)
 
     @property
     def n_responses(self) -> int:
@@ -225,13 +235,12 @@ class Job:
         """The distinct items of the data that lack an answer, a window at a time."""
         seen: set[int] = set()
         window: dict[bytes, Item] = {}
-        for row in self.texts:
-            for item in row.items:
-                key = self._identity.key(item)
-                place = self._keys.get(key)
-                if place is not None and place not in seen:
-                    seen.add(place)
-                    window[key] = item
+        for item in self.texts.items():
+            key = self._identity.key(item)
+            place = self._keys.get(key)
+            if place is not None and place not in seen:
+                seen.add(place)
+                window[key] = item
             if len(window) >= _WINDOW:
                 yield self._open(window)
                 window = {}
@@ -248,10 +257,11 @@ class Job:
 
     def rated(self) -> Rated:
         """The table of everything known now; what is not rated yet is null too."""
-        values = np.full((self.n_distinct, len(self.rules)), np.nan)
+        values = np.full((self.n_distinct + 1, len(self.rules)), np.nan)
         spread = np.full_like(values, np.nan)
         reasons = np.full(values.shape, "not rated yet", dtype=object)
-        cut = np.zeros(self.n_distinct, dtype=bool)
+        reasons[_NOWHERE] = Reason.UNREADABLE
+        cut = np.zeros(len(values), dtype=bool)
         for key, position, answers in self._answers():
             place = self._keys[key]
             rating = rating_of(answers, self.rules.rules[position])
@@ -269,6 +279,7 @@ class Job:
             int(cut[self._places].sum()),
             {**self.texts.provenance(), "rater": dict(self._identity.rater)},
             (self.texts.source, self.store.path, *getattr(self.rater, "files", ())),
+            tuple(self.notes),
         )
 
     def _answers(self) -> Iterator[tuple[bytes, int, list[Answer]]]:
@@ -292,9 +303,11 @@ def _all_texts(row: TextRow) -> Iterator[str]:
     """Every text of a row that is asked about or written."""
     yield from (str(value) for value in row.ids.values())
     for item in row.items:
-        yield from (item.response, item.prompt_id, item.response_id)
-        for role, content in item.messages:
-            yield from (role, content)
+        yield from (item.prompt_id, item.response_id)
+        if isinstance(item, Item):
+            yield item.response
+            for message in item.messages:
+                yield from message
 
 
 @dataclass
@@ -354,6 +367,4 @@ class _Ledger:
             self.on_progress(progress)
 
     def note(self, message: str) -> None:
-        if message not in self.job.notes:
-            self.job.notes.append(message)
-            self.job.on_note(message)
+        self.job.note(message)

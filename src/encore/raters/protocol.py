@@ -23,6 +23,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"  # the endpoint cannot take this request (HTTP 400, 413, 422)
     FAILED = "failed"  # no answer after all attempts; the next run asks again
     NOT_RECORDED = "not recorded"  # the recorded ratings have none
+    UNREADABLE = "unreadable"  # its row of the data cannot be read; nobody was asked
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ class Answer:
         What it cost. A call for several rules counts for the first of them.
     n_cut : int
         Tokens left out of the middle of an overlong text.
+    trouble : str
+        Why the probabilities that came with it could not be read; not stored.
     """
 
     value: float | None = None
@@ -133,6 +136,7 @@ class Answer:
     reply: str = ""
     usage: Usage = field(default_factory=Usage)
     n_cut: int = 0
+    trouble: str = ""
 
 
 class Ledger(Protocol):

@@ -66,6 +66,8 @@ class Rated(Record):
         What the table was made from.
     read : tuple of path-like
         The files that it was made from, which are never overwritten.
+    notes : tuple of str
+        What changes what the ratings mean.
     """
 
     rules: Rulebook
@@ -74,14 +76,17 @@ class Rated(Record):
     n_cut: int
     provenance: Mapping[str, Any]
     read: tuple[StrPath, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         n_rated = sum(rule.n_rated for rule in self.coverage)
         n_cells = sum(rule.n_responses for rule in self.coverage)
-        return (
+        lines = [
             f"Rated: {self.table.num_rows:,} rows under {len(self.rules)} rules, "
-            f"{percent(n_rated / n_cells)} % of the ratings given"
-        )
+            f"{percent(n_rated / n_cells)} % of the ratings given",
+            *self.notes,
+        ]
+        return "\n".join(lines if len(lines) < 10 else [*lines[:8], "… see .notes"])
 
     def _repr_html_(self) -> str:
         """In a notebook: how much of each rule is rated, and why the rest is not."""

@@ -6,8 +6,8 @@ import csv
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +15,21 @@ from encore.errors import InputError, RatingsError, UnknownNameError
 from encore.extras import require
 from encore.files import StrPath, file_digest, refuse_twin_keys
 from encore.heads.model.conversation import Conversation
-from encore.raters.protocol import Item, short_digest
-from encore.ratings.ids import as_id
-from encore.ratings.origin import SIDES
+from encore.raters.layouts import LAYOUTS, TEXT_COLUMNS, layout_of
+from encore.raters.protocol import Item
+from encore.raters.rows import CARRIED, Findings, RowReader, TextRow
 from encore.ratings.write import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Messages = tuple[tuple[str, str], ...]
-# Columns that identify or group rows; they are copied to the ratings file.
-_CARRIED = ("subset", "model", "chosen_model", "rejected_model")
-_READ = frozenset(
-    {"id", "prompt_id", "response_id", "prompt", "response", "repeat", *SIDES, *_CARRIED}
-)
+Note = Callable[[str], None]
+_HEAD = 64  # rows that tell the layout
+_READ = frozenset({"id", "prompt_id", "response_id", "repeat", *CARRIED, *TEXT_COLUMNS})
 
 
-@dataclass(frozen=True)
-class TextRow:
-    """One row of the data: its ids, and one item, or the two of a pair, chosen first."""
-
-    ids: Mapping[str, Any]
-    items: tuple[Item, ...]
+def silent(message: str) -> None:
+    """What a caller who is not told gives to be told."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +42,86 @@ class Texts:
         A ``.jsonl``, ``.csv`` or ``.parquet`` file, a folder, or the name of a Hugging Face
         dataset, with the columns ``prompt, response`` or ``prompt, chosen, rejected``, and
         optionally ``id``, ``prompt_id``, ``response_id``, ``subset`` and ``model``.
-        A prompt, and likewise a response, is text or a list of chat messages.
+        A cell is text, or a list of chat messages where its type is a list; a response that is
+        text is never read as anything else.
     split : str, optional
         Which split of a dataset.
     limit : int, optional
         Only the first rows.
     revision : str, optional
         Which commit of a dataset.
+    layout : {"pairs", "responses", "messages", "transcripts", "unprompted"}, optional
+        Which columns are read, and how; by default, as the columns' names say.
+
+        - ``messages``: whole conversations, in the column ``messages`` or ``conversations``; the
+          last message, the assistant's, is the response.
+        - ``transcripts``: texts with the turns ``Human:`` and ``Assistant:`` after empty lines.
+          The turns that chosen and rejected share are the prompt, if there is no other.
+        - ``unprompted``: responses without a prompt; each row counts as a prompt of its own.
+    json_messages : bool, default False
+        Whether lists of messages are written as JSON in cells of text, as in CSV. Prompts that
+        are such lists are always read as messages.
 
     Raises
     ------
+    UnknownNameError
+        If there is no such layout.
     InputError
         If *source* cannot be read.
     RatingsError
-        During iteration, if a column is missing or a value is not text.
+        During iteration, if a column is missing, or no row can be read.
     """
 
     source: StrPath
     split: str | None = None
     limit: int | None = None
     revision: str | None = None
+    layout: str | None = field(default=None, kw_only=True)
+    json_messages: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.layout is not None and self.layout not in LAYOUTS:
+            raise UnknownNameError("layout of texts", self.layout, LAYOUTS)
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"limit {self.limit}: expected 1 or more rows.")
 
     def __iter__(self) -> Iterator[TextRow]:
-        paired: bool | None = None
-        number = 0
-        for number, row in enumerate(self.rows(), start=1):
-            if self.limit is not None and number > self.limit:
-                return
-            if paired is None:
-                paired = _is_paired(row, str(self.source))
-            yield _Reader(str(self.source), number, row).row(paired=paired)
-        if not number:
-            raise RatingsError("no rows; expected at least one.", source=str(self.source))
+        return self.read()
 
-    def items(self) -> Iterator[Item]:
-        """The responses, two of each pair."""
-        return (item for row in self for item in row.items)
+    def read(self, note: Note = silent) -> Iterator[TextRow]:
+        """The rows of ratings; *note* is told, once each, what changes what they mean.
 
-    def distinct(self) -> Iterator[TextRow]:
+        Raises
+        ------
+        RatingsError
+            If the columns are not those of a layout, or no row can be read.
+        """
+        source, rows = str(self.source), itertools.islice(self.rows(), self.limit)
+        head = list(itertools.islice(rows, _HEAD))
+        if not head:
+            raise RatingsError("no rows; expected at least one.", source=source)
+        layout = layout_of(head, self.layout, source, json_messages=self.json_messages)
+        found = Findings()
+        reader = RowReader(source, layout, self.json_messages, found)
+        for number, cells in enumerate(itertools.chain(head, rows), start=1):
+            yield from reader(number, cells)
+        if found.first is not None and not found.n_readable:
+            others = " No other row can be read either." if found.n_rows > 1 else ""
+            raise RatingsError(
+                f"{found.first.message}{others}",
+                source=source,
+                row=found.first.row,
+                column=found.first.column,
+            )
+        for message in (*layout.said, *found.notes()):
+            note(message)
+
+    def items(self, note: Note = silent) -> Iterator[Item]:
+        """The responses, two of each pair, without those that cannot be read."""
+        rows = self.read(note)
+        return (item for row in rows for item in row.items if isinstance(item, Item))
+
+    def distinct(self, note: Note = silent) -> Iterator[TextRow]:
         """The rows, each response with its own ids.
 
         Raises
@@ -95,7 +130,7 @@ class Texts:
             If two rows hold a response with the same prompt and id.
         """
         known: dict[tuple[str, str], int] = {}
-        for number, row in enumerate(self, start=1):
+        for number, row in enumerate(self.read(note), start=1):
             for item in row.items:
                 first = known.setdefault((item.prompt_id, item.response_id), number)
                 if first != number:
@@ -114,6 +149,8 @@ class Texts:
         named |= {"data_sha256": file_digest(path)} if path.is_file() else {}
         named |= {"split": self.split} if self.split is not None else {}
         named |= {"revision": self.revision} if self.revision is not None else {}
+        named |= {"layout": self.layout} if self.layout is not None else {}
+        named |= {"json_messages": True} if self.json_messages else {}
         return named | ({"limit": self.limit} if self.limit is not None else {})
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
@@ -128,107 +165,6 @@ class Texts:
                 f"the name of a dataset."
             )
         return reader(path)
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """One row of the source, and where it is, for errors."""
-
-    source: str
-    number: int
-    cells: Mapping[str, Any]
-
-    def row(self, *, paired: bool) -> TextRow:
-        told = [self._text_of(side) for side in (SIDES if paired else ("response",))]
-        prompts = {prompt for prompt, _ in told}
-        if len(prompts) > 1:
-            raise self._error("chosen and rejected end different conversations.", "chosen")
-        prompt = told[0][0]
-        own = self._id("id") if paired else self._id("response_id")
-        own = str(self.number) if own is None else own
-        prompt_id = self._id("prompt_id") or short_digest(prompt).hex()
-        ids = {"id": own, "prompt_id": prompt_id}
-        if not paired:
-            ids = {"prompt_id": prompt_id, "response_id": own}
-        carried = {name: self._id(name) for name in _CARRIED if name in self.cells}
-        names = [f"{own}/{side}" for side in SIDES] if paired else [own]
-        items = tuple(
-            Item(prompt, response, prompt_id, name)
-            for (_, response), name in zip(told, names, strict=True)
-        )
-        return TextRow({**ids, **carried}, items)
-
-    def _text_of(self, column: str) -> tuple[Messages, str]:
-        """The conversation up to a response, and the response."""
-        prompt = self._messages("prompt") if "prompt" in self.cells else ()
-        value = _decoded(self.cells.get(column))
-        if isinstance(value, str):
-            return prompt, value
-        messages = self._as_messages(value, column)
-        if not messages or messages[-1][0] == "user":
-            raise self._error("the last message must be the response, not the user's.", column)
-        before = messages[:-1]
-        whole = before if before[: len(prompt)] == prompt else prompt + before
-        return whole, messages[-1][1]
-
-    def _messages(self, column: str) -> Messages:
-        value = _decoded(self.cells.get(column))
-        return (("user", value),) if isinstance(value, str) else self._as_messages(value, column)
-
-    def _as_messages(self, value: Any, column: str) -> Messages:
-        if not isinstance(value, Sequence):
-            raise self._error(
-                f"{value!r:.60} is not text; expected text, or a list of messages with role and "
-                f"content.",
-                column,
-            )
-        return tuple(self._message(message, column) for message in value)
-
-    def _message(self, message: Any, column: str) -> tuple[str, str]:
-        role = message.get("role") if isinstance(message, Mapping) else None
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, Sequence) and not isinstance(content, str):
-            parts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
-            content = None if None in parts else "".join(map(str, parts))
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise self._error(
-                f"{message!r:.60} is not a message; expected a role and text content.", column
-            )
-        return role, content
-
-    def _id(self, column: str) -> str | None:
-        try:
-            return as_id(self.cells.get(column))
-        except ValueError as error:
-            raise self._error(f"{error}.", column) from error
-
-    def _error(self, message: str, column: str) -> RatingsError:
-        return RatingsError(message, source=self.source, row=self.number, column=column)
-
-
-def _is_paired(row: Mapping[str, Any], source: str) -> bool:
-    names = set(row)
-    if names >= set(SIDES):
-        return True
-    if "response" in names:
-        return False
-    raise RatingsError(
-        f"expected the columns 'prompt' and 'response', or 'prompt', 'chosen' and 'rejected'; "
-        f"found {sorted(names)[:20]}.",
-        source=source,
-    )
-
-
-def _decoded(value: Any) -> Any:
-    """A list of messages written as JSON, as a list; other text as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith("[{"):
-        return value
-    try:
-        messages = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    listed = all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in messages)
-    return messages if listed else value
 
 
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -339,10 +275,10 @@ _READERS = {
 }
 
 
-def first_conversations(source: StrPath, limit: int) -> list[Conversation]:
+def first_conversations(texts: Texts, limit: int, note: Note = silent) -> list[Conversation]:
     """The first conversations of some texts, each with its response at the end."""
-    items = itertools.islice(Texts(source, limit=limit).items(), limit)
-    return [item.conversation for item in items]
+    items = list(replace(texts, limit=limit).items(note))
+    return [item.conversation for item in items[:limit]]
 
 
 def ids_table(ids: Iterable[Mapping[str, Any]]) -> pa.Table:

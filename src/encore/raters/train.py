@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def train(
     out: StrPath,
     scale: Any = None,
     texts: StrPath | None = None,
+    layout: str | None = None,
+    json_messages: bool = False,
     method: str = "ridge",
     tune: str | None = None,
     layers: int | None = None,
@@ -94,6 +97,8 @@ def train(
         The scale of a list of ids.
     texts : path-like, optional
         The texts, if they are not in the file of ratings; rows are matched by their ids.
+    layout, json_messages
+        How the texts are laid out, as for :class:`~encore.raters.Texts`.
     method : {"ridge", "finetune", "bradley-terry", "gating"}
         A linear head per rule on the frozen backbone; heads and backbone by regression; one head
         from pairs; weights of the rules by prompt, from rated pairs.
@@ -153,12 +158,19 @@ def train(
             refuse_overwrite(written, ratings, texts, rules, backbone)
     checkpoint = _shaped(open_checkpoint(backbone), layers, pooling)
     if method == "bradley-terry":
-        data = preference_data(ratings)
+        data = preference_data(ratings, layout=layout, json_messages=json_messages)
     else:
         if rules is None:
             raise InputError("rules are missing; give those of the ratings.")
         rulebook = as_rulebook(rules, scale)
-        data = rated_data(ratings, rulebook, texts, paired=method == "gating")
+        data = rated_data(
+            ratings,
+            rulebook,
+            texts,
+            paired=method == "gating",
+            layout=layout,
+            json_messages=json_messages,
+        )
     if tune != "heads":
         how: dict[str, Any] = {name: given[name] for name in _TUNED_DEFAULTS}
         how |= {"lora": tune == "lora", "max_tokens": max_input_tokens, "seed": seed}
@@ -178,8 +190,10 @@ def train(
         trained = _on_states(method, data, frozen, states, on_progress)
         save_trained(trained, checkpoint, frozen.head_place, out)
     if held_out is not None and trained.held_out is not None:
-        save_rewards(pair_ids(ratings if texts is None else texts), trained.held_out, held_out)
-    return trained
+        pairs = ratings if texts is None else texts
+        ids = pair_ids(pairs, layout=layout, json_messages=json_messages)
+        save_rewards(ids, trained.held_out, held_out)
+    return replace(trained, notes=data.notes)
 
 
 def _tune_of(method: str, tune: str | None) -> str:
@@ -243,7 +257,7 @@ def _tuned(
             return None  # the first process writes
         trained, backbone, place = done
         save_trained(trained, backbone, place, out)
-        return trained
+        return replace(trained, notes=data.notes)
 
 
 def _on_states(

@@ -155,7 +155,7 @@ def test_what_is_written_can_be_rated_and_counted(
     counts = write_texts(benchmark, write(tmp_path / "in.jsonl", [row]), tmp_path / "out.parquet")
     assert counts == {row["subset"]: 1}
     # The chosen response of a best of n is one response, whatever it is compared with.
-    items = [item for found in Texts(tmp_path / "out.parquet") for item in found.items]
+    items = list(Texts(tmp_path / "out.parquet").items())
     assert len({item.text_key for item in items}) == n_distinct
     rated = rate(tmp_path / "out.parquet", examples.rules(), Recorded(examples.ratings_path()))
     pairs = as_pairs(rated.table, examples.rules())
@@ -181,7 +181,8 @@ def test_texts_are_the_same_in_every_format(ending: str, tmp_path: Path) -> None
     for form in ("parquet", ending):
         write_texts(PAIRS, source, tmp_path / f"out.{form}")
     rows = [list(Texts(tmp_path / f"out.{form}")) for form in ("parquet", ending)]
-    assert rows[0] == rows[1] and rows[0][0].items[0].messages[0][1] == "=1+1"
+    (chosen, _) = Texts(tmp_path / "out.parquet").items()
+    assert rows[0] == rows[1] and chosen.messages == (("user", "=1+1"),)
 
 
 def test_the_file_says_what_it_was_made_from_and_is_the_same_every_time(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ from encore.raters.rated import rating_of
 from tests.raters.steady import chat, weighed
 
 FIVE = Codes.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
-LETTERS = Codes.of(Rule("r", "Is kind.", LevelScale(tuple(range(11)))))
+TEN = Codes.of(Rule("r", "Is kind.", LevelScale(tuple(range(11)))))
 
 
-def read(body: Any, labels: Codes = FIVE) -> Answer:
-    return answer_of(read_reply(body), labels)
+def read(body: Any, codes: Codes = FIVE) -> Answer:
+    return answer_of(read_reply(body), codes)
 
 
 def spelled(text: str, at: int, shares: dict[str, float]) -> dict[str, Any]:
@@ -76,8 +76,10 @@ def test_a_judge_about_to_say_something_else_gives_no_rating(mass: float, rated:
     assert (answer.reason is Reason.MALFORMED) is not rated
 
 
-def test_labels_count_even_where_the_drawn_token_is_none() -> None:
-    assert read(weighed("I", {"2": 0.6, "I": 0.4})).value == 2.0
+def test_a_reply_that_is_no_code_is_none_however_likely_codes_were() -> None:
+    # What would have come after the 2 is not known: it may have been 2.5.
+    answer = read(weighed("I", {"2": 0.6, "I": 0.4}))
+    assert (answer.value, answer.reason) == (None, Reason.MALFORMED)
 
 
 def test_the_token_that_states_the_rating_is_read_and_no_other() -> None:
@@ -96,12 +98,6 @@ def test_tokens_of_a_code_fence_that_the_text_leaves_out_do_no_harm() -> None:
     body = spelled(fenced, fenced.index("2"), {"2": 0.9, "1": 0.1})
     body["choices"][0]["message"]["content"] = '{"rating": 2}'
     assert read(body).value == pytest.approx(1.9)
-
-
-def test_letters_are_read_as_the_levels_they_stand_for() -> None:
-    # A is level 0, K level 10.
-    answer = read(weighed("K", {"K": 0.5, "A": 0.5}), LETTERS)
-    assert answer.value == pytest.approx(5.0)
 
 
 def test_a_label_of_no_probability_adds_nothing_to_the_spread() -> None:
@@ -166,8 +162,14 @@ def test_a_refusal_is_refused_whatever_it_says(body: Any) -> None:
 
 def test_an_answer_that_is_cut_off_is_truncated() -> None:
     assert read(chat("<think>Let me see", finish="length")).reason is Reason.TRUNCATED
-    # But a level that came in time is one, and a single token is not cut off.
-    assert read(chat("4", finish="length")).value == 4.0
+    assert read(chat("", finish="length")).reason is Reason.TRUNCATED
+    # A digit at the cut may be the first of a number, and a word may follow.
+    for text in ("1", "4.", "Rating: 4", "**4**", "4 ", '{"rating": 4', '{"rating"'):
+        assert read(chat(text, finish="length")).reason is Reason.TRUNCATED
+    # A line that ended, or an object that did, is whole.
+    for text in ("4\n", "4.\n\nThe resp", '{"rating": 4}', "```\n4\n```"):
+        assert read(chat(text, finish="length")).value == 4.0
+    # A single token that is no digit is not cut off: no level was to come.
     assert read(chat("I", finish="length")).reason is Reason.MALFORMED
 
 
@@ -179,7 +181,7 @@ def test_a_long_reply_is_kept_shortened() -> None:
 
 
 def test_each_rule_has_the_level_under_its_number() -> None:
-    answers = answers_of(read_reply(chat('{"1": 4, "2": "K", "3": 9}')), [FIVE, LETTERS, FIVE])
+    answers = answers_of(read_reply(chat('{"1": 4, "2": "10", "3": 9}')), [FIVE, TEN, FIVE])
     assert [answer.value for answer in answers] == [4.0, 10.0, None]
     assert answers[2].reason is Reason.OUT_OF_SCALE
 
@@ -201,45 +203,128 @@ def test_each_rule_is_read_at_its_own_token() -> None:
     assert two.value == pytest.approx(2.5)
 
 
+# --- what replies are made of ---------------------------------------------------------------
+
+
+def text(said: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": said, **more}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [text("4")],
+        [text("Rating: "), text("4")],
+        ["Rating: ", "4"],
+        [{"type": "thinking", "thinking": [text("2?")]}, text("4")],
+        [{"type": "thinking", "thinking": "2?", "signature": "x"}, text("4")],
+        [{"type": "redacted_thinking", "data": "x"}, {"type": "output_text", "text": "4"}],
+        [{"type": "reasoning", "text": "2"}, {"text": "4"}],
+        [text("2", thought=True), text("4")],
+        [{"type": "tool_use", "input": {"text": "2"}}, text("4"), {"type": "image_url"}],
+    ],
+)
+def test_the_text_of_the_text_chunks_is_the_reply(content: list[Any]) -> None:
+    assert read(chat("", message={"content": content})).value == 4.0
+
+
+@pytest.mark.parametrize("content", [[], [{"type": "thinking", "thinking": "4"}], [text("")]])
+def test_thoughts_alone_are_no_answer(content: list[Any]) -> None:
+    message = {"content": content}
+    assert read(chat("", message=message)).reason is Reason.MALFORMED
+    assert read(chat("", "length", message=message)).reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("content", [None, "", []])
+def test_a_thought_that_took_all_the_room_is_truncated_and_shown(name: str, content: Any) -> None:
+    message = {"content": content, name: "I would say 4"}
+    answer = read(chat("", "length", message=message))
+    assert (answer.value, answer.reason) == (None, Reason.TRUNCATED)
+    assert answer.reply == "I would say 4"
+    # Beside an answer it is none of ours.
+    assert read(chat("", message={"content": "2", name: "4"})).value == 2.0
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        *("SAFETY", "safety", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "refusal"),
+        *("content_filter", "content_filter: SAFETY", "FinishReason.SAFETY", "sensitive"),
+    ],
+)
+@pytest.mark.parametrize("message", [{"content": None}, {}, {"content": "4"}, None])
+def test_a_filter_of_any_maker_is_a_refusal(finish: str, message: Any) -> None:
+    answer = read(chat("", finish, message=message))
+    assert (answer.value, answer.reason) == (None, Reason.REFUSED)
+
+
+@pytest.mark.parametrize("finish", ["length", "MAX_TOKENS", "max_tokens", "model_length"])
+def test_a_limit_of_any_maker_cuts(finish: str) -> None:
+    assert read(chat("Rating: 4", finish)).reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "end_turn", "eos", None, 3, ["length"]])
+def test_any_other_end_is_an_end(finish: Any) -> None:
+    assert read(chat("Rating: 4", finish)).value == 4.0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": "I can't help with that."},
+        {"content": [{"type": "refusal", "refusal": "I can't help with that."}]},
+        {"content": "4", "refusal": "No."},
+    ],
+)
+def test_a_refusal_beside_the_content_is_one(message: Any) -> None:
+    assert read(chat("", message=message)).reason is Reason.REFUSED
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"promptFeedback": {"blockReason": "SAFETY"}},
+        {"prompt_filter_results": [{"content_filter_results": {"hate": {"filtered": True}}}]},
+    ],
+)
+@pytest.mark.parametrize("choices", [[], None])
+def test_no_choices_because_of_a_filter_are_a_refusal(choices: Any, beside: Any) -> None:
+    assert read({"choices": choices, **beside}).reason is Reason.REFUSED
+
+
+def test_half_a_character_is_not_kept() -> None:
+    answer = read(chat("I saw \ud83d"))
+    assert answer.reply == "I saw ?" and answer.reason is Reason.MALFORMED
+
+
 # --- replies that are none ------------------------------------------------------------------
-
-
-def logprobs(*alternatives: Any) -> dict[str, Any]:
-    token = {"token": "4", "logprob": 0.0, "top_logprobs": list(alternatives)}
-    return chat("4", logprobs={"content": [token]})
 
 
 @pytest.mark.parametrize(
     "body",
     [
         *(None, 3, "x", [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": 3}]}),
+        *({"choices": None}, {"choices": {}}, {"choices": "x"}, {"choices": [None]}),
+        *({"choices": [{"message": None, "finish_reason": "stop"}]}, {"choices": [[]]}),
         chat("4", message={"content": 4}),
-        chat("4", logprobs=[1]),
-        chat("4", logprobs={"content": [{"top_logprobs": [{"token": "4", "logprob": -0.1}]}]}),
-        logprobs({"token": "4"}),
-        logprobs({"token": "4", "logprob": "-0.1"}),
-        logprobs({"token": "4", "logprob": None}),
-        logprobs({"token": "4", "logprob": True}),
-        logprobs({"token": "4", "logprob": float("nan")}),
-        logprobs("4"),
-        # Two tokens cannot both be nearly certain: these are no log probabilities.
-        logprobs({"token": "4", "logprob": -0.1}, {"token": "5", "logprob": -0.2}),
-        logprobs({"token": "4", "logprob": 12.5}),
+        chat("4", message={"content": {"rating": 4}}),
+        chat("4", message={"content": [4]}),
+        chat("4", message={"content": [{"type": "text"}]}),
+        chat("4", message={"content": [{"type": "text", "text": ["4"]}]}),
+        chat("4", finish="error"),
+        chat("4", finish="insufficient_system_resource"),
     ],
 )
 def test_what_is_no_chat_completion_is_refused(body: Any) -> None:
-    with pytest.raises(ValueError, match="not a chat completion"):
+    with pytest.raises(ValueError, match=r"not a chat completion|broke off its reply"):
         read_reply(body)
 
 
 @pytest.mark.parametrize("told", [None, {}, {"content": None}, {"content": []}])
 def test_a_reply_without_probabilities_has_no_tokens(told: Any) -> None:
-    assert read_reply(chat("4", logprobs=told)).tokens is None
-
-
-def test_tokens_without_alternatives_are_no_probabilities() -> None:
-    reply = read_reply(logprobs())
-    assert reply.tokens is None and answer_of(reply, FIVE).value == 4.0
+    reply = read_reply(chat("4", logprobs=told))
+    assert (reply.tokens, reply.trouble) == (None, "")
 
 
 JSON = st.recursive(
@@ -250,6 +335,16 @@ JSON = st.recursive(
 ALTERNATIVE = st.fixed_dictionaries(
     {"token": st.sampled_from(["1", "5", " 3", "x", ""]) | JSON, "logprob": st.floats() | JSON}
 )
+
+
+@given(JSON)
+def test_any_json_is_a_reply_or_refused(body: Any) -> None:
+    for one in (body, {"choices": body}, {"choices": [body]}, {"choices": [{"message": body}]}):
+        try:
+            answer = read(one)
+        except ValueError:
+            continue
+        assert (answer.value is None) == (answer.reason is not None)
 
 
 @given(

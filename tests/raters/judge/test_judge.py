@@ -17,7 +17,7 @@ import pytest
 from encore import BudgetError, EndpointError, InputError, Rulebook
 from encore.raters import Job, Judge, JudgeOptions, Limits, Rated, Store, Usage, rate
 from encore.raters.judge import endpoint as endpoint_module
-from encore.rules import LevelScale, Rule
+from encore.rules import LevelScale, RangeScale, Rule
 from tests.raters.steady import Asked, SteadyEndpoint, chat, rating, weighed, whole
 from tests.raters.unruly import Act, UnrulyEndpoint, rates, says, status
 
@@ -102,12 +102,12 @@ def test_the_conversation_is_one_prefix_for_all_rules(data: Path) -> None:
     assert len(prefixes) == 4 and all(len(same) == 1 for same in prefixes.values())
 
 
-def test_one_token_is_asked_for_at_temperature_zero_with_a_fixed_seed(data: Path) -> None:
+def test_a_short_answer_is_asked_for_at_temperature_zero_with_a_fixed_seed(data: Path) -> None:
     with SteadyEndpoint(0.0) as server:
         rate(data, RULES, judge(server))
     for asked in server.asked:
         assert {**asked.body, "messages": None} == {
-            **{"model": "m", "messages": None, "temperature": 0.0, "seed": 0, "max_tokens": 1},
+            **{"model": "m", "messages": None, "temperature": 0.0, "seed": 0, "max_tokens": 8},
             **{"logprobs": True, "top_logprobs": 20},
         }
 
@@ -124,14 +124,69 @@ def test_a_begun_answer_is_gone_on_with(data: Path) -> None:
 def test_words_are_read_where_there_are_no_probabilities_and_it_is_said(data: Path) -> None:
     rated, asked, notes = scripted(data, says(chat("4")))
     assert column(rated) == [4.0] * 4 and "kind.spread" not in rated.table.column_names
-    # The first call had room for one token only, and is asked again with room for words.
-    assert [request.body["max_tokens"] for request in asked] == [1, 8, 8, 8, 8]
+    # A level in words needs room, and there is: nothing is asked twice.
+    assert [request.body["max_tokens"] for request in asked] == [8, 8, 8, 8]
     assert len(notes) == 1 and "gives no token probabilities" in notes[0]
 
 
 def test_missing_probabilities_are_an_error_where_they_are_demanded(data: Path) -> None:
     with pytest.raises(EndpointError, match=r"gives no token probabilities\. Read ratings from"):
         scripted(data, says(chat("4")), reading="probabilities")
+
+
+NAMELESS = weighed("token_id:19", {"token_id:19": 1.0}, message={"content": "4"})
+NULL = chat(
+    "4", logprobs={"content": [{"token": "4", "top_logprobs": [{"token": "4", "logprob": None}]}]}
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [(NAMELESS, "its tokens are not spelled like its words"), (NULL, "a log probability is null")],
+)
+def test_probabilities_that_cannot_be_read_leave_the_words_and_it_is_said_once(
+    data: Path, reply: Any, why: str
+) -> None:
+    rated, asked, notes = scripted(data, says(reply))
+    assert column(rated) == [4.0] * 4 and "kind.spread" not in rated.table.column_names
+    # They are still asked for: another reply may have some that can be read.
+    assert len(asked) == 4 and all("logprobs" in request.body for request in asked)
+    assert len(notes) == 1 and f"token probabilities cannot be read ({why})" in notes[0]
+    assert scripted(data, says(reply), reading="text")[2] == []
+
+
+def test_where_probabilities_are_demanded_the_words_are_not_kept(data: Path) -> None:
+    with UnrulyEndpoint(script=[rates, says(NAMELESS)]) as server, Store() as store:
+        who = judge(server, limits=Limits(concurrency=1), reading="probabilities")
+        job = Job(data, Rulebook((KIND,)), who, store)
+        with pytest.raises(EndpointError, match=r"cannot be read .*--reading text"):
+            job.run()
+        assert [value is None for value in column(job.rated())] == [False, True, True, True]
+
+
+def test_a_refusal_without_probabilities_does_not_turn_them_off(data: Path) -> None:
+    blocked = chat("I cannot", finish="SAFETY", message={"content": None})
+    rated, asked, notes = scripted(
+        data, says(blocked), says(blocked), says(weighed("4", {"4": 1.0}))
+    )
+    assert rated.coverage[0].reasons == {"refused": 1} and column(rated)[1:] == [4.0] * 3
+    assert all("logprobs" in request.body for request in asked) and notes == []
+
+
+def test_a_judge_that_thinks_too_long_is_told_of(data: Path) -> None:
+    message = {"content": None, "reasoning_content": "Let me see: 4"}
+    rated, _, notes = scripted(data, says(chat("", "length", message=message)))
+    assert rated.coverage[0].reasons == {"truncated": 4}
+    assert len(notes) == 1 and "--max-answer-tokens" in notes[0]
+
+
+@pytest.mark.parametrize("scale", [LevelScale(tuple(range(11))), RangeScale(0.0, 1.0)])
+@pytest.mark.parametrize("word", ["I", "A"])
+def test_the_first_token_of_a_refusal_is_no_level(data: Path, scale: Any, word: str) -> None:
+    rules = Rulebook((Rule("kind", "Is kind.", scale),))
+    refusal = weighed(word, {word: 0.93, "As": 0.07}, finish="length")
+    rated, _, _ = scripted(data, says(refusal), rules=rules)
+    assert column(rated) == [None] * 4
 
 
 def test_samples_are_drawn_with_their_own_seeds_and_pooled(tmp_path: Path) -> None:
@@ -186,8 +241,8 @@ def test_the_stricter_question_may_well_be_answered(tmp_path: Path) -> None:
         ([chat("Very kind!"), chat('{"rating": 4}')], {"reading": "text"}, 2),
         # Read neither time: the second call cost as much.
         ([chat("Very kind!"), chat("Kind!")], {"reading": "text"}, 2),
-        # No probabilities: asked again with room for words, and then in stricter ones.
-        ([chat("K"), chat("Kind!"), chat('{"rating": 4}')], {}, 3),
+        # Cut off where a number may have gone on, and no probabilities.
+        ([chat("4", "length"), chat('{"rating": 4}')], {}, 2),
     ],
 )
 def test_what_is_asked_again_costs_every_call(

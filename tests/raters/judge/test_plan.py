@@ -36,7 +36,7 @@ def test_calls_and_tokens_of_one_rule_a_call(data: Path) -> None:
     # Two distinct responses under two rules.
     assert (planned.n_responses, planned.n_distinct) == (3, 2)
     assert (planned.n_answers, planned.n_stored, planned.n_requests) == (4, 0, 4)
-    assert planned.completion_tokens == 4
+    assert planned.completion_tokens == 4 * 2  # a code and its end
     # Every call carries 4,000 bytes, 1,000 tokens, of response, and what stands around them.
     around = planned.prompt_tokens - 4 * 1000
     suffix = 2 * sum(len(rule_prompt(rule).encode()) / 4 for rule in RULES)

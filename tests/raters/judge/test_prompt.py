@@ -103,14 +103,15 @@ def test_the_rule_stands_last_with_both_ends_of_its_scale() -> None:
     assert asked.startswith("\n\nRule: Is kind.\n")
     assert "1 = clearly violates it, 5 = fully follows it" in asked
     assert asked.endswith("Answer with one number, 1, 2, 3, 4 or 5, and nothing else.")
-    # A range of 12 bins is lettered from its worst end, A, to its best, L.
-    assert "A = clearly violates it, L = fully follows it" in rule_prompt(COST)
+    # A range of 12 bins is numbered from its worst end, 01, to its best, 12.
+    assert "01 = clearly violates it, 12 = fully follows it" in rule_prompt(COST)
+    assert "Answer with one number, 01, 02, 03," in rule_prompt(COST)
 
 
 def test_the_stricter_question_is_the_same_and_a_format() -> None:
     strict = rule_prompt(KIND, strict=True)
     assert strict.startswith(rule_prompt(KIND)) and strict.endswith('form: {"rating": 5}')
-    assert rule_prompt(COST, strict=True).endswith('{"rating": "L"}')
+    assert rule_prompt(COST, strict=True).endswith('{"rating": "12"}')
 
 
 def test_all_rules_at_once_are_numbered_with_an_example_for_each() -> None:
@@ -118,17 +119,17 @@ def test_all_rules_at_once_are_numbered_with_an_example_for_each() -> None:
     for line in (
         "1. Is kind. (1 = clearly",
         "2. Uses no slur. (0 = clearly",
-        "3. Does no harm. (A =",
+        "3. Does no harm. (01 =",
     ):
         assert f"\n{line}" in asked
-    assert json.loads(asked[asked.rindex("{") :]) == {"1": 5, "2": 1, "3": "L"}
+    assert json.loads(asked[asked.rindex("{") :]) == {"1": 5, "2": 1, "3": "12"}
 
 
 def test_the_schema_admits_the_levels_and_nothing_else() -> None:
     assert levels_in(rating_schema(KIND), "rating") == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
     assert levels_in(rating_schema(COST), "rating") == {
         "type": "string",
-        "enum": list("ABCDEFGHIJKL"),
+        "enum": [f"{number:02}" for number in range(1, 13)],
     }
     assert levels_in(ratings_schema([KIND, CLEAN]), "2") == {"type": "integer", "enum": [0, 1]}
 
@@ -169,7 +170,7 @@ def test_the_nonce_is_the_same_in_every_run() -> None:
 
 def test_these_words_are_those_of_the_template_s_version() -> None:
     # Stored ratings are found by this number: raise it where this text changes.
-    assert TEMPLATE_VERSION == 2
+    assert TEMPLATE_VERSION == 3
     fence = Fence("0123456789ab")
     assert conversation_prompt([("user", "Hi")], fence) + rule_prompt(KIND, strict=True) == (
         "You are a careful rater. You rate how well a response follows a rule.\n\n"

@@ -42,6 +42,8 @@ class TrainedHeads(Record):
     held_out : ndarray of float64, shape (n_pairs, 2), optional
         For a head trained on pairs: rewards of both responses by heads that saw no pair of their
         prompt, chosen first.
+    notes : tuple of str
+        What was noticed in the texts.
     """
 
     weight: NDArray[np.float64]
@@ -53,6 +55,7 @@ class TrainedHeads(Record):
     validated: str
     n_cut: int = 0
     held_out: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def save_trained(

@@ -55,6 +55,8 @@ class TrainingData(Record):
         What the ratings are and where they come from, as plain data.
     texts : mapping, optional
         What the texts alone are; the provenance unless given.
+    notes : tuple of str
+        What was noticed in the texts.
     """
 
     conversations: Iterable[Conversation]
@@ -63,6 +65,7 @@ class TrainingData(Record):
     rules: Rulebook
     provenance: Mapping[str, Any]
     texts: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def train_ridge(
@@ -274,6 +277,8 @@ class TrainedGate(Record):
         The number of pairs.
     held_out : ndarray of float64, shape (n_pairs, 2)
         Rewards of the chosen and the rejected response by the gate trained on the other splits.
+    notes : tuple of str
+        What was noticed in the texts.
     """
 
     gate: Gate
@@ -281,6 +286,7 @@ class TrainedGate(Record):
     uniform_accuracy: float
     n_pairs: int
     held_out: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
 
 
 def train_gate(

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from encore.files import refuse_twin_keys
 from encore.raters.judge.codes import Codes
+from encore.raters.judge.tokens import (
+    Distribution,
+    Token,
+    find_token,
+    read_tokens,
+)
+from encore.raters.judge.words import Stated, Words
 from encore.raters.protocol import Answer, Reason
 
 # Below this share of the probability on codes, the judge was about to say something else, and
 # which code would have come next is a guess.
 MIN_MASS = 0.5
+# Where a code takes two tokens, only those that begin like the drawn one are seen. Above this share
+# on others the distribution is not known.
+MAX_UNSEEN = 0.01
 # How much of a reply is kept, for people to read.
 MAX_REPLY = 500
 
-_THOUGHT = re.compile(r".*</think(?:ing)?>", re.DOTALL)
-_FENCED = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
-_BARE = re.compile(r"\A[\s*\"'`]*(?:rating\s*[:=]\s*)?([A-Z]|-?\d+(?:\.\d+)?)[\s*\"'`.]*\Z", re.I)
-_TOLERANCE = 1e-3  # rounding may make a token's probabilities sum to slightly more than one
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token of a reply, with the probabilities of its alternatives.
-
-    Parameters
-    ----------
-    text : str
-        The token.
-    alternatives : mapping of str to float
-        Probability of each likely token, this one included, outer spaces removed, merged.
-    """
-
-    text: str
-    alternatives: Mapping[str, float]
+# Why replies end, in the words of several makers.
+_REFUSING = frozenset(
+    {
+        *("content_filter", "content_filtered", "safety", "image_safety", "recitation"),
+        *("prohibited_content", "blocklist", "spii", "refusal", "guardrail_intervened"),
+        *("sensitive", "moderation", "malicious", "error_toxic"),
+    }
+)
+_CUTTING = frozenset(
+    {"length", "max_tokens", "model_length", "max_length", "max_output_tokens", "max_new_tokens"}
+)
+# The server failed in the middle of it: the same call may succeed later.
+_FAILING = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+_WORD = re.compile(r"[a-z_]+")
+_TEXT_CHUNKS = (None, "text", "output_text")
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,32 @@ class Reply:
         Why it ended, according to the endpoint.
     refusal : bool
         Whether the endpoint marks it as a refusal.
+    thought : str
+        What the judge thought before, where the endpoint keeps that apart.
+    trouble : str
+        What is wrong with its probabilities; empty where nothing is.
     """
 
     text: str
     tokens: Sequence[Token] | None
     finish: str
     refusal: bool = False
+    thought: str = ""
+    trouble: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the judge declined or a filter stopped it, according to the endpoint."""
+        return self.refusal or not _REFUSING.isdisjoint(self._finish)
+
+    @property
+    def cut(self) -> bool:
+        """Whether it was cut off."""
+        return not _CUTTING.isdisjoint(self._finish)
+
+    @property
+    def _finish(self) -> list[str]:
+        return _WORD.findall(self.finish[:100].casefold())
 
 
 def read_reply(body: Any) -> Reply:
@@ -69,95 +92,134 @@ def read_reply(body: Any) -> Reply:
     Raises
     ------
     ValueError
-        If it is not one, or its log probabilities are not probabilities.
+        If it is not one.
     """
     try:
-        choice = body["choices"][0]
-        message = choice["message"]
-        text = message.get("content") or ""
-        if not isinstance(text, str):
-            raise TypeError("content is not text")
-        refusal = bool(message.get("refusal"))
-        content = (choice.get("logprobs") or {}).get("content")
-        tokens = [_token(entry) for entry in content] if content else None
-        if tokens and not any(token.alternatives for token in tokens):
-            tokens = None  # some servers name the tokens without alternatives
+        choices = body["choices"]
+        if not choices and _was_filtered(body):
+            return Reply("", None, "content_filter", refusal=True)
+        choice = choices[0]
+        finish = choice.get("finish_reason")
+        ended = Reply("", None, finish if isinstance(finish, str) else "")
+        if not _FAILING.isdisjoint(ended.finish.casefold().split()):
+            raise ValueError(f"the endpoint broke off its reply ({ended.finish[:40]})")
+        message = choice.get("message")
+        if message is None and ended.refused:
+            return ended
+        said, thought, declined = _content(message.get("content"))
+        refusal = message.get("refusal") or declined
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a chat completion: {error!r}") from error
-    return Reply(text, tokens, str(choice.get("finish_reason")), refusal)
+        raise ValueError(f"not a chat completion: {str(error)[:200]}") from error
+    for name in ("reasoning_content", "reasoning"):
+        apart = message.get(name)
+        thought = thought or (apart if isinstance(apart, str) else "")
+    if refusal and not said:
+        said = refusal if isinstance(refusal, str) else ""
+    tokens, trouble = read_tokens(choice.get("logprobs"))
+    return Reply(said, tokens, ended.finish, bool(refusal), thought, trouble)
 
 
-def _token(entry: Mapping[str, Any]) -> Token:
-    probabilities: dict[str, float] = {}
-    for alternative in entry.get("top_logprobs") or ():
-        logprob = alternative["logprob"]
-        if isinstance(logprob, bool) or not isinstance(logprob, int | float) or logprob != logprob:
-            raise TypeError(f"log probability {logprob!r}")
-        name = str(alternative["token"]).strip()
-        probabilities[name] = probabilities.get(name, 0.0) + math.exp(min(logprob, 1.0))
-    if sum(probabilities.values()) > 1 + _TOLERANCE:
-        raise TypeError(f"probabilities sum to {sum(probabilities.values()):.3g}")
-    return Token(str(entry["token"]), probabilities)
+def _was_filtered(body: Mapping[str, Any]) -> bool:
+    """Whether a body without choices says that the prompt was stopped by a filter."""
+    for name in ("promptFeedback", "prompt_feedback", "prompt_filter_results"):
+        if body.get(name):
+            return True
+    return False
+
+
+def _content(content: Any) -> tuple[str, str, str]:
+    """The text, the thoughts and the refusal among the chunks of a message's content."""
+    if content is None or isinstance(content, str):
+        return content or "", "", ""
+    if not isinstance(content, list):
+        raise TypeError(f"content is {type(content).__name__}, not text")
+    said: list[str] = []
+    thought: list[str] = []
+    refusal: list[str] = []
+    for chunk in content:
+        if isinstance(chunk, str):
+            said.append(chunk)
+            continue
+        kind, text = chunk.get("type"), chunk.get("text")
+        if kind in _TEXT_CHUNKS and not isinstance(text, str):
+            raise TypeError("a text chunk has no text")
+        if kind in _TEXT_CHUNKS:
+            (thought if chunk.get("thought") else said).append(text)
+        elif kind == "refusal":
+            refusal.append(str(chunk.get("refusal"))[:MAX_REPLY])
+        elif isinstance(chunk.get("thinking"), str):
+            thought.append(chunk["thinking"])
+    return "".join(said), "".join(thought), "".join(refusal)
 
 
 def answer_of(reply: Reply, codes: Codes) -> Answer:
     """The answer to a question about one rule, without its cost.
 
-    The rating is the expected level under the probabilities of the codes, renormalised, at the
-    token that holds the code; the spread is that distribution's entropy. Without probabilities
-    the rating is the level that the text states, alone or as ``{"rating": …}``, and the spread is
-    unknown.
+    The reply has to state one code and nothing else, alone or as ``{"rating": …}``, and to end
+    after it. The rating is the expected level under the probabilities of the codes, renormalised,
+    where the code is stated; the spread is that distribution's entropy. Without probabilities the
+    rating is the level that is stated, and the spread is unknown.
     """
-    said, start = _said(reply.text)
-    found = _stated(said, "rating")
-    value, at = (None, 0) if found is None else found
-    return _answer(reply, codes, None if value is None else (value, start + at))
+    words = Words.of(reply.text, cut=reply.cut)
+    return _answer(reply, codes, words, words.stated("rating"))
 
 
 def answers_of(reply: Reply, codes: Sequence[Codes]) -> list[Answer]:
     """The answers to a question about several rules, numbered from 1 in a JSON object."""
-    said, start = _said(reply.text)
-    answers = []
-    for number, names in enumerate(codes, start=1):
-        found = _stated(said, str(number)) if said.startswith("{") else None
-        place = None if found is None else (found[0], start + found[1])
-        answers.append(_answer(reply, names, place))
-    return answers
+    words = Words.of(reply.text, cut=reply.cut)
+    return [
+        _answer(reply, names, words, words.stated(str(number), bare=False))
+        for number, names in enumerate(codes, start=1)
+    ]
 
 
-def _answer(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Answer:
-    shown = reply.text[:MAX_REPLY]
-    if reply.refusal or reply.finish == "content_filter":
-        return Answer(reason=Reason.REFUSED, reply=shown)
-    token = _token_of(reply, stated)
-    if token is not None:
-        answer = _expected(token, codes, shown)
-        if answer is not None:
-            return answer
-    elif stated is not None and stated[0] in codes.names:
-        position = codes.names.index(stated[0])
-        sure = tuple(float(place == position) for place in range(len(codes.names)))
-        return Answer(value=codes.values[position], probabilities=sure, reply=shown)
-    return Answer(reason=_why_unrated(reply, codes, stated), reply=shown)
-
-
-def _why_unrated(reply: Reply, codes: Codes, stated: tuple[str, int] | None) -> Reason:
-    if stated is not None and stated[0] not in codes.names and not stated[0].isalpha():
-        return Reason.OUT_OF_SCALE
-    # Where only one token was asked for, stopping after it is no accident.
-    cut = stated is None and reply.finish == "length" and len(reply.tokens or reply.text) > 1
-    return Reason.TRUNCATED if cut else Reason.MALFORMED
-
-
-def _expected(token: Token, codes: Codes, shown: str) -> Answer | None:
-    """The expected level at a token, if that token holds a code."""
-    mass = [token.alternatives.get(name, 0.0) for name in codes.names]
-    total = math.fsum(mass)
-    if total < MIN_MASS:
-        return None
-    shares = tuple(part / total for part in mass)
+def _answer(reply: Reply, codes: Codes, words: Words, stated: Stated | None) -> Answer:
+    shown = _shown(reply)
+    place = None if stated is None else codes.spellings.get(stated.name)
+    if reply.refused or stated is None or place is None:
+        return Answer(reason=_why_unrated(reply, words, stated), reply=shown)
+    sure = tuple(float(other == place) for other in range(len(codes.names)))
+    in_words = Answer(value=codes.values[place], probabilities=sure, reply=shown)
+    if reply.tokens is None:
+        return replace(in_words, trouble=reply.trouble)
+    found = _distribution(reply.tokens, reply.text[stated.at :].rstrip(), stated.name, codes)
+    if isinstance(found, str):
+        return replace(in_words, trouble=found)
+    if found.total < MIN_MASS:
+        return Answer(reason=Reason.MALFORMED, reply=shown)
+    if found.unseen > MAX_UNSEEN * found.total:
+        return in_words
+    total = math.fsum(found.mass)
+    shares = tuple(part / total for part in found.mass)
     value, spread = mean_and_entropy(shares, codes.values)
     return Answer(value=value, spread=spread, probabilities=shares, reply=shown)
+
+
+def _shown(reply: Reply) -> str:
+    """What is kept for people: the words, or the thoughts where there are none."""
+    kept = (reply.text or reply.thought)[:MAX_REPLY]
+    return kept.encode("utf-8", "replace").decode()  # half a character cannot be stored
+
+
+def _distribution(
+    tokens: Sequence[Token], tail: str, stated: str, codes: Codes
+) -> Distribution | str:
+    """The distribution at the tokens that spell what a reply states, or why there is none."""
+    at = find_token(tokens, tail)
+    found = None if at is None else Distribution.at(tokens[at:], stated, codes)
+    if at is None or (found is None and not tokens[at].fault):
+        return "its tokens are not spelled like its words"
+    return found or tokens[at].fault
+
+
+def _why_unrated(reply: Reply, words: Words, stated: Stated | None) -> Reason:
+    if reply.refused or (stated is None and words.declines):
+        return Reason.REFUSED
+    if stated is not None:
+        return Reason.OUT_OF_SCALE
+    # One token that begins no number is no accident, but all that was to be said.
+    begun = len(reply.tokens or reply.text) != 1 or words.said.isdigit()
+    return Reason.TRUNCATED if reply.cut and begun else Reason.MALFORMED
 
 
 def mean_and_entropy(shares: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
@@ -173,56 +235,3 @@ def mean_and_entropy(shares: Sequence[float], values: Sequence[float]) -> tuple[
     value = min(max(value, min(values)), max(values))
     entropy = -math.fsum(share * math.log(share) for share in shares if share > 0)
     return value, max(entropy, 0.0)
-
-
-def _token_of(reply: Reply, stated: tuple[str, int] | None) -> Token | None:
-    """The token that holds the answer: the only one of a reply, else the one that states it."""
-    if not reply.tokens:
-        return None
-    if len(reply.tokens) == 1:
-        # Its alternatives hold the codes even where the sampled token is not one.
-        return reply.tokens[0]
-    if stated is None:
-        return None
-    # Some servers drop a prefix or a suffix of the tokens from the text: search from the end.
-    whole = "".join(token.text for token in reply.tokens)
-    tail = reply.text[stated[1] :].rstrip()
-    at = whole.rfind(tail)
-    end = 0
-    for token in reply.tokens:
-        end += len(token.text)
-        if 0 <= at < end:
-            return token if _plain(token.text.strip()) == stated[0] else None
-    return None
-
-
-def _said(text: str) -> tuple[str, int]:
-    """The reply without preceding thoughts or a surrounding code fence, and where it starts."""
-    thought = _THOUGHT.match(text)
-    start = thought.end() if thought else 0
-    start += len(text[start:]) - len(text[start:].lstrip())
-    said = text[start:].rstrip()
-    fenced = _FENCED.match(said)
-    return (fenced[1], start + fenced.start(1)) if fenced else (said, start)
-
-
-def _stated(said: str, key: str) -> tuple[str, int] | None:
-    """The one value that a reply states, and where in it: alone, or under *key* of an object."""
-    if not said.startswith("{"):
-        bare = _BARE.match(said)
-        return None if bare is None else (_plain(bare[1]), bare.start(1))
-    try:
-        document = json.loads(said, object_pairs_hook=refuse_twin_keys)
-    except (ValueError, RecursionError):
-        return None
-    value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    name = _plain(json.dumps(value).strip('"'))
-    place = re.search(rf'"{re.escape(key)}"\s*:\s*"?', said)
-    return None if place is None else (name, place.end())
-
-
-def _plain(name: str) -> str:
-    """``4.0`` as ``4``, ``b`` as ``B``; anything else as it is."""
-    return name.removesuffix(".0").upper() if len(name) < 10 else name

@@ -1,26 +1,27 @@
-"""Codes: the single characters that a judge answers with, and the levels they stand for."""
+"""Codes: the numbers that a judge answers with, and the levels they stand for."""
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from encore.errors import InputError
 from encore.rules import LevelScale, Rule
 
-_LETTERS = string.ascii_uppercase
-MAX_CODES = len(_LETTERS)
+# An endpoint lists 20 alternatives of a token at most: of more codes, too many would be unseen.
+MAX_CODES = 26
 
 
 @dataclass(frozen=True)
 class Codes:
-    """One character per level, read from one token's probabilities, whatever the tokenizer.
+    """One number per level, all of the same length: one digit for up to ten levels, else two.
 
-    Levels that are whole numbers from 0 to 9 are their own codes. Others, and the bins of a
-    range, are numbered from 1, or lettered from A where there are more than nine. The bins of a
-    range stand for evenly spaced values, the first for its worst end and the last for its best.
+    No word begins with a digit, and no code with another code, so that a refusal's first token is
+    none of them. Levels that are whole numbers are their own codes where all fit; others, and the
+    bins of a range, are numbered. The bins of a range stand for evenly spaced values, the first
+    for its worst end and the last for its best.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class Codes:
     --------
     >>> Codes.of(Rule("r", "Is kind.", LevelScale((5, 3, 1))))
     Codes(names=('5', '3', '1'), values=(5.0, 3.0, 1.0))
+    >>> Codes.of(Rule("r", "Is kind.", LevelScale(tuple(range(11))))).listed
+    '00, 01, 02, 03, 04, 05, 06, 07, 08, 09 or 10'
     """
 
     names: tuple[str, ...]
@@ -51,25 +54,29 @@ class Codes:
         n_levels = scale.n_levels
         if n_levels > MAX_CODES:
             raise InputError(
-                f"rule {rule.id!r} has {n_levels} levels; a judge answers with one character, so "
-                f"at most {MAX_CODES} are possible. Give the rule fewer levels or bins."
+                f"rule {rule.id!r} has {n_levels} levels; a judge can be asked about at most "
+                f"{MAX_CODES}. Give the rule fewer levels or bins."
             )
         if isinstance(scale, LevelScale):
             values = scale.levels
-            if all(value in range(10) for value in values):
-                return cls(tuple(f"{value:.0f}" for value in values), values)
+            for width in (1, 2) if n_levels >= 10 else (1,):
+                if all(value in range(10**width) for value in values):
+                    return cls(tuple(f"{int(value):0{width}}" for value in values), values)
         else:
             values = tuple(np.linspace(scale.worst, scale.best, n_levels).tolist())
-        numbered = tuple(str(number) for number in range(1, n_levels + 1))
-        return cls(numbered if n_levels <= 9 else tuple(_LETTERS[:n_levels]), values)
+        if n_levels <= 10:
+            first = 0 if n_levels == 10 else 1
+            return cls(tuple(str(first + place) for place in range(n_levels)), values)
+        return cls(tuple(f"{number:02}" for number in range(1, n_levels + 1)), values)
+
+    @cached_property
+    def spellings(self) -> dict[str, int]:
+        """The place of each code by how a judge may write it: ``07`` as ``7`` too."""
+        short = {name.removeprefix("0") or name: place for place, name in enumerate(self.names)}
+        return {**short, **{name: place for place, name in enumerate(self.names)}}
 
     @property
     def listed(self) -> str:
         """All of them, in reading order: ``1, 2 or 3``."""
         names = sorted(self.names)
         return f"{', '.join(names[:-1])} or {names[-1]}"
-
-    @property
-    def noun(self) -> str:
-        """What they are, for the prompt."""
-        return "number" if self.names[0].isdigit() else "letter"

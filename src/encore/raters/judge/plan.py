@@ -18,6 +18,7 @@ from encore.raters.protocol import Usage
 # Prompt tokens are estimated at four bytes of UTF-8 each, as in English prose.
 _BYTES_PER_TOKEN = 4
 _JSON_TOKENS = 12
+_CODE_TOKENS = 2  # a code and its end
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def plan(job: Job, options: JudgeOptions | None) -> Plan:
         n_requests += calls
         prompt += calls * told + suffixes
         shared += (calls - 1) * told
-        completion += calls * (_JSON_TOKENS * len(job.rules) if batch else 1)
+        completion += calls * (_JSON_TOKENS * len(job.rules) if batch else _CODE_TOKENS)
     return Plan(
         n_responses=job.n_responses,
         n_distinct=job.n_distinct,

@@ -14,7 +14,7 @@ from encore.raters.protocol import Item
 from encore.rules import Rule
 
 # Part of every rating's key: raise it with any change to the words below.
-TEMPLATE_VERSION = 2
+TEMPLATE_VERSION = 3
 # Keeps the nonce out of reach of an author who knows this source; see `Fence`.
 DEFAULT_FENCE_KEY = b"encore"
 ANSWER_START = "Rating: "
@@ -32,7 +32,7 @@ _RULE = """
 Rule: {text}
 
 How well does the response follow this rule? {scale}
-Answer with one {noun}, {listed}, and nothing else."""
+Answer with one number, {listed}, and nothing else."""
 _STRICT = """
 A program reads your answer. Write only JSON of this form: {{"rating": {example}}}"""
 _RULES = """
@@ -148,7 +148,7 @@ def conversation_prompt(parts: Sequence[tuple[str, str]], fence: Fence) -> str:
 def rule_prompt(rule: Rule, *, strict: bool = False) -> str:
     """What follows the conversation: one rule, and how to answer."""
     codes = Codes.of(rule)
-    asked = _RULE.format(text=rule.text, scale=_scale(codes), noun=codes.noun, listed=codes.listed)
+    asked = _RULE.format(text=rule.text, scale=_scale(codes), listed=codes.listed)
     return asked + (_STRICT.format(example=_json_code(codes.names[-1])) if strict else "")
 
 
@@ -185,13 +185,14 @@ def _object(properties: dict[str, Rule]) -> dict[str, Any]:
 
 
 def _values(codes: Codes) -> dict[str, Any]:
-    if codes.noun == "number":
+    if len(codes.names[0]) == 1:
         return {"type": "integer", "enum": [int(name) for name in codes.names]}
+    # A number in JSON has no leading zero, and so not always two digits.
     return {"type": "string", "enum": list(codes.names)}
 
 
 def _json_code(name: str) -> str:
-    return name if name.isdigit() else f'"{name}"'
+    return name if len(name) == 1 else f'"{name}"'
 
 
 def _scale(codes: Codes) -> str:

@@ -45,11 +45,11 @@ _POLICY_WORDS = re.compile(
     r"content[ _-](?:filter|management policy|policy|safety|moderation|exists risk)|"
     r"content_?policy_?violation|responsible ?ai|"
     r"violat\w+ (?:\S+ ){0,3}?(?:usage|content|safety|community|use)?[ _-]?(?:polic|guideline)|"
-    r"(?:prompt|input|content|request|text|message)\S* (?:was|were|is|has been|been) "
-    r"(?:flagged|blocked|filtered)|"
+    r"(?:prompt|input|content|request|text|message)\S* (?:(?:was|were|is|has been|been) )?"
+    r"(?:flagged|blocked|filtered)|flagged (?:as|by|for)|"
     r"(?:inappropriate|sensitive|unsafe|prohibited|harmful)[ _]content|considered high risk|"
     r"(?:output|response|prompt|input) blocked|blocked (?:output|response|prompt|input)|"
-    r"safety (?:system|filter|setting|polic)|safety_check|guardrail|requires moderation|敏感",
+    r"safety (?:system|filter|setting|polic)|safety_check|guardrail|(?:requires|by) moderation|敏感",
     re.IGNORECASE,
 )
 # What is said of an account, not of a conversation.

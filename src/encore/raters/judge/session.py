@@ -39,6 +39,9 @@ _TEMPLATE_TOKENS = 128
 _ADDED_TOKENS = 8
 # The first that fits.
 _REASONS = {Filtered: Reason.REFUSED, Rejected: Reason.REJECTED, GivenUp: Reason.FAILED}
+# A code, what may stand around it, and enough of anything else to see what it is. A judge that
+# answers as asked ends after two.
+_ANSWER_TOKENS = 8
 # An answer in JSON, with its spaces.
 _JSON_TOKENS = 48
 
@@ -72,6 +75,7 @@ class Session:
         self._opening = Opening(endpoint)
         self._room: int | None = None
         self._has_tokenizer = True
+        self._has_probabilities = False
         if options.reading == "text":
             self._capabilities.n_alternatives = 0
 
@@ -118,7 +122,7 @@ class Session:
         call = _Call(work.prompt, unit, worker)
         answers = await (self._all_rules(call) if self.options.batch_rules else self._one(call))
         for rule, answer in zip(rules, answers, strict=True):
-            if (rule.id, unit.sample) in wanted:
+            if (rule.id, unit.sample) in wanted and self._may_keep(answer):
                 said = self.endpoint.redacted(answer.reply)
                 answer = replace(answer, n_cut=work.n_cut, reply=said)
                 self.ledger.keep(work.item, rule, answer, unit.sample)
@@ -173,12 +177,33 @@ class Session:
                 return Answer(reason=reason, reply=str(error)), spent + error.usage
             reply, usage, asked = done
             spent += usage
-            if reply.tokens is None and "logprobs" in asked and reply.text:
+            self._has_probabilities |= reply.tokens is not None
+            missing = reply.text and reply.tokens is None and not (reply.trouble or reply.refused)
+            if missing and "logprobs" in asked and not self._has_probabilities:
                 self._capabilities.n_alternatives = 0
                 self._said("no logprobs")
                 if asked[self._capabilities.max_tokens] == 1:
                     continue  # too short for an answer in words: ask again
             return reply, spent
+
+    def _may_keep(self, answer: Answer) -> bool:
+        """Tell the user once what is wrong; stop where probabilities are demanded and unread."""
+        if answer.reason is Reason.TRUNCATED:
+            self.ledger.note(
+                f"Note: {self.endpoint.base_url}: answers are cut off before they give a level. A "
+                f"judge that thinks first needs room for that (--max-answer-tokens 2048), or its "
+                f"thinking turned off."
+            )
+        if not answer.trouble or self.options.reading == "text":
+            return True
+        told = f"{self.endpoint.base_url}: token probabilities cannot be read ({answer.trouble})"
+        if self.options.reading == "probabilities":
+            self.endpoint.stop(
+                EndpointError(f"{told}. Read ratings from the words instead (--reading text).")
+            )
+            return False
+        self.ledger.note(f"Note: {told}; such ratings are read from the words and have no spread.")
+        return True
 
     def _said(self, change: str) -> None:
         """Tell the user what the endpoint cannot do, and what that does to ratings."""
@@ -232,7 +257,7 @@ class Session:
             body |= {"id_slot": call.worker, "cache_prompt": True}
         if schema is not None:
             body["response_format"] = schema
-        n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else 1
+        n_tokens = _JSON_TOKENS * len(call.unit.rules) if schema else _ANSWER_TOKENS
         body |= {"max_tokens": self.options.max_answer_tokens or n_tokens}
         body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES, **self.options.extra}
         return body
