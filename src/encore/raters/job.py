@@ -15,9 +15,9 @@ from encore.errors import InputError, RatingsError
 from encore.files import StrPath
 from encore.raters.protocol import Answer, Item, Rater, Reason, Usage, is_unicode
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
-from encore.raters.rows import Unreadable
+from encore.raters.rows import TextRow, Unreadable
 from encore.raters.store import Store
-from encore.raters.texts import TextRow, Texts
+from encore.raters.texts import Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
 
 # Items read ahead: within these, two processes on one store can keep out of each other's way.

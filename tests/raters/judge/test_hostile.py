@@ -459,7 +459,6 @@ def test_a_key_that_comes_back_is_kept_nowhere(tmp_path: Path, echo: str, shape:
         {"prompt": "Hi", "response": "Hi", "response_id": "\ud800"},
         {"prompt": "Hi", "response": "Hi", "prompt_id": "\ud800"},
         {"prompt": "Hi", "response": "Hi", "subset": "\ud800"},
-        {"prompt": [{"role": "\ud800", "content": "Hi"}], "response": "Hi"},
         {"prompt": [{"role": "user", "content": "\ud800"}], "response": "Hi"},
     ],
 )

@@ -183,6 +183,7 @@ POLICIES = [
             }
         },
     ),
+    (403, {"error": {"message": "Input flagged by moderation", "code": 403}}),
     (
         400,
         {"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}},

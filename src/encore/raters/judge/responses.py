@@ -49,7 +49,8 @@ _POLICY_WORDS = re.compile(
     r"(?:flagged|blocked|filtered)|flagged (?:as|by|for)|"
     r"(?:inappropriate|sensitive|unsafe|prohibited|harmful)[ _]content|considered high risk|"
     r"(?:output|response|prompt|input) blocked|blocked (?:output|response|prompt|input)|"
-    r"safety (?:system|filter|setting|polic)|safety_check|guardrail|(?:requires|by) moderation|敏感",
+    r"safety (?:system|filter|setting|polic)|safety_check|guardrail|"
+    r"(?:requires|by) moderation|敏感",
     re.IGNORECASE,
 )
 # What is said of an account, not of a conversation.
