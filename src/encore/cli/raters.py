@@ -15,6 +15,7 @@ from encore.cli.options import head_option, on_device
 from encore.cli.paths import ReadsRater
 from encore.cli.screen import note
 from encore.errors import InputError, UnknownNameError
+from encore.files import refuse_twin_keys
 from encore.heads import open_models
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
@@ -64,7 +65,9 @@ _JUDGE = (
     click.option(
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
     ),
-    click.option("--extra", metavar="JSON", help="More fields for each request's body."),
+    click.option(
+        "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
+    ),
 )
 _LIMITS = (
     click.option(
@@ -233,8 +236,8 @@ def _fence_key() -> bytes:
 
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
-        value = json.loads(text or "{}")
-    except ValueError as error:
+        value = json.loads(text or "{}", object_pairs_hook=refuse_twin_keys)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"--extra is not JSON: {error}.") from error
     if not isinstance(value, dict):
         raise InputError(f"--extra must be a JSON object; got {text}.")
