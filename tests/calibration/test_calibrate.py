@@ -100,6 +100,14 @@ def test_no_ratings_are_refused() -> None:
         calibrate_batches([], RULES)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_file_of_unrated_responses_says_so(n: int, tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("prompt_id,response_id,privacy\n" + "".join(f"p,{k},\n" for k in range(n)))
+    with pytest.raises(InputError, match=f"ratings.csv: no rating in any of the {n} responses"):
+        calibrate(path, ["privacy"], scale=[1, 2])
+
+
 def test_a_calibration_says_what_it_was_made_from(tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     bundled().save(path)

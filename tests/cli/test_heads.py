@@ -288,3 +288,82 @@ def test_nothing_is_computed_if_there_is_no_place_for_it(run: Run, rated: Path) 
     (rated.parent / "out" / "mine").write_text("x")
     done = run("train", rated, "--rules", "levels.toml", "--backbone", "nowhere", "-o", "out")
     assert done.exit_code == 1 and "it already exists" in done.output
+
+
+def test_of_several_heads_one_is_named(run: Run, model: Path, folder: Path) -> None:
+    from encore.heads.files.safetensors import read_header, write_tensors
+
+    tensors = dict(read_header(model / "model.safetensors"))
+    head = np.zeros((1, 32), np.float32)
+    write_tensors(folder / "new.safetensors", {**tensors, "value_head.weight": head})
+    (folder / "new.safetensors").replace(model / "model.safetensors")
+    rules = folder / "two.toml"
+    Rulebook.from_ids(["kind", "calm"], RangeScale(-3, 3)).save(rules)
+    command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", rules]
+    done = run(*command, "-o", "out.parquet")
+    assert done.exit_code == 1
+    assert "score [2, 32], value_head [1, 32]. Say which (--head score)" in done.output
+    done = run(*command, "--head", "score", "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("its heads are read from score.") == 1
+    done = run("rules", "heads", model, "--head", "score", "--on", "texts.csv", "-o", "on.toml")
+    assert done.exit_code == 0, done.output
+    Weights(Rulebook.load(rules), np.array([1.0, 1.0])).save(folder / "w.json")
+    command = ["fold", str(model), "--weights", "w.json", "-o", "folded", "--check", "texts.csv"]
+    assert run(*command).exit_code == 1
+    done = run(*command, "--head", "score")
+    assert done.exit_code == 0, done.output
+    assert "2 heads folded into one" in done.output and "100.00% of pairs" in done.output
+
+
+def test_a_head_under_another_name_is_said_once(run: Run, model: Path, folder: Path) -> None:
+    from encore.heads.files.safetensors import read_header, write_tensors
+
+    tensors = dict(read_header(model / "model.safetensors"))
+    tensors["v_head.summary.weight"] = tensors.pop("score.weight")
+    write_tensors(folder / "new.safetensors", tensors)
+    (folder / "new.safetensors").replace(model / "model.safetensors")
+    Rulebook.from_ids(["kind", "calm"], RangeScale(-3, 3)).save(folder / "two.toml")
+    command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "two.toml"]
+    done = run(*command, "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("its heads are read from v_head.summary.") == 1
+    Weights(Rulebook.load(folder / "two.toml"), np.array([1.0, 1.0])).save(folder / "w.json")
+    done = run("fold", model, "--weights", "w.json", "-o", "folded")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("its heads are read from v_head.summary.") == 1
+
+
+def test_values_that_are_not_finite_are_said_once(run: Run, model: Path, folder: Path) -> None:
+    from tokenizers import pre_tokenizers
+
+    from encore.heads.files.safetensors import read_header, write_tensors
+
+    tensors = read_header(model / "model.safetensors")
+    rows = tensors["model.embed_tokens.weight"].read()
+    rows[7 + sorted(pre_tokenizers.ByteLevel.alphabet()).index("H")] = (
+        np.nan
+    )  # after 7 special ones
+    write_tensors(folder / "new.safetensors", {**tensors, "model.embed_tokens.weight": rows})
+    (folder / "new.safetensors").replace(model / "model.safetensors")
+    Rulebook.from_ids(["kind", "calm"], RangeScale(-3, 3)).save(folder / "two.toml")
+    command = ["rate", "texts.csv", "--rater", f"heads:{model}", "--rules", "two.toml"]
+    done = run(*command, "-o", "out.parquet")
+    assert done.output.count("The model gives values that are not finite.") == 1
+
+
+def test_a_response_that_a_template_would_not_print_is_unrated(
+    run: Run, model: Path, folder: Path
+) -> None:
+    path = model / "chat_template.jinja"
+    path.write_text(path.read_text().replace("m.content", "m.content.split('###')[-1]"))
+    Rulebook.from_ids(["kind", "calm"], RangeScale(-3, 3)).save(folder / "two.toml")
+    (folder / "some.csv").write_text(
+        "prompt_id,response_id,prompt,response\np,a,Hi,Hello\np,b,Hi,Harm ### Hello\n"
+    )
+    command = ["rate", "some.csv", "--rater", f"heads:{model}", "--rules", "two.toml"]
+    done = run(*command, "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    assert "does not print the whole assistant message" in done.output
+    found = pq.read_table("out.parquet")["kind"].to_pylist()
+    assert found[0] is not None and found[1] is None

@@ -63,7 +63,7 @@ def test_a_plan_asks_nothing_and_leaves_nothing(texts: Path, run: Run) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     first, second, third = result.stdout.splitlines()
     assert first == "6 responses, 6 of them distinct: 12 answers, 0 of them stored."
-    assert second.startswith("Left to ask: 12 requests, about ") and "and 12 out." in second
+    assert second.startswith("Left to ask: 12 requests, about ") and "and 24 out." in second
     shown = json.loads(rate(run, *options, "--json", "--price", "1000000", "0").stdout)
     # A million tokens for a million dollars: a dollar a token.
     assert third == f"About ${shown['prompt_tokens']:,}.00, at most, with nothing cached."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -264,3 +265,35 @@ def test_a_model_without_padding_gets_a_token_for_it(tmp_path: Path, peer: Peer)
     fold(tmp_path / "model", WEIGHTS, out=tmp_path / "out")
     logits = plain_logits(transformers, tmp_path / "out", TALKS)
     np.testing.assert_allclose(logits[:, 0] + 0.2125, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16"])
+def test_a_backbone_that_is_not_finite_is_refused(
+    kind: str, bad: float, llama: Path, tmp_path: Path, peer: Peer
+) -> None:
+    torch = peer("torch")
+    library = peer("safetensors.torch")
+    shutil.copytree(llama, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    wanted = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[kind]
+    tensors = {name: tensor.to(wanted) for name, tensor in library.load_file(path).items()}
+    library.save_file(tensors, path)
+    fold(tmp_path / "model", WEIGHTS, out=tmp_path / "good")
+    tensors["model.layers.1.mlp.down_proj.weight"][5, 7] = bad
+    library.save_file(tensors, path)
+    with pytest.raises(CheckpointError, match=r"'model\.layers\.1\.mlp\.down_proj\.weight' of its"):
+        fold(tmp_path / "model", WEIGHTS, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_quantised_backbone_is_folded_without_being_read(llama: Path, tmp_path: Path) -> None:
+    # Its heads are plain numbers; whatever serves the model reads the rest.
+    shutil.copytree(llama, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    told = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "quantization_config": told}))
+    folded = fold(tmp_path / "model", WEIGHTS, out=tmp_path / "out")
+    assert folded == fold(llama, WEIGHTS, out=tmp_path / "plain")
+    written = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert written["quantization_config"] == told

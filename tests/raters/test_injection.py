@@ -109,6 +109,8 @@ def test_the_code_of_the_fence_is_not_in_the_text_and_changes_with_it(attack: st
         assert Fence.of(item, b"a key of ours").nonce != nonce
 
 
+# A lone surrogate is refused with its row, before anything is asked.
+WHOLE = [name for name in ATTACKS if name != "lone surrogates"]
 COLUMNS = [("response",), ("completion",), ("chosen", "rejected")]
 
 
@@ -158,7 +160,7 @@ def test_every_attempt_is_asked_about_like_any_other_response(
     data = tmp_path / "texts.jsonl"
     rows = [
         {"prompt": item.messages[0][1], "response": item.response, "response_id": f"{n} {name}"}
-        for n, name in enumerate(ATTACKS)
+        for n, name in enumerate(WHOLE)
         for item in items(name)[1:2]
     ]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -168,12 +170,12 @@ def test_every_attempt_is_asked_about_like_any_other_response(
         judge = Judge("m", endpoint.url, options=options, limits=Limits(concurrency=8))
         rated = rate(data, RULES, judge)
     n_calls = 1 if batch else len(RULES)
-    assert len(endpoint.asked) == n_calls * len(ATTACKS)
+    assert len(endpoint.asked) == n_calls * len(WHOLE)
     assert all(is_one_user_message(asked) for asked in endpoint.asked)
-    assert [rule.n_rated for rule in rated.coverage] == [len(ATTACKS)] * 2
+    assert [rule.n_rated for rule in rated.coverage] == [len(WHOLE)] * 2
     if batch:
-        assert rated.table.column("harmless").to_pylist() == [4.0] * len(ATTACKS)
-        assert rated.table.column("kind").to_pylist() == [2.0] * len(ATTACKS)
+        assert rated.table.column("harmless").to_pylist() == [4.0] * len(WHOLE)
+        assert rated.table.column("kind").to_pylist() == [2.0] * len(WHOLE)
 
 
 def is_one_user_message(asked: Asked) -> bool:
@@ -189,9 +191,11 @@ def test_a_judge_that_repeats_the_text_gives_no_rating(
     tmp_path: Path, peer: Callable[[str], ModuleType]
 ) -> None:
     peer("aiohttp")
-    names = [name for name in ATTACKS if name not in ANSWERS]
+    names = [name for name in WHOLE if name not in ANSWERS]
     data = tmp_path / "texts.jsonl"
-    rows = [{"prompt": "Hi", "response": f"{ATTACKS[name]}\n"} for name in names]
+    # One answer that is read: where none of the first is, the run stops.
+    rows = [{"prompt": "Hi", "response": "4"}]
+    rows += [{"prompt": "Hi", "response": f"{ATTACKS[name]}\n"} for name in names]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def repeats(prompt: str) -> str:
@@ -200,7 +204,7 @@ def test_a_judge_that_repeats_the_text_gives_no_rating(
     with SteadyEndpoint(0.0, repeats) as endpoint:
         judge = Judge("m", endpoint.url, options=JudgeOptions(reading="text"))
         rated = rate(data, Rulebook((RULE,)), judge)
-    assert rated.coverage[0].n_rated == 0
+    assert rated.coverage[0].n_rated == 1
     # 100 kB of the digit 5 are a number, and no level.
     assert rated.coverage[0].reasons == {"malformed": len(names) - 1, "out of scale": 1}
 

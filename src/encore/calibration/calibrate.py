@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from encore.calibration.accumulate import accumulate
 from encore.calibration.calibration import Calibration, Source
 from encore.calibration.statistics import Statistics
-from encore.errors import InputError
+from encore.errors import InputError, RatingsError
 from encore.files import file_digest
 from encore.ratings import RatingsTable, as_ratings
 from encore.rules import Rulebook, Rules, as_rulebook
@@ -51,7 +51,7 @@ def calibrate(
     MismatchError
         If the ratings were made with different rules.
     InputError
-        If the ratings are unusable, or there are none.
+        If the ratings are unusable, there are none, or a file has unrated responses only.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def calibrate(
     """
     rules = as_rulebook(rules, scale)
     if isinstance(ratings, str | os.PathLike):
-        return calibrate_file(Path(ratings), rules)
+        return _rated(calibrate_file(Path(ratings), rules), str(ratings))
     table = _together(as_ratings(ratings, rules, prompts=prompts))
     return _with_source(calibrate_batches(_blocks(table), rules), table.source, "")
 
@@ -106,6 +106,17 @@ def calibrate_file(
         table = _together(as_ratings(path, rules))
         calibration = calibrate_batches(_blocks(table), rules)
     return _with_source(calibration, path.name, file_digest(path))
+
+
+def _rated(calibration: Calibration, source: str) -> Calibration:
+    """The calibration of a file, which is of no use to anyone without a rating."""
+    if not calibration.statistics.counts.any():
+        raise RatingsError(
+            f"no rating in any of the {calibration.n_responses} responses: all are unrated. "
+            f"`encore rate` says why; rate them again, or give another file.",
+            source=source,
+        )
+    return calibration
 
 
 def _with_source(calibration: Calibration, name: str, sha256: str) -> Calibration:

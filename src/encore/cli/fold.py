@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import counted, json_option, on_device
+from encore.cli.options import counted, head_option, json_option, on_device
 from encore.cli.paths import Reads, ReadsNamed, WritesFolder
 from encore.cli.screen import note, print_json, say, working
 from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, verb
 from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
+from encore.heads.model.find_heads import STANDARD
 from encore.raters.texts import Texts, first_conversations
 from encore.weights import Weights
 
@@ -45,6 +46,7 @@ _EXACT = 1e-5
     help="How many responses of --check to score.",
 )
 @texts_options
+@head_option
 @on_device
 @json_option()
 def fold(
@@ -55,6 +57,7 @@ def fold(
     limit: int,
     layout: str | None,
     json_messages: bool,
+    head: str | None,
     device: str | None,
     dtype: str | None,
     batch_tokens: int | None,
@@ -75,16 +78,18 @@ def fold(
     if texts is not None:
         told = Texts(texts, layout=layout, json_messages=json_messages)
         talks = first_conversations(told, limit, noted)
-    folded = fold_model(model, weights, out=out)
+    folded = fold_model(model, weights, out=out, head=head)
     result = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:
         heads, one = (
-            HeadModel(source, device=device, dtype=dtype, batch_tokens=batch_tokens)
-            for source in (model, out)
+            HeadModel(source, head=name, device=device, dtype=dtype, batch_tokens=batch_tokens)
+            for source, name in ((model, head), (out, None))
         )
         with working("scoring both ways"):
             found = check_fold(heads, weights, one, talks)
+    if folded.module not in STANDARD:
+        note(f"{model}: its heads are read from {folded.module}.")
     if as_json:
         print_json({**result, "check": None if found is None else asdict(found)})
     else:

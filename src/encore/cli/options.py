@@ -69,6 +69,13 @@ def on_device(verb: _F) -> _F:
     return verb
 
 
+def head_option(verb: _F) -> _F:
+    """``--head``: which layer of a model with heads holds them."""
+    return click.option(
+        "--head", metavar="NAME", help="For heads: their layer, where several could be it."
+    )(verb)
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +18,7 @@ from encore.cli.screen import note, print_json, progress, say, show
 from encore.cli.tables import coverage_table
 from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, stream_format, verb
-from encore.errors import InputError, StoppedError
+from encore.errors import InputError, RatingsError, StoppedError
 from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, plan
 from encore.rules import Rulebook
 
@@ -87,8 +88,12 @@ def rate(
             return _print_plan(plan(job, chosen.options), price, as_json=as_json)
         rate_job(job, price, partial_out=out if partial else None)
         rated = job.rated()
-        rated.save(out, format=stream_format(out))
-        _print_rated(job, rated, out, price=price, as_json=as_json)
+        is_rated = any(rule.n_rated for rule in rated.coverage)
+        if is_rated:
+            rated.save(out, format=stream_format(out))
+        _print_rated(job, rated, out if is_rated else None, price=price, as_json=as_json)
+        if not is_rated:
+            _give_up_unrated(job, rated)
 
 
 def rules_of(source: str | None, chosen: Chosen) -> Rulebook:
@@ -144,6 +149,18 @@ def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
     raise reason
 
 
+def _give_up_unrated(job: Job, rated: Rated) -> NoReturn:
+    """Say why there is no rating at all; a file of empty cells is not written."""
+    reasons = sum((Counter(rule.reasons) for rule in rated.coverage), Counter[str]())
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    raise RatingsError(
+        f"no rating in any of the {counted(job.n_responses, 'response')} under "
+        f"{counted(len(rated.rules), 'rule')}: {why}. No file was written; `encore store export "
+        f"{job.store.path}` shows the replies, and --retry-unrated asks again.",
+        source=str(job.texts.source),
+    )
+
+
 def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
     cost = None if price is None else planned.usage.cost(price)
     if as_json:
@@ -161,12 +178,14 @@ def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
         say(f"About ${cost:,.2f}, at most, with nothing cached.")
 
 
-def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_json: bool) -> None:
+def _print_rated(
+    job: Job, rated: Rated, out: Path | None, *, price: _Price | None, as_json: bool
+) -> None:
     usage = job.usage
     if as_json:
         return print_json(
             {
-                "out": str(out),
+                "out": None if out is None else str(out),
                 "n_responses": job.n_responses,
                 "n_stored_before": job.n_stored,
                 "n_cut": rated.n_cut,
@@ -180,6 +199,8 @@ def _print_rated(job: Job, rated: Rated, out: Path, *, price: _Price | None, as_
     if rated.n_cut:
         cut = counted(rated.n_cut, "response")
         note(f"Note: {cut} judged with the middle of an overlong text left out.")
+    if out is None:
+        return
     spent = "" if price is None else f", ${usage.cost(price):.2f}"
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     done = f"{counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}"

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from encore.cli.options import on_device
+from encore.cli.options import head_option, on_device
 from encore.cli.paths import ReadsRater
+from encore.cli.screen import note
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.parsing import json_value
@@ -63,7 +64,9 @@ _JUDGE = (
     click.option(
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
     ),
-    click.option("--extra", metavar="JSON", help="More fields for each request's body."),
+    click.option(
+        "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
+    ),
 )
 _LIMITS = (
     click.option(
@@ -126,7 +129,7 @@ def rater_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Ca
     )
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
-        decorated = on_device(_choosing(verb))
+        decorated = head_option(on_device(_choosing(verb)))
         for option in reversed((rater, *_ENDPOINT, *_JUDGE, *_LIMITS)):
             decorated = option(decorated)
         return decorated
@@ -157,6 +160,7 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         attempts: int,
         max_requests: int | None,
         max_tokens: int | None,
+        head: str | None,
         device: str | None,
         dtype: str | None,
         batch_tokens: int | None,
@@ -166,7 +170,7 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
             return verb(chosen=None, **others)
         if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-            heads_options = {**running, "max_tokens": max_input_tokens}
+            heads_options = {**running, "max_tokens": max_input_tokens, "head": head}
             return verb(chosen=_heads(spec.removeprefix("heads:"), heads_options), **others)
         options = JudgeOptions(
             reading=reading,
@@ -218,6 +222,8 @@ def _choose(
 def _heads(names: str, options: dict[str, Any]) -> Chosen:
     """Models with heads, several side by side with commas between their names."""
     model = open_models(names, **options)
+    for said in model.notes:
+        note(said)
     return Chosen(Heads(model), rules=model.rules)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import counted, json_option, on_device, output
+from encore.cli.options import counted, head_option, json_option, on_device, output
 from encore.cli.paths import ReadsNamed
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.select import select
@@ -114,6 +114,7 @@ def check(name: str, strict: bool, as_json: bool) -> None:
 )
 @texts_options
 @output("The rules.toml to write.")
+@head_option
 @on_device
 @json_option()
 def heads(
@@ -123,6 +124,7 @@ def heads(
     layout: str | None,
     json_messages: bool,
     out: Path,
+    head: str | None,
     device: str | None,
     dtype: str | None,
     batch_tokens: int | None,
@@ -139,7 +141,9 @@ def heads(
       encore rules heads encore:mini -o rules.toml
       encore rules heads reward-model --on pairs.jsonl -o rules.toml
     """
-    running = open_models(model, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    running = open_models(model, head=head, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    for said in running.notes:
+        note(said)
     if data is None and running.rules is None:
         raise InputError(f"{model} states no ranges for its heads; give texts with --on.")
     if data is not None:

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.arrays import Record
-from encore.errors import DocumentError, InputError
+from encore.errors import CheckpointError, DocumentError, InputError
 from encore.files import StrPath, read_document
 from encore.heads.files.checkpoint import Checkpoint
+from encore.heads.files.safetensors import is_finite
+from encore.heads.model.backbone import head_place
 from encore.heads.model.bundled import open_checkpoint
 from encore.heads.model.classifier import as_classifier, for_rules
 from encore.heads.model.conversation import Conversation
 from encore.heads.model.head_model import HeadModel
-from encore.heads.model.linear_heads import LinearHeads, check_names, head_place, read_heads
+from encore.heads.model.linear_heads import LinearHeads, check_names, read_heads
 from encore.heads.model.write import write_checkpoint
 from encore.rules import LevelScale
 from encore.weights import Weights
@@ -38,10 +40,13 @@ class Folded(Record):
         w, :math:`\sum_k s_k W_k / (best_k - worst_k)`.
     offset : float
         b, :math:`\sum_k s_k (b_k - worst_k) / (best_k - worst_k)`.
+    module : str
+        The layer that held the heads.
     """
 
     weight: NDArray[np.float64]
     offset: float
+    module: str = "score"
 
 
 def fold_heads(heads: LinearHeads, weights: Weights) -> Folded:
@@ -68,10 +73,12 @@ def fold_heads(heads: LinearHeads, weights: Weights) -> Folded:
         span = scale.best - scale.worst
         weight += share / span * heads.weight[head].astype(np.float64)
         offset += share * (float(heads.bias[head]) - scale.worst) / span
-    return Folded(weight, offset)
+    return Folded(weight, offset, heads.module)
 
 
-def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
+def fold(
+    model: StrPath, weights: Weights | StrPath, *, out: StrPath, head: str | None = None
+) -> Folded:
     """Write a model whose one head gives the weighted reward of a multi-head model.
 
     The backbone's files are linked or copied as they are. Where the architecture's head has a
@@ -87,6 +94,8 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
         Shares and scales, or their file.
     out : path-like
         The folder to write; it must be empty or not exist.
+    head : str, optional
+        The linear layer that holds the heads, where several could be it.
 
     Returns
     -------
@@ -96,7 +105,8 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
     Raises
     ------
     CheckpointError
-        If the model cannot be read, or its heads are not linear.
+        If the model cannot be read, its heads are not linear, or its backbone holds numbers that
+        are not finite.
     InputError
         If a rule has levels, or *out* is not free.
     MismatchError
@@ -105,10 +115,11 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
     if not isinstance(weights, Weights):
         weights = Weights.load(weights)
     checkpoint = open_checkpoint(model)
-    heads = read_heads(checkpoint)
+    heads = read_heads(checkpoint, head)
     folded = fold_heads(heads, weights)
     backbone = for_rules(as_classifier(checkpoint), ("composed",))
-    module, has_bias = head_place(checkpoint)
+    _check_finite(backbone)
+    module, has_bias = head_place(checkpoint, heads.module)
     tensors = {f"{module}.weight": folded.weight[None].astype(np.float32)}
     if has_bias:
         tensors[f"{module}.bias"] = np.array([folded.offset], np.float32)
@@ -124,6 +135,16 @@ def fold(model: StrPath, weights: Weights | StrPath, *, out: StrPath) -> Folded:
         },
     )
     return folded
+
+
+def _check_finite(backbone: Checkpoint) -> None:
+    """Refuse a backbone that would give no reward at all, in whatever serves it."""
+    broken = next((name for name, t in backbone.tensors.items() if not is_finite(t)), None)
+    if broken is not None:
+        raise CheckpointError(
+            f"{backbone.name}: tensor {broken!r} of its backbone holds numbers that are not "
+            f"finite, so it has no rewards. Fetch or save the model again."
+        )
 
 
 def _sidecar(checkpoint: Checkpoint, weights: Weights, offset: float) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from encore.errors import InputError, RatingsError
 from encore.files import StrPath
-from encore.raters.protocol import Answer, Item, Rater, Reason, Usage
+from encore.raters.protocol import Answer, Item, Rater, Reason, Usage, is_unicode
 from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
-from encore.raters.rows import Unreadable
+from encore.raters.rows import TextRow, Unreadable
 from encore.raters.store import Store
 from encore.raters.texts import Texts
 from encore.rules import Rule, Rulebook, Rules, as_rulebook
@@ -23,6 +24,8 @@ from encore.rules import Rule, Rulebook, Rules, as_rulebook
 _WINDOW = 1024
 # Where responses that cannot be read have their ratings: the last row, which stays unrated.
 _NOWHERE = -1
+# Judges and files take no such text, and would say so when some of it is paid for.
+_HALF = "holds half a character (a lone surrogate), which UTF-8 cannot hold. Remove it."
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,12 @@ def rate(
     Returns
     -------
     Rated
-        The ratings; unrated cells are null.
+        The ratings; unrated cells are null, all of them if the rater gave none.
 
     Raises
     ------
     RatingsError
-        If the data is not as described; nothing is asked then.
+        If the data is not as described, or a text is not valid Unicode; nothing is asked then.
     StoppedError
         If the rater stops early. What it rated is in the store.
 
@@ -153,10 +156,15 @@ class Job:
 
     def _scan(self) -> None:
         """Read the data once: its ids, and which rows share a rating."""
+        for rule in self.rules:
+            if not is_unicode(rule.id + rule.text):
+                raise InputError(f"rule {rule.id!r} {_HALF}")
         self._ids: list[Mapping[str, Any]] = []
         self._keys: dict[bytes, int] = {}
         places: list[int] = []
-        for row in self.texts.distinct(self.note):
+        for number, row in enumerate(self.texts.distinct(self.note), start=1):
+            if not all(map(is_unicode, _all_texts(row))):
+                raise RatingsError(f"a text {_HALF}", source=str(self.texts.source), row=number)
             self._ids.append(row.ids)
             for item in row.items:
                 if isinstance(item, Unreadable):
@@ -289,6 +297,17 @@ class Job:
             held.append(answer)
         if at is not None:
             yield at[0], position[at[1]], held
+
+
+def _all_texts(row: TextRow) -> Iterator[str]:
+    """Every text of a row that is asked about or written."""
+    yield from (str(value) for value in row.ids.values())
+    for item in row.items:
+        yield from (item.prompt_id, item.response_id)
+        if isinstance(item, Item):
+            yield item.response
+            for message in item.messages:
+                yield from message
 
 
 @dataclass

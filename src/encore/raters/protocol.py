@@ -76,7 +76,8 @@ class Usage:
     n_requests : int
         Requests sent, including failed attempts.
     prompt_tokens, cached_tokens, completion_tokens : int
-        As the endpoint reports them; cached tokens are among the prompt's.
+        As the endpoint reports them, or estimated where it does not; cached tokens are among the
+        prompt's.
     """
 
     n_requests: int = 0
@@ -205,6 +206,15 @@ class Rater(Protocol):
             If it stops early; all answers so far have been kept.
         """
         ...
+
+
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold a text: a lone surrogate is half a character, which nothing can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def short_digest(value: object) -> bytes:

@@ -14,6 +14,7 @@ from encore.raters.protocol import Answer, Identity, Item, Ledger, Reason, Usage
 
 # Items sorted by length together; an interruption loses at most one batch of them.
 _WINDOW = 512
+_NOT_FINITE = "The model gives values that are not finite. Fetch it again, or try --dtype float32."
 
 
 class Heads:
@@ -58,6 +59,8 @@ class Heads:
                 for place, row, text in zip(places, values.tolist(), texts, strict=True):
                     if text.refused:
                         ledger.note(text.refused)
+                    elif not all(map(math.isfinite, row)):
+                        ledger.note(_NOT_FINITE)
                     usage = Usage(prompt_tokens=len(text))
                     for rule, sample in ledger.wants(window[place]):
                         answer = _answer(row[head[rule.id]], text, usage)

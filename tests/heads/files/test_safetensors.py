@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore.errors import CheckpointError
-from encore.heads.files.safetensors import Stored, link_or_copy, read_header, write_tensors
+from encore.heads.files.safetensors import (
+    Stored,
+    is_finite,
+    link_or_copy,
+    read_header,
+    write_tensors,
+)
 
 Peer = Callable[[str], ModuleType]
 
@@ -137,3 +143,29 @@ def test_where_links_cannot_be_files_are_copied(
     link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"x"
     assert not (tmp_path / "a").samefile(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "finite", "others"),
+    [
+        # The largest number of each type, then infinity and NaN (E4M3 has no infinity).
+        ("F64", [0x7FEFFFFFFFFFFFFF], [0x7FF0000000000000, 0xFFF0000000000000, 0x7FF8000000000001]),
+        ("F32", [0x7F7FFFFF], [0x7F800000, 0xFF800000, 0x7FC00000]),
+        ("F16", [0x7BFF], [0x7C00, 0xFC00, 0x7E00]),
+        ("BF16", [0x7F7F], [0x7F80, 0xFF80, 0x7FC0]),
+        ("F8_E5M2", [0x7B], [0x7C, 0xFC, 0x7E]),
+        ("F8_E4M3", [0x7E], [0x7F, 0xFF]),
+        ("I32", [0x7FFFFFFF, 0x7F800000], []),
+    ],
+)
+def test_numbers_that_are_not_finite_are_found_in_every_type(
+    kind: str, finite: list[int], others: list[int], tmp_path: Path
+) -> None:
+    size = {"F64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2}.get(kind, 1)
+    for bits in (*finite, *others):
+        numbers = b"\x00" * size * 3 + bits.to_bytes(size, "little")
+        header = {"w": {"dtype": kind, "shape": [4], "data_offsets": [0, 4 * size]}}
+        text = json.dumps(header).encode()
+        path = tmp_path / f"{bits}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(text)) + text + numbers)
+        assert is_finite(read_header(path)["w"]) == (bits in finite)

@@ -111,6 +111,10 @@ def test_a_rejection_that_repeats_the_judged_text_changes_nothing() -> None:
     body = {**BODY, "messages": [{"role": "user", "content": "I like logprobs and a seed."}]}
     trouble = "HTTP 400: rejected by the filter: 'I like logprobs and a seed.'"
     assert capabilities.adapt(trouble, body) is None and capabilities.apply(body) == body
+    # A word that stands in the text by chance is no repetition.
+    for word in ("temperature", "seed"):
+        climate = {**BODY, "messages": [{"role": "user", "content": f"The {word} of a stream?"}]}
+        assert Capabilities().adapt(f"unknown field: {word}", climate) == f"no {word}"
     # What else it names is its own.
     assert capabilities.adapt(f"{trouble} (temperature)", body) == "no temperature"
 

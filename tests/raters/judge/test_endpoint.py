@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import pytest
 from encore import BudgetError, EndpointError, InputError, StoppedError
 from encore.raters import Limits, Usage
 from encore.raters.judge import endpoint as module
-from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected, check_url
+from encore.raters.judge.address import check_url
+from encore.raters.judge.answers import read_reply
+from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
 from tests.raters.steady import Asked, SteadyEndpoint, chat, rating, whole
 from tests.raters.unruly import (
     Act,
@@ -64,9 +67,9 @@ def scripted(*script: Act, **limits: Any) -> tuple[Any, int]:
 
 @pytest.mark.parametrize("code", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_what_may_pass_is_tried_again(code: int) -> None:
-    (body, usage), n_requests = scripted(status(code), status(code), rates)
+    (reply, usage), n_requests = scripted(status(code), status(code), rates)
     assert n_requests == 3
-    assert body == rating("Rate this.")
+    assert reply == read_reply(rating("Rate this."))
     # Three requests, one of them answered: 100 tokens in, 1 out.
     assert usage == Usage(3, 100, 0, 1)
 
@@ -76,15 +79,15 @@ def test_what_may_pass_is_tried_again(code: int) -> None:
     [closes, half, says(b"{"), says(b"\xff\xfe"), says(b"[" * 100_000), says(b"<html>busy</html>")],
 )
 def test_a_broken_reply_is_tried_again(trouble: Act) -> None:
-    (body, _), n_requests = scripted(trouble, rates)
-    assert (n_requests, body) == (2, rating("Rate this."))
+    (reply, _), n_requests = scripted(trouble, rates)
+    assert (n_requests, reply) == (2, read_reply(rating("Rate this.")))
 
 
 @pytest.mark.parametrize("trouble", [hangs, drips])
 def test_a_reply_that_takes_too_long_is_tried_again(trouble: Act) -> None:
     began = time.monotonic()
-    (body, _), n_requests = scripted(trouble, rates, timeout=0.3)
-    assert (n_requests, body) == (2, rating("Rate this."))
+    (reply, _), n_requests = scripted(trouble, rates, timeout=0.3)
+    assert (n_requests, reply) == (2, read_reply(rating("Rate this.")))
     assert time.monotonic() - began < 5
 
 
@@ -287,11 +290,24 @@ def test_a_budget_of_tokens_stops_once_it_is_spent() -> None:
 
 @pytest.mark.parametrize(
     "usage",
-    [None, [], "many", {"prompt_tokens": -1}, {"prompt_tokens": "9", "prompt_tokens_details": 3}],
+    [None, [], "many", {"prompt_tokens": -1}, {"prompt_tokens": 10**30, "completion_tokens": 1}],
 )
-def test_a_usage_that_makes_no_sense_counts_as_none(usage: Any) -> None:
-    (_, counted), _ = scripted(says({**chat("4"), "usage": usage}))
-    assert counted == Usage(1, 0, 0, 0)
+def test_what_is_not_reported_is_estimated_for_the_budget_and_said_once(usage: Any) -> None:
+    notes: list[str] = []
+    with UnrulyEndpoint(script=[says({**chat("4"), "usage": usage})]) as server:
+
+        async def calls() -> None:
+            async with Endpoint(server.url, Limits(max_tokens=9), note=notes.append) as endpoint:
+                # "Rate this." has 10 bytes and "4" one: 3 tokens and 1. After 12, 9 are spent.
+                for _ in range(3):
+                    _, counted = await endpoint.complete(BODY)
+                    assert counted == Usage(1, 3, 0, 1)
+                with pytest.raises(BudgetError, match="the budget of 9 tokens is spent"):
+                    await endpoint.complete(BODY)
+
+        asyncio.run(calls())
+    (note,) = notes
+    assert "does not report what it uses; tokens, and any budget or cost of them, are est" in note
 
 
 def test_cached_tokens_are_told_as_the_endpoint_tells_them() -> None:
@@ -304,7 +320,9 @@ def test_cached_tokens_are_told_as_the_endpoint_tells_them() -> None:
     assert counted == Usage(1, 90, 64, 2)
 
 
-@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"attempts": 0}, {"timeout": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"concurrency": 0}, {"attempts": 0}, {"timeout": 0.0}, {"timeout": math.nan}]
+)
 def test_limits_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="an endpoint needs at least one request in flight"):
         Limits(**wrong)
@@ -349,7 +367,9 @@ def test_a_redirect_is_not_followed_with_the_key_or_the_text(code: int) -> None:
 
         async def calls() -> None:
             async with Endpoint(server.url, Limits(), api_key=KEY) as endpoint:
-                with pytest.raises(EndpointError, match=f"The last: HTTP {code}"):
+                with pytest.raises(
+                    EndpointError, match=rf"redirects, which is not followed: .*\(HTTP {code}"
+                ):
                     await endpoint.complete(BODY)
                 assert await endpoint.ask("/props") is None
                 assert await endpoint.ask("/tokenize", BODY) is None

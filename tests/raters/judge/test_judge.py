@@ -215,7 +215,6 @@ STRICT = 'Write only JSON of this form: {"rating": 5}'
         (chat("<think>Let me", finish="length"), "truncated"),
         (chat("No.", finish="content_filter"), "refused"),
         (weighed("I", {"I": 0.9, "4": 0.1}), "malformed"),
-        ({"choices": []}, "malformed"),
     ],
 )
 def test_what_is_no_level_is_asked_once_more_and_then_unrated(

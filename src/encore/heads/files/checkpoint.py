@@ -18,6 +18,8 @@ from encore.heads.files.safetensors import Stored, Tensor, read_header
 from encore.rules import Rulebook
 
 RULES_FILE = "rules.toml"
+ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 INDEX_FILE = "model.safetensors.index.json"
 _VOCABULARIES = (
     *("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"),
@@ -27,6 +29,11 @@ _TOKENIZER_FILES = (
     *_VOCABULARIES,
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"),
     *("chat_template.jinja", "chat_template.json"),
+)
+_TEMPLATE_FILES = ("tokenizer_config.json", "chat_template.jinja", "chat_template.json")
+_MERGE = (
+    "Merge it and save the whole: PeftModel.from_pretrained(base, adapter)"
+    ".merge_and_unload().save_pretrained(folder), and the tokenizer beside it."
 )
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", RULES_FILE, "README.md")
@@ -71,7 +78,11 @@ class Checkpoint:
         config = _read_config(folder)
         rules_path = folder / RULES_FILE
         rules = Rulebook.load(rules_path) if rules_path.is_file() else None
-        return cls(str(source), folder, config, dict(_read_tensors(folder)), rules)
+        tensors: dict[str, Tensor] = {**_heads_beside(folder), **dict(_read_tensors(folder))}
+        unmerged = next((name for name in tensors if ".lora_A." in name), None)
+        if unmerged is not None:
+            raise CheckpointError(f"{folder}: an adapter that is not merged ({unmerged}). {_MERGE}")
+        return cls(str(source), folder, config, tensors, rules)
 
     def with_config(self, **changes: Any) -> Checkpoint:
         """A copy with some keys of its configuration changed; None removes a key."""
@@ -110,6 +121,17 @@ class Checkpoint:
                 f"config.json. Save it there with tokenizer.save_pretrained."
             )
         return [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).is_file()]
+
+    @property
+    def has_adapter_config(self) -> bool:
+        """Whether it says what adapter it has; Transformers would then look for its weights."""
+        return (self.folder / ADAPTER_CONFIG).is_file()
+
+    @property
+    def asks_for_the_date(self) -> bool:
+        """Whether its chat template does, so that texts would be read differently every day."""
+        told = (path for path in self.tokenizer_files if path.name in _TEMPLATE_FILES)
+        return any(b"strftime_now" in path.read_bytes() for path in told)
 
     @cached_property
     def digest(self) -> str:
@@ -153,12 +175,30 @@ def _fetch(source: str) -> Path:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
+    if (folder / ADAPTER_CONFIG).is_file():
+        _refuse_adapter(folder)
     if not path.is_file():
         raise CheckpointError(f"{folder}: no config.json; expected a Hugging Face checkpoint.")
     config = read_object(path)
     if not isinstance(config.get("model_type"), str):
         raise CheckpointError(f"{path}: it states no model_type; expected a Hugging Face model.")
     return config
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse an adapter without its model, or beside a model that may have it in it already."""
+    has_model = any((folder / name).is_file() for name in ("model.safetensors", INDEX_FILE))
+    adapter = next((name for name in _ADAPTERS if (folder / name).is_file()), None)
+    if not has_model:
+        base = read_object(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+        raise CheckpointError(
+            f"{folder}: an adapter alone, without the model that it adapts ({base}). {_MERGE}"
+        )
+    if adapter is not None:
+        raise CheckpointError(
+            f"{folder}: a model and an adapter ({adapter}); nothing says whether the adapter is "
+            f"merged into the model. If it is, remove {adapter} and {ADAPTER_CONFIG}. {_MERGE}"
+        )
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -178,6 +218,16 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def _heads_beside(folder: Path) -> dict[str, Tensor]:
+    """Heads in a file of their own, as ``value_head.safetensors``, which no index names."""
+    found: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*head*.safetensors")):
+        for name, tensor in read_header(path).items():
+            bare = name in ("weight", "bias")
+            found[f"{path.stem}.{name}" if bare else name] = tensor
+    return found
+
+
 def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
     single, index = folder / "model.safetensors", folder / INDEX_FILE
     if single.is_file():  # with both, Transformers reads this one
@@ -189,7 +239,8 @@ def _read_tensors(folder: Path) -> Iterator[tuple[str, Stored]]:
     else:
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         hint = (
-            "its weights are pickled, which can run code; save them as safetensors"
+            "its weights are pickled, which can run code; save them as safetensors "
+            "(model.save_pretrained does)"
             if pickled
             else f"expected model.safetensors or {INDEX_FILE}"
         )

@@ -32,6 +32,11 @@ _BYTES = {
     **{"F16": 2, "BF16": 2, "I16": 2, "U16": 2},
     **{"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1},
 }
+# The bits that are all set in numbers that are not finite.
+_EXPONENT = {
+    **{"F64": ("<u8", 0x7FF0_0000_0000_0000), "F32": ("<u4", 0x7F80_0000), "F16": ("<u2", 0x7C00)},
+    **{"BF16": ("<u2", 0x7F80), "F8_E5M2": ("<u1", 0x7C), "F8_E4M3": ("<u1", 0x7F)},
+}
 _NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -71,7 +76,10 @@ class Stored:
             If they are not floating-point numbers.
         """
         if not self.is_float:
-            raise CheckpointError(f"{self.path}: numbers of type {self.kind}; expected floats.")
+            raise CheckpointError(
+                f"{self.path}: numbers of type {self.kind}; expected floats. Save it in bfloat16 "
+                f"or float32."
+            )
         count = (self.end - self.begin) // _BYTES[self.kind]
         raw = np.fromfile(self.path, _NUMPY[self.kind], count, offset=self.begin)
         if self.kind == "BF16":  # the upper half of a float32
@@ -92,6 +100,17 @@ class Stored:
 
 
 Tensor = Stored | Array
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all its numbers are finite; read a few megabytes at a time."""
+    if not isinstance(tensor, Stored):
+        return bool(np.isfinite(tensor).all())
+    if tensor.kind not in _EXPONENT:  # whole numbers
+        return True
+    kind, bits = _EXPONENT[tensor.kind]
+    numbers = (np.frombuffer(block, kind) for block in tensor.blocks())
+    return not any(((block & bits) == bits).any() for block in numbers)
 
 
 def numbers_of(tensor: Tensor) -> Array:

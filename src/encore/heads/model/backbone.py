@@ -13,8 +13,9 @@ from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array
 from encore.heads.model.conversation import Tokens
-from encore.heads.model.linear_heads import CLASSIFIERS, HeadPlace
-from encore.heads.model.load import load_classifier, read_tokenizer
+from encore.heads.model.find_heads import CLASSIFIERS
+from encore.heads.model.linear_heads import HeadPlace
+from encore.heads.model.load import empty_classifier, load_classifier, read_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,7 @@ class Backbone:
         self.reader = read_tokenizer(checkpoint, max_tokens)
         self._model = load_classifier(checkpoint, getattr(torch, self.dtype)).to(self.device).eval()
         self._last = last_layer(self._model, checkpoint.name)
+        self._try_out()
 
     @property
     def hidden_size(self) -> int:
@@ -122,6 +124,22 @@ class Backbone:
             result[places] = states
         return result
 
+    def _try_out(self) -> None:
+        """Refuse a model that fails on a short text: its configuration contradicts itself."""
+        text = Tokens(self.reader.tokenizer("a b").input_ids[:8] or (0,))
+        try:
+            states = self._forward([text])
+        except Exception as error:  # a class raises whatever its arithmetic runs into
+            raise CheckpointError(
+                f"{self.checkpoint.name}: it cannot read a short text: "
+                f"{' '.join(str(error).split())[:300] or type(error).__name__}"
+            ) from error
+        if not np.isfinite(states).all():
+            raise CheckpointError(
+                f"{self.checkpoint.name}: its states are not finite. Fetch the model again, or try "
+                f"--dtype float32."
+            )
+
     def _try(self, texts: Sequence[Tokens]) -> Array | None:
         """The states of one batch; None if there is not enough memory."""
         try:
@@ -162,6 +180,20 @@ def device_of(wanted: str | None) -> str:
 def default_dtype(device: str) -> str:
     """bfloat16 where it is fast, float32 elsewhere."""
     return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def head_place(checkpoint: Checkpoint, module: str) -> HeadPlace:
+    """Where the architecture's own class keeps heads that are in *module* of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If Transformers has no such class.
+    """
+    if module in CLASSIFIERS:
+        return HeadPlace(module, f"{module}.bias" in checkpoint.tensors)
+    last = last_layer(empty_classifier(checkpoint), checkpoint.name)
+    return HeadPlace(last.path, last.layer.bias is not None)
 
 
 class LastLayer:

@@ -9,7 +9,7 @@ from typing import Any
 from encore.errors import CheckpointError
 from encore.extras import require
 from encore.heads.files.checkpoint import Checkpoint
-from encore.heads.model.linear_heads import CLASSIFIERS, GATED
+from encore.heads.model.find_heads import CLASSIFIERS, GATED, headlike
 
 # Heads for other tasks; anything else beside a backbone may be on the way to its classifier.
 _FOREIGN = ("lm_head.", "cls.", "decoder.", f"{GATED}.", "gating.", "reward_transform_matrix")
@@ -47,12 +47,13 @@ def as_classifier(checkpoint: Checkpoint) -> Checkpoint:
     """
     found = classifier_class(checkpoint)
     ours = {"architectures": [found.__name__], "auto_map": None}
+    odd = {f"{module}.{part}" for module in headlike(checkpoint) for part in ("weight", "bias")}
     if _is_classifier(checkpoint, found.__name__):
         heads = {f"{module}.{part}" for module in CLASSIFIERS for part in ("weight", "bias")}
         kept = {
             name: tensor
             for name, tensor in checkpoint.tensors.items()
-            if name not in heads and not name.startswith("score.")
+            if name not in heads | odd and not name.startswith("score.")
         }
         return replace(checkpoint, tensors=kept).with_config(**ours)
     prefix = f"{found.base_model_prefix}."
@@ -60,7 +61,7 @@ def as_classifier(checkpoint: Checkpoint) -> Checkpoint:
     tensors = {
         prefix + name if is_bare else name: tensor
         for name, tensor in checkpoint.tensors.items()
-        if not name.startswith(_FOREIGN)
+        if name not in odd and not name.startswith(_FOREIGN)
     }
     return replace(checkpoint, tensors=tensors).with_config(**ours)
 

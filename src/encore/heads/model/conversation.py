@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.errors import CheckpointError, InputError
+from encore.errors import CheckpointError
+from encore.heads.model.chat_template import ChatTemplate
+from encore.heads.model.control_tokens import ControlTokens
 
 # (role, content), the response last.
 Conversation = Sequence[tuple[str, str]]
+# How conversations become tokens: a part of what ratings depend on, which rises when that changes.
+READING = 2
 _LONGEST = 4096  # tokens, where neither the user nor the model states a limit
 
 
@@ -46,7 +50,8 @@ class Reader:
 
     Where the tokenizer has a chat template, it is applied once, without a generation prompt, and
     the result begins with one BOS if the tokenizer puts one there. An encoder without a template
-    (a BERT) reads a pair of texts: what came before, and the response.
+    (a BERT) reads a pair of texts: what came before, and the response. Control tokens in a text
+    are broken up, so that it cannot close its turn.
 
     Parameters
     ----------
@@ -62,7 +67,8 @@ class Reader:
     Raises
     ------
     CheckpointError
-        If the tokenizer has neither a chat template nor the special tokens of an encoder.
+        If the tokenizer has neither a chat template nor the special tokens of an encoder, or the
+        template cannot be used.
     """
 
     def __init__(
@@ -86,8 +92,14 @@ class Reader:
         limit = min(stated, default=_LONGEST)
         self.max_tokens = min(max_tokens or _LONGEST, limit)
         if self.is_chat:
+            self._template = template = ChatTemplate(tokenizer, name)
+            self._control = ControlTokens(
+                tokenizer, name, literals=template.literals, marks=template.marks
+            )
             bare = tokenizer("").input_ids[:1]
             self._bos = bare if bare == [tokenizer.bos_token_id] else []
+        else:
+            self._control = ControlTokens(tokenizer, name)
 
     def __call__(self, conversation: Conversation) -> Tokens:
         """Read one conversation.
@@ -95,12 +107,15 @@ class Reader:
         Raises
         ------
         InputError
-            If the chat template refuses it.
+            If the chat template refuses it or leaves a part of it out, or a text in it would
+            become a control token.
         """
+        escape = self._control.escape
+        broken = [(escape(role), escape(text)) for role, text in conversation]
         if self.is_chat:
-            return self._chat(conversation)
-        before = "\n\n".join(text for _, text in conversation[:-1])
-        return self._pair(before, conversation[-1][1])
+            return self._chat(broken)
+        before = "\n\n".join(text for _, text in broken[:-1])
+        return self._pair(before, broken[-1][1])
 
     def padded(self, texts: Sequence[Tokens]) -> dict[str, NDArray[np.int64]]:
         """Texts as the arrays that a model takes, shape (n_texts, longest), padded on the right."""
@@ -116,17 +131,9 @@ class Reader:
         return inputs if texts[0].kinds is None else {**inputs, "token_type_ids": kinds}
 
     def _chat(self, conversation: Conversation) -> Tokens:
-        messages = [{"role": role, "content": text} for role, text in conversation]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=False
-            )
-        except Exception as error:  # a template is a program and may raise anything
-            raise InputError(
-                f"{self.name}: its chat template refuses a conversation with the roles "
-                f"{[role for role, _ in conversation]} ({error})."
-            ) from error
+        text = self._template(conversation)
         ids = self.tokenizer(text, add_special_tokens=False).input_ids
+        self._control.check(ids, self._control.count(text))
         if self._bos and ids[:1] != self._bos:
             ids = self._bos + ids
         kept = _without_middle(np.arange(len(ids)), len(ids) - self.max_tokens)
@@ -136,6 +143,7 @@ class Reader:
         texts = (before, response) if before else (response,)
         encoded = self.tokenizer(*texts, verbose=False)
         ids, kinds = encoded.input_ids, encoded.get("token_type_ids")
+        self._control.check(ids, self.tokenizer.num_special_tokens_to_add(pair=bool(before)))
         if (excess := len(ids) - self.max_tokens) > 0:
             kept = _shortened(encoded.sequence_ids(0), excess)
             ids = [ids[place] for place in kept]

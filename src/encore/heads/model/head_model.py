@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.errors import InputError, MismatchError
+from encore.errors import CheckpointError, InputError, MismatchError
 from encore.extras import require
 from encore.files import StrPath
 from encore.heads.files.safetensors import Array
 from encore.heads.model.backbone import Backbone, default_dtype, device_of
 from encore.heads.model.bundled import open_checkpoint
-from encore.heads.model.conversation import Conversation, Reader, Tokens
+from encore.heads.model.conversation import READING, Conversation, Reader, Tokens
+from encore.heads.model.find_heads import STANDARD
 from encore.heads.model.linear_heads import LinearHeads, own_rules, read_heads
+from encore.heads.model.quantised import is_stored_quantised, quantised_by
+from encore.heads.model.sandbox import DATE
 from encore.rules import Rulebook
 
 if TYPE_CHECKING:
@@ -60,6 +63,8 @@ class HeadModel:
     ----------
     source : path-like
         A folder, a model on the Hugging Face hub (``owner/name``), or ``encore:mini``.
+    head : str, optional
+        The linear layer that holds the heads, where several could be it.
     device, dtype, max_tokens, batch_tokens
         As for :class:`~encore.heads.Backbone`, which is loaded when it is first needed.
 
@@ -73,13 +78,15 @@ class HeadModel:
         self,
         source: StrPath,
         *,
+        head: str | None = None,
         device: str | None = None,
         dtype: str | None = None,
         max_tokens: int | None = None,
         batch_tokens: int | None = None,
     ) -> None:
         self.checkpoint = open_checkpoint(source)
-        self.heads: LinearHeads = read_heads(self.checkpoint)
+        self.heads: LinearHeads = read_heads(self.checkpoint, head)
+        self._named = head is not None or self.heads.module not in STANDARD
         self._device, self._dtype = device, dtype
         self._max_tokens, self._batch_tokens = max_tokens, batch_tokens
 
@@ -92,6 +99,25 @@ class HeadModel:
     def rules(self) -> Rulebook | None:
         """The rules that the model states for its heads; None if it states no range for them."""
         return own_rules(self.checkpoint, self.heads)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading the model that its files leave open."""
+        name, by = self.checkpoint.name, quantised_by(self.checkpoint)
+        said = []
+        if self._named:
+            said.append(f"{name}: its heads are read from {self.heads.module}.")
+        if by is not None and not is_stored_quantised(self.checkpoint):
+            said.append(
+                f"{name}: config.json says that it is quantised by {by}; its weights are plain "
+                f"numbers, and read as such."
+            )
+        if self.checkpoint.asks_for_the_date:
+            said.append(
+                f"{name}: its chat template asks for today's date; it is always told "
+                f"{DATE:%Y-%m-%d}, so that ratings are the same on any day."
+            )
+        return tuple(said)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -108,12 +134,14 @@ class HeadModel:
     def identity(self) -> Mapping[str, Any]:
         """The model by the digest of its files, and whatever else its values depend on."""
         dtype = self._dtype or default_dtype(device_of(self._device))
-        told = {"sha256": self.checkpoint.digest, "dtype": dtype}
+        told = {"sha256": self.checkpoint.digest, "dtype": dtype, "reading": READING}
         cut = self._max_tokens
+        dated = {"date": f"{DATE:%Y-%m-%d}"} if self.checkpoint.asks_for_the_date else {}
+        layer = {"head": self.heads.module} if self._named else {}
         # Not the path of the folder: a model is what is in it.
         name = self.checkpoint.name
         name = Path(name).name if Path(name).is_dir() else name
-        return {"model": name, **told, **({"max_tokens": cut} if cut else {})}
+        return {"model": name, **told, **dated, **layer, **({"max_tokens": cut} if cut else {})}
 
     def score_heads(self, conversations: Sequence[Conversation]) -> NDArray[np.float32]:
         """The value of every head for every conversation.
@@ -141,6 +169,11 @@ class HeadModel:
             if refused is not None:
                 raise InputError(refused)
             result[places] = values
+        if not np.isfinite(result).all():
+            raise CheckpointError(
+                f"{self.checkpoint.name}: it gives values that are not finite. Fetch the model "
+                f"again, or try --dtype float32."
+            )
         return result
 
     def batches(
@@ -218,6 +251,11 @@ class SideBySide:
         named = zip(rules, self._names, strict=True)
         return Rulebook.from_dicts([{**rule, "id": name} for rule, name in named])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading each of them."""
+        return tuple(said for model in self.models for said in model.notes)
+
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         """What each model's values depend on."""
@@ -254,11 +292,12 @@ def _both(one: Tokens, other: Tokens) -> Tokens:
 def open_models(
     names: str,
     *,
+    head: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
     max_tokens: int | None = None,
     batch_tokens: int | None = None,
-) -> MultiHead:
+) -> HeadModel | SideBySide:
     """A model, or several side by side with commas between their names; see :class:`HeadModel`.
 
     Raises
@@ -273,7 +312,12 @@ def open_models(
         raise InputError(f"heads:{names}: expected the name of a model, or several with commas.")
     models = [
         HeadModel(
-            name, device=device, dtype=dtype, max_tokens=max_tokens, batch_tokens=batch_tokens
+            name,
+            head=head,
+            device=device,
+            dtype=dtype,
+            max_tokens=max_tokens,
+            batch_tokens=batch_tokens,
         )
         for name in listed
     ]

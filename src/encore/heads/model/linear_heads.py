@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,10 @@ from encore.arrays import Record
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array, numbers_of
+from encore.heads.model.find_heads import GATED, head_module
 from encore.rules import RangeScale, Rule, Rulebook
 from encore.rules.rule import RESERVED_IDS
 
-# Where Transformers' classes keep their last linear layer.
-CLASSIFIERS = ("score", "classifier.out_proj", "classification_head.out_proj", "classifier")
-GATED = "regression_layer"  # ArmoRM's and QRM's
 # The attributes of ArmoRM and QRM, in the order of their heads.
 ATTRIBUTES = (
     *("helpsteer-helpfulness", "helpsteer-correctness", "helpsteer-coherence"),
@@ -30,6 +29,10 @@ ATTRIBUTES = (
     *("prometheus-score", "argilla-overall_quality", "argilla-judge_lm", "code-complexity"),
     *("code-style", "code-explanation", "code-instruction-following", "code-readability"),
 )
+
+
+# What Transformers calls labels that nobody named; two of them where nobody said how many.
+_DEFAULT = re.compile(r"LABEL_\d+")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,15 +64,22 @@ class HeadPlace(NamedTuple):
     has_bias: bool
 
 
-def read_heads(checkpoint: Checkpoint) -> LinearHeads:
+def read_heads(checkpoint: Checkpoint, head: str | None = None) -> LinearHeads:
     """Read the heads of a checkpoint; its backbone is not read.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The model.
+    head : str, optional
+        The name of their layer, where several could be it.
 
     Raises
     ------
     CheckpointError
         If it has none, they are not one linear layer, or they do not fit its configuration.
     """
-    module = head_module(checkpoint)
+    module = head_module(checkpoint, head)
     weight = numbers_of(checkpoint.tensors[f"{module}.weight"])
     bias_name = f"{module}.bias"
     stored = checkpoint.tensors.get(bias_name)
@@ -83,51 +93,12 @@ def read_heads(checkpoint: Checkpoint) -> LinearHeads:
         )
     if module == GATED:
         weight = _mean_of_quantiles(checkpoint, weight)
-    names = head_names(checkpoint, len(weight))
+    names = head_names(checkpoint, module, len(weight))
     if bias is None:
         bias = np.zeros(len(weight), np.float32)
     if bias.shape != (len(weight),):
         raise CheckpointError(f"{checkpoint.name}: {bias_name} does not fit {module}.weight.")
     return LinearHeads(module, weight, bias, names)
-
-
-def head_module(checkpoint: Checkpoint) -> str:
-    """The name of the linear layer that holds the heads.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none.
-    """
-    tensors = checkpoint.tensors
-    for module in (GATED, *CLASSIFIERS):
-        if f"{module}.weight" in tensors:
-            return module
-    heads = sorted(n for n in tensors if n.startswith(("score.", "classifier.", "v_head.")))
-    if heads:
-        raise CheckpointError(
-            f"{checkpoint.name}: its heads are more than one linear layer "
-            f"({', '.join(heads[:4])}), so they are not linear in its states. Rate with the "
-            f"model's own code and bring the ratings."
-        )
-    raise CheckpointError(
-        f"{checkpoint.name}: it has no heads (no {', '.join(CLASSIFIERS)} or {GATED}): a "
-        f"language model or an encoder. Train heads for it with `encore train`."
-    )
-
-
-def head_place(checkpoint: Checkpoint) -> HeadPlace:
-    """Where the architecture's own class keeps the heads of this checkpoint.
-
-    Raises
-    ------
-    CheckpointError
-        If it has none.
-    """
-    module = head_module(checkpoint)
-    if module == GATED:
-        return HeadPlace("score", False)  # ArmoRM and QRM are Llamas
-    return HeadPlace(module, f"{module}.bias" in checkpoint.tensors)
 
 
 def _mean_of_quantiles(checkpoint: Checkpoint, weight: Array) -> Array:
@@ -142,7 +113,7 @@ def _mean_of_quantiles(checkpoint: Checkpoint, weight: Array) -> Array:
     return np.asarray(weight.reshape(n_rules, n_quantiles, -1).mean(axis=1, dtype=np.float32))
 
 
-def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
+def head_names(checkpoint: Checkpoint, module: str, n_rules: int) -> tuple[str, ...]:
     """What the heads are called: by the rules beside them, ``id2label``, or the folder's name.
 
     Raises
@@ -153,9 +124,9 @@ def head_names(checkpoint: Checkpoint, n_rules: int) -> tuple[str, ...]:
     stated = _labels(checkpoint)
     if checkpoint.rules is not None:
         names: Sequence[str] = checkpoint.rules.ids
-    elif head_module(checkpoint) == GATED and n_rules == len(ATTRIBUTES):
+    elif module == GATED and n_rules == len(ATTRIBUTES):
         names = ATTRIBUTES
-    elif stated and not (n_rules == 1 and set(stated.values()) == {"LABEL_0"}):
+    elif stated and not all(map(_DEFAULT.fullmatch, stated.values())):
         names = [stated[number] for number in sorted(stated)]
     elif n_rules == 1:
         names = (Path(checkpoint.name.partition("@")[0]).name,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from encore.errors import CheckpointError
@@ -12,7 +12,10 @@ from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Stored, numbers_of
 from encore.heads.model.classifier import as_classifier, classifier_class, for_rules
 from encore.heads.model.conversation import Reader
-from encore.heads.model.linear_heads import CLASSIFIERS
+from encore.heads.model.find_heads import CLASSIFIERS
+from encore.heads.model.quantised import as_stored, is_stored_quantised, quantised_error
+from encore.heads.model.sizes import empty_model
+from encore.heads.model.surgery import list_of
 
 if TYPE_CHECKING:
     import torch
@@ -61,34 +64,70 @@ def load_classifier(
     Raises
     ------
     CheckpointError
-        If the backbone cannot be loaded, or parts of it are missing.
+        If the backbone cannot be loaded, parts of it are missing, or it has parts that the
+        classifier would not use.
     """
-    import transformers
-
-    whole = for_rules(as_classifier(checkpoint), names)
+    whole = as_stored(for_rules(as_classifier(checkpoint), names))
+    packed = is_stored_quantised(whole)
+    from_folder = not whole.is_virtual and not checkpoint.has_adapter_config
+    if packed and not from_folder:
+        raise quantised_error(checkpoint, "some of its layers are not those of its files")
     found = classifier_class(checkpoint)
-    described = dict(whole.config)
-    config = transformers.AutoConfig.for_model(described.pop("model_type"), **described)
     try:
         with quiet():
-            if whole.is_virtual:
-                place, numbers = None, _numbers(whole)
-            else:
-                place, numbers = checkpoint.folder, None
+            config = _described(whole)
+            empty_model(whole, found, config)  # refuses what would take all memory
             model, told = found.from_pretrained(
-                place,
+                checkpoint.folder if from_folder else None,
                 config=config,
-                state_dict=numbers,
+                state_dict=None if from_folder else _numbers(whole),
                 dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,  # a different number of heads; the rest is checked
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{checkpoint.name}: it cannot be loaded: {error}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # a class raises whatever its configuration makes it raise
+        if packed:
+            raise quantised_error(checkpoint, str(error)) from error
+        raise CheckpointError(
+            f"{checkpoint.name}: it cannot be loaded: {str(error) or type(error).__name__}"
+        ) from error
+    if packed and not getattr(model, "is_quantized", False):
+        raise quantised_error(checkpoint, "Transformers would take them for plain numbers")
     _check_loaded(checkpoint, told)
+    _check_unused(whole, model, told["unexpected_keys"])
     return model
+
+
+def empty_classifier(checkpoint: Checkpoint) -> Any:
+    """The classifier of this architecture without numbers: shapes and names alone.
+
+    Raises
+    ------
+    CheckpointError
+        If its configuration describes none.
+    """
+    whole = as_stored(for_rules(as_classifier(checkpoint), ("unused",)))
+    try:
+        with quiet():
+            return empty_model(whole, classifier_class(checkpoint), _described(whole))
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"{checkpoint.name}: config.json describes no model: {str(error) or error!r}"
+        ) from error
+
+
+def _described(checkpoint: Checkpoint) -> Any:
+    """Its configuration as Transformers has it."""
+    import transformers
+
+    described = dict(checkpoint.config)
+    return transformers.AutoConfig.for_model(described.pop("model_type"), **described)
 
 
 def _numbers(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
@@ -119,6 +158,24 @@ def _check_loaded(checkpoint: Checkpoint, told: dict[str, Any]) -> None:
         raise CheckpointError(
             f"{checkpoint.name}: tensors do not fit config.json (name, shape, expected): "
             f"{'; '.join(wrong[:3])}."
+        )
+
+
+def _check_unused(checkpoint: Checkpoint, model: Any, unexpected: Iterable[str]) -> None:
+    """Refuse a backbone of which a layer, or a part of one, would not be computed."""
+    lists = {list_of(name) for name, _ in model.named_parameters()} - {None}
+    unused = []
+    for name in sorted(unexpected):
+        tensor = checkpoint.tensors.get(name)
+        is_parameter = tensor is not None and len(tensor.shape) <= 2  # old files hold buffers too
+        if list_of(name) in lists and is_parameter and name.endswith((".weight", ".bias")):
+            unused.append(name)
+    if unused:
+        raise CheckpointError(
+            f"{checkpoint.name}: tensors {unused[:4]}{' …' * (len(unused) > 4)} have no place in "
+            f"the {checkpoint.config['model_type']} that config.json describes, so it would give "
+            f"other values than the model that was trained. Correct config.json, or merge what "
+            f"was saved beside its layers."
         )
 
 

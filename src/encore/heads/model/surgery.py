@@ -13,7 +13,7 @@ from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import Array, numbers_of
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.")
-_N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
+N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")
 # The mean is added to the state of the first token and must drown it out; float16, which servers
 # use, ends at 65,504.
 _LOUD = 1e3
@@ -31,22 +31,29 @@ def first_layers(checkpoint: Checkpoint, n_layers: int) -> Checkpoint:
     InputError
         If the backbone does not have that many layers, or the number is below 1.
     """
-    key = next((name for name in _N_LAYERS if name in checkpoint.config), _N_LAYERS[0])
+    key = next((name for name in N_LAYERS if name in checkpoint.config), N_LAYERS[0])
     there = checkpoint.config.get(key)
     if not isinstance(there, int) or not 1 <= n_layers <= there:
         raise InputError(
             f"{checkpoint.name}: it has {there} layers; expected a number from 1 to {there}, "
             f"got {n_layers}."
         )
-    kept = {name: t for name, t in checkpoint.tensors.items() if _layer_of(name) < n_layers}
+    kept = {name: t for name, t in checkpoint.tensors.items() if layer_of(name) < n_layers}
     kinds = checkpoint.config.get("layer_types")
     changes = {key: n_layers, "layer_types": kinds[:n_layers] if kinds else None}
     return replace(checkpoint, tensors=kept).with_config(**changes)
 
 
-def _layer_of(name: str) -> int:
+def layer_of(name: str) -> int:
+    """The number of the layer that a tensor belongs to; -1 if it belongs to none."""
     found = _LAYER.search(name)
     return int(found[1]) if found else -1
+
+
+def list_of(name: str) -> str | None:
+    """The list of layers that a tensor belongs to, as ``"model.layers."``; None if to none."""
+    found = _LAYER.search(name)
+    return name[: found.start(1)] if found else None
 
 
 def mean_over_tokens(checkpoint: Checkpoint) -> Checkpoint:

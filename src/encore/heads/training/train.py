@@ -15,9 +15,9 @@ from encore.errors import InputError
 from encore.files import StrPath, digest
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.gate import Gate
-from encore.heads.model.backbone import Backbone
+from encore.heads.model.backbone import Backbone, head_place
 from encore.heads.model.conversation import Conversation
-from encore.heads.model.linear_heads import HeadPlace, head_place, ranged, read_heads, tidy_range
+from encore.heads.model.linear_heads import HeadPlace, ranged, read_heads, tidy_range
 from encore.heads.training.finetune import Tuned, Tuning, tune_preference, tune_regression
 from encore.heads.training.preference import (
     GateTraining,
@@ -180,7 +180,7 @@ def _opened(
     heads = read_heads(opened)
     return (
         opened,
-        head_place(opened),
+        head_place(opened, heads.module),
         heads.weight.astype(np.float64),
         heads.bias.astype(np.float64),
     )

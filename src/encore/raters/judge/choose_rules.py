@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from encore.errors import InputError, RatingsError
 from encore.formatting import html_table, listed
-from encore.raters.judge.answers import read_reply
 from encore.raters.judge.capabilities import Capabilities
-from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
+from encore.raters.judge.endpoint import Endpoint, Unanswered
 from encore.raters.judge.judge import Judge
 from encore.raters.judge.prompt import Fence, parts_of
 from encore.raters.judge.sync import run_to_end
 from encore.raters.judge.truncate import estimate, truncate
-from encore.raters.protocol import Item
+from encore.raters.protocol import Item, is_unicode
 from encore.rules import Rulebook
 
 _ASKED = """\
@@ -115,6 +114,13 @@ def choose_rules(items: Iterable[Item], catalogue: Rulebook, judge: Judge, k: in
     shown = list(items)
     if not shown:
         raise RatingsError("no conversations to show to the judge.", source="the data")
+    for number, item in enumerate(shown, start=1):
+        if not all(is_unicode(role + text) for role, text in item.conversation):
+            raise RatingsError(
+                "a text holds half a character (a lone surrogate), which no judge takes.",
+                source="the data",
+                row=number,
+            )
     counts = [0] * len(catalogue)
     n_valid = 0
     for named in run_to_end(_ask_all(shown, catalogue, judge, k)):
@@ -187,9 +193,9 @@ async def _body(item: Item, catalogue: Rulebook, judge: Judge, k: int) -> dict[s
 async def _reply(endpoint: Endpoint, capabilities: Capabilities, body: dict[str, object]) -> str:
     """The text of an answer; empty where there is none."""
     try:
-        raw, _, _ = await capabilities.complete(endpoint, body)
-        return read_reply(raw).text
-    except (Rejected, GivenUp, ValueError):
+        reply, _, _ = await capabilities.complete(endpoint, body)
+        return reply.text
+    except Unanswered:
         return ""
 
 

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, NoReturn
 
 from encore.errors import BudgetError, EndpointError, InputError, StoppedError
-from encore.extras import require
+from encore.formatting import visible
+from encore.raters.judge.address import Address
+from encore.raters.judge.answers import Reply
+from encore.raters.judge.connection import Connection
+from encore.raters.judge.redact import Redactor, check_key
+from encore.raters.judge.responses import REFUSING, Response, Verdict, understand
 from encore.raters.protocol import Usage
 
-if TYPE_CHECKING:
-    import aiohttp
-
-RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx: the same request may succeed later
-# Statuses that refuse everything this run would ask.
-REFUSING = {
-    401: "the key is missing or wrong",
-    402: "the account has no credit",
-    403: "the key may not use this model",
-    404: "there is no such model or route",
-    405: "this is not a chat completions route",
-}
 # Consecutive failed calls, from any worker, after which the run is given up.
 MAX_FAILURES = 5
 _BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
-_LONGEST_REPLY = 16 << 20  # bytes; a chat completion is a few kilobytes
+_SIDE_SECONDS = 10.0  # for what the endpoint may tell of itself, or not
+# Where the endpoint does not count tokens, four bytes of UTF-8 are one, as in English prose.
+_BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
@@ -62,19 +56,42 @@ class Limits:
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.attempts < 1 or self.timeout <= 0:
+        if self.concurrency < 1 or self.attempts < 1 or not 0 < self.timeout < math.inf:
             raise InputError(
                 f"an endpoint needs at least one request in flight, one attempt and some time; "
                 f"got {self}."
             )
 
 
-class Rejected(Exception):
-    """One request that the endpoint will never accept; the message is its own."""
+class Unanswered(Exception):
+    """One request without an answer.
+
+    Parameters
+    ----------
+    said : str
+        What the endpoint says, without the key.
+    words : str
+        All its words, as they came: for what they name, not for people.
+    usage : Usage
+        What it cost all the same.
+    """
+
+    def __init__(self, said: str, words: str, usage: Usage) -> None:
+        super().__init__(said)
+        self.words = words
+        self.usage = usage
 
 
-class GivenUp(Exception):
-    """One request without an answer after all attempts; the message is the last failure."""
+class Rejected(Unanswered):
+    """One request that the endpoint will never accept."""
+
+
+class Filtered(Rejected):
+    """One conversation that a content policy of the endpoint stopped."""
+
+
+class GivenUp(Unanswered):
+    """One request that failed in all attempts."""
 
 
 class Endpoint:
@@ -89,12 +106,12 @@ class Endpoint:
     api_key : str, optional
         Sent as a bearer token to this address alone; never part of a message or a file.
     note : callable, optional
-        Called when the very first request has to be repeated.
+        Called, once for each matter, with what a user should know.
 
     Raises
     ------
     InputError
-        If the address is not one, or contains a password.
+        If the address is not one, or contains a password; or if no request can carry the key.
     """
 
     def __init__(
@@ -105,35 +122,32 @@ class Endpoint:
         api_key: str | None = None,
         note: Callable[[str], None] = lambda message: None,
     ) -> None:
-        self.base_url = check_url(base_url)
         self.limits = limits
         self.spent = Usage()
-        self._key = api_key
+        self._address = Address.of(base_url)
+        key = check_key(api_key)
+        self._connection = Connection(self._address, key, limits.timeout, limits.concurrency)
+        self.redacted = Redactor(key)
         self._note = note
-        self._session: aiohttp.ClientSession | None = None
-        self._troubles: tuple[type[Exception], ...] = (OSError, ValueError, RecursionError)
         self._failures = 0
-        self._succeeded = False
+        self._reached = False  # whether it ever looked at a request
+        self._answered = False
+        self._counts = True
         self._stopped: StoppedError | None = None
         self._halted = asyncio.Event()
         self._resume_at = 0.0
 
     async def __aenter__(self) -> Endpoint:
-        aiohttp = require("aiohttp", extra="judge", feature="The LLM judge")
-        self._troubles += (aiohttp.ClientError,)
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        self._session = aiohttp.ClientSession(
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self.limits.timeout),
-            connector=aiohttp.TCPConnector(limit=self.limits.concurrency),
-        )
+        await self._connection.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._connection.__aexit__()
+
+    @property
+    def base_url(self) -> str:
+        """The address."""
+        return str(self._address)
 
     @property
     def stopped(self) -> StoppedError | None:
@@ -145,63 +159,67 @@ class Endpoint:
         self._stopped = self._stopped or error
         self._halted.set()
 
-    async def complete(self, body: Mapping[str, Any]) -> tuple[Any, Usage]:
-        """The JSON of one chat completion, and what it cost.
+    async def complete(self, body: Mapping[str, Any]) -> tuple[Reply, Usage]:
+        """The reply to one chat completion, and what it cost.
 
         Raises
         ------
         Rejected
-            If the endpoint will not take this request.
+            If the endpoint will not take this request; Filtered, if for what its text says.
         GivenUp
             If every attempt failed.
         StoppedError
             If the run has to stop: it is refused, everything fails, or the budget is spent.
         """
         data = json.dumps(body).encode()
-        trouble = ""
+        used, said, words = Usage(), "", ""
         for attempt in range(1, self.limits.attempts + 1):
             await self._wait(self._resume_at - time.monotonic())
-            self._reserve()
-            status, answer = await self._send(data)
-            if status == 200:
-                self._failures, self._succeeded = 0, True
-                usage = _usage(answer)
-                self.spent += usage
-                return answer, usage + Usage(n_requests=attempt)
-            trouble = f"HTTP {status}: {answer}" if status else str(answer)
-            if status in REFUSING:
-                self._halt(EndpointError(f"{self.base_url}: {REFUSING[status]} ({trouble})."))
-            if status and status not in RETRIED and status < 500:
-                self._fail(trouble, breaks=not self._succeeded)
-                raise Rejected(trouble)
-            if attempt == 1 and not self._succeeded:
-                self._note(f"{self.base_url}: {trouble}; trying again.")
+            response, cost = await self._try(data, body)
+            used += cost
+            self._reached |= response.verdict in (Verdict.ANSWERED, Verdict.FILTERED)
+            if response.reply is not None:
+                self._failures, self._answered = 0, True
+                return response.reply, used
+            said, words = self.redacted(response.said), response.words
+            if response.verdict is Verdict.FILTERED:
+                raise Filtered(said, words, used)
+            if response.verdict is Verdict.REJECTED:
+                raise Rejected(said, words, used)
+            if response.verdict is Verdict.REFUSED:
+                if response.status != 403 or not self._answered:
+                    self._halt(EndpointError(f"{self.base_url}: {_refusal(response)} ({said})."))
+                break  # perhaps a firewall that dislikes this one text
             if attempt < self.limits.attempts:
+                if attempt == 1 and not self._reached:
+                    self._note(f"{self.base_url}: {said}; trying again.")
                 await self._wait(_jittered(attempt))
-        self._fail(trouble, breaks=True)
-        raise GivenUp(trouble)
+        self._fail(said, most=MAX_FAILURES if self._reached else 1)
+        raise GivenUp(said, words, used)
+
+    def reject(self, said: str) -> None:
+        """Count a request that was rejected for good; before any answer, five in a row end the run.
+
+        Raises
+        ------
+        StoppedError
+            If that was the fifth.
+        """
+        self._fail(said, most=math.inf if self._answered else MAX_FAILURES)
 
     async def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON at another path of the same server, or None if it has none; not retried."""
-        session = self._open()
-        root = self.base_url.removesuffix("/v1")
-        for address in dict.fromkeys((root + path, self.base_url + path)):
+        method = "GET" if body is None else "POST"
+        data = None if body is None else json.dumps(body).encode()
+        for address in self._address.routes(path):
             try:
-                data = None if body is None else json.dumps(body).encode()
-                method = "GET" if body is None else "POST"
-                async with session.request(
-                    method, address, data=data, allow_redirects=False
-                ) as response:
-                    if response.status == 200:
-                        return json.loads(await _whole(response))
-            except self._troubles:
+                async with asyncio.timeout(_SIDE_SECONDS if body is None else None):
+                    status, _, raw = await self._connection.exchange(method, address, data)
+                if status == 200:
+                    return json.loads(raw)
+            except self._connection.troubles:
                 continue
         return None
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("the endpoint is used outside its `async with` block")
-        return self._session
 
     def _halt(self, error: StoppedError) -> NoReturn:
         self.stop(error)
@@ -225,26 +243,48 @@ class Endpoint:
             raise self._stopped
         self.spent += Usage(n_requests=1)
 
-    async def _send(self, data: bytes) -> tuple[int, Any]:
-        """Status and JSON of one request; 0 and what happened if there is no complete answer."""
-        address = f"{self.base_url}/chat/completions"
-        try:
-            # A redirect would carry the key to another address.
-            async with self._open().post(address, data=data, allow_redirects=False) as response:
-                raw = await _whole(response)
-                if response.status == 200:
-                    return 200, json.loads(raw)
-                self._hold(response.headers.get("Retry-After"), response.status)
-                return response.status, self._without_key(_said(raw))
-        except TimeoutError:
-            return 0, f"no answer within {self.limits.timeout:g} s"
-        except self._troubles as error:
-            return 0, self._without_key(f"{type(error).__name__}: {error}".rstrip(": ."))
+    async def _try(self, data: bytes, body: Mapping[str, Any]) -> tuple[Response, Usage]:
+        """One request, and what it cost; one more at ``/v1`` if that may have been forgotten."""
+        self._reserve()
+        response, n_requests = await self._send(self._address, data), 1
+        longer = None if self._reached else self._address.versioned()
+        if longer is not None and response.may_be_no_route:
+            self._reserve()
+            other, n_requests = await self._send(longer, data), 2
+            if other.status and not other.may_be_no_route:
+                self._note(f"Note: {self.base_url} has no chat completions; asking {longer}.")
+                self._address, response = longer, other
+        cost = response.usage or Usage()
+        if response.reply is not None and response.usage is None:
+            cost = _estimated(body, response.reply)
+            if self._counts:
+                self._counts = False
+                self._note(
+                    f"Note: {self.base_url} does not report what it uses; tokens, and any budget "
+                    f"or cost of them, are estimated at {_BYTES_PER_TOKEN} bytes each."
+                )
+        self.spent += cost
+        return response, cost + Usage(n_requests)
 
-    def _hold(self, retry_after: str | None, status: int) -> None:
+    async def _send(self, address: Address, data: bytes) -> Response:
+        """What one request comes to."""
+        try:
+            route = address.route("/chat/completions")
+            status, seconds, raw = await self._connection.exchange("POST", route, data)
+        except TimeoutError:
+            said = f"no answer within {self.limits.timeout:g} s"
+            return Response(Verdict.LATER, 0, said)
+        except self._connection.troubles as error:
+            said = f"{type(error).__name__}: {error}".rstrip(": .")
+            return Response(Verdict.LATER, 0, visible(said))
+        response = understand(status, raw)
+        if response.verdict is Verdict.LATER:
+            self._hold(seconds)
+        return response
+
+    def _hold(self, seconds: float | None) -> None:
         """Hold back all requests for as long as the endpoint asks."""
-        seconds = _seconds(retry_after)
-        if seconds is None or (status not in RETRIED and status < 500):
+        if seconds is None:
             return
         if seconds > self.limits.patience:
             self.stop(
@@ -258,42 +298,16 @@ class Endpoint:
             pause = seconds + random.uniform(0, min(1.0, seconds / 10))
             self._resume_at = max(self._resume_at, time.monotonic() + pause)
 
-    def _fail(self, trouble: str, *, breaks: bool) -> None:
+    def _fail(self, said: str, *, most: float) -> None:
         """Count a failed call; break the circuit when all fail."""
         self._failures += 1
-        most = MAX_FAILURES if self._succeeded or trouble.startswith("HTTP 4") else 1
-        if breaks and self._failures >= most:
+        if self._failures >= most:
             calls = "a call" if most == 1 else f"{self._failures} calls in a row"
-            self._halt(EndpointError(f"{self.base_url}: {calls} failed. The last: {trouble}."))
-
-    def _without_key(self, text: str) -> str:
-        """Some servers repeat the key that they refuse."""
-        return text.replace(self._key, "…") if self._key else text
+            self._halt(EndpointError(f"{self.base_url}: {calls} failed. The last: {said}."))
 
 
-def check_url(base_url: str) -> str:
-    """The address without a slash at its end.
-
-    Raises
-    ------
-    InputError
-        If it is not an http address, or contains a user name or a password.
-    """
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError(
-            f"{base_url!r} is not an address; expected one such as http://host:8000/v1."
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError(
-            "the base URL contains a password or a query, which would end up in files. Put the key "
-            "in an environment variable."
-        )
-    return base_url.rstrip("/").removesuffix("/chat/completions")
+def _refusal(response: Response) -> str:
+    return REFUSING.get(response.status, "it redirects, which is not followed: give that address")
 
 
 def _jittered(attempt: int) -> float:
@@ -301,48 +315,8 @@ def _jittered(attempt: int) -> float:
     return random.uniform(0.1, 1.0) * min(_BACKOFF * 2.0**attempt, _LONGEST_BACKOFF)
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date."""
-    if retry_after is None:
-        return None
-    try:
-        return max(float(retry_after), 0.0)
-    except ValueError:
-        pass
-    try:
-        seconds: float = email.utils.parsedate_to_datetime(retry_after).timestamp()
-    except ValueError:
-        return None
-    return max(seconds - time.time(), 0.0)
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    blocks, size = [], 0
-    async for block in response.content.iter_any():
-        blocks.append(block)
-        size += len(block)
-        if size > _LONGEST_REPLY:
-            raise ValueError(f"the reply is longer than {_LONGEST_REPLY} bytes")
-    return b"".join(blocks)
-
-
-def _said(raw: bytes) -> str:
-    """What an error reply says, shortened."""
-    text = raw.decode("utf-8", "replace")
-    try:
-        body = json.loads(text)
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = str(error.get("message", error) if isinstance(error, dict) else error)
-    except (ValueError, RecursionError):
-        pass
-    return " ".join(text.split())[:300].rstrip(".")
-
-
-def _usage(body: Any) -> Usage:
-    """Tokens as the endpoint reports them; 0 where it does not."""
-    used = body.get("usage") if isinstance(body, dict) else None
-    used = used if isinstance(used, dict) else {}
-    details = used.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-    numbers = (used.get("prompt_tokens"), cached, used.get("completion_tokens"))
-    return Usage(0, *(n if isinstance(n, int) and n > 0 else 0 for n in numbers))
+def _estimated(body: Mapping[str, Any], reply: Reply) -> Usage:
+    """Tokens of a call where the endpoint does not count them."""
+    asked = sum(len(str(m["content"]).encode("utf-8", "replace")) for m in body["messages"])
+    told = len(reply.text.encode("utf-8", "replace"))
+    return Usage(0, -(-asked // _BYTES_PER_TOKEN), 0, -(-told // _BYTES_PER_TOKEN))

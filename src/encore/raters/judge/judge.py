@@ -6,14 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from encore.errors import StoppedError
-from encore.raters.judge.endpoint import Endpoint, Limits, check_url
+from encore.errors import InputError, StoppedError
+from encore.raters.judge.address import check_url
+from encore.raters.judge.endpoint import Endpoint, Limits
 from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import TEMPLATE_VERSION
+from encore.raters.judge.redact import check_key
 from encore.raters.judge.schedule import Schedule, Unit, Work
 from encore.raters.judge.session import Session
 from encore.raters.judge.sync import run_to_end
-from encore.raters.protocol import Identity, Item, Ledger
+from encore.raters.protocol import Identity, Item, Ledger, is_unicode
 
 
 class Judge:
@@ -36,7 +38,7 @@ class Judge:
     Raises
     ------
     InputError
-        If the address is not one.
+        If the address is not one, or the model's name or the key cannot be sent.
     MissingExtraError
         When it is called and aiohttp is not installed.
 
@@ -56,11 +58,13 @@ class Judge:
         limits: Limits | None = None,
         api_key: str | None = None,
     ) -> None:
+        if not model.strip() or not is_unicode(model):
+            raise InputError(f"{model!r} is not the name of a model.")
         self.model = model
         self.base_url = check_url(base_url)
         self.options = options or JudgeOptions()
         self.limits = limits or Limits()
-        self._api_key = api_key
+        self._api_key = check_key(api_key)
 
     def __repr__(self) -> str:
         return f"Judge({self.model!r}, {self.base_url!r})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,28 @@ from encore.errors import InputError
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 
 Reading = Literal["auto", "probabilities", "text"]
+# Fields of a request's body that are never extra, and what sets them.
+_OWN_FIELDS = {
+    "model": "the rater's name does",
+    "messages": "the template does",
+    "temperature": "--temperature does",
+    "seed": "--seed does",
+    "n": "--n-samples does",
+    "response_format": "the scale does",
+    "add_generation_prompt": "--prefill does",
+    "continue_final_message": "--prefill does",
+    "id_slot": "the schedule does",
+    "cache_prompt": "the schedule does",
+    **dict.fromkeys(("logprobs", "top_logprobs", "n_probs"), "--reading does"),
+    **dict.fromkeys(("stream", "stream_options"), "the endpoint's needs do"),
+    **dict.fromkeys(
+        (
+            *("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"),
+            "n_predict",
+        ),
+        "--max-answer-tokens does",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +63,8 @@ class JudgeOptions:
         Longest answer; for judges that think before they answer.
     extra : mapping
         More fields of the request's body, such as
-        ``{"chat_template_kwargs": {"enable_thinking": false}}``.
+        ``{"chat_template_kwargs": {"enable_thinking": false}}``. None that is set already, such
+        as ``temperature``: a conflict is an error.
     fence_key : bytes
         Secret of the marks around judged text.
     """
@@ -72,6 +96,7 @@ class JudgeOptions:
             limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise InputError(f"{name} must be 1 or more, or None; got {limit}.")
+        _check_extra(self.extra)
         # As a float: 1 and 1.0 are the same rater.
         object.__setattr__(self, "temperature", float(temperature))
         if self.n_samples > 1 and self.temperature == 0:
@@ -93,3 +118,19 @@ class JudgeOptions:
             "extra": dict(self.extra),
             "fence": hashlib.sha256(b"fence" + self.fence_key).hexdigest()[:12],
         }
+
+
+def _check_extra(extra: Mapping[str, Any]) -> None:
+    """Refuse what is set elsewhere, or what JSON cannot say."""
+    for name in extra:
+        if name in _OWN_FIELDS:
+            raise InputError(
+                f"extra holds {name!r}, which is set already: {_OWN_FIELDS[name]} that. Leave it "
+                f"out of --extra."
+            )
+    try:
+        if not all(isinstance(name, str) for name in extra):
+            raise TypeError("a name is not text")
+        json.dumps(dict(extra), allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"extra is not what JSON can say: {error}.") from error

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from encore.errors import EndpointError, InputError
-from encore.raters.judge.answers import Reply, answer_of, answers_of, read_reply
+from encore.raters.judge.answers import Reply, answer_of, answers_of
 from encore.raters.judge.capabilities import MOST_ALTERNATIVES, Capabilities
 from encore.raters.judge.codes import Codes
-from encore.raters.judge.endpoint import Endpoint, GivenUp, Rejected
+from encore.raters.judge.endpoint import (
+    Endpoint,
+    Filtered,
+    GivenUp,
+    Rejected,
+    Unanswered,
+)
+from encore.raters.judge.opening import Opening
 from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import (
     ANSWER_START,
@@ -22,12 +28,17 @@ from encore.raters.judge.prompt import (
     rule_prompt,
     rules_prompt,
 )
+from encore.raters.judge.responses import is_count
 from encore.raters.judge.schedule import Unit, Work
 from encore.raters.judge.truncate import LEAST_ROOM, estimate, truncate
 from encore.raters.protocol import Answer, Ledger, Reason, Usage
 
 # Room for what the endpoint's chat template puts around a prompt.
 _TEMPLATE_TOKENS = 128
+# What a tokenizer may add to a text.
+_ADDED_TOKENS = 8
+# The first that fits.
+_REASONS = {Filtered: Reason.REFUSED, Rejected: Reason.REJECTED, GivenUp: Reason.FAILED}
 # A code, what may stand around it, and enough of anything else to see what it is. A judge that
 # answers as asked ends after two.
 _ANSWER_TOKENS = 8
@@ -61,8 +72,10 @@ class Session:
         self._rules = tuple(ledger.rules)
         self._codes = [Codes.of(rule) for rule in self._rules]
         self._capabilities = Capabilities()
+        self._opening = Opening(endpoint)
         self._room: int | None = None
         self._has_tokenizer = True
+        self._has_probabilities = False
         if options.reading == "text":
             self._capabilities.n_alternatives = 0
 
@@ -74,17 +87,19 @@ class Session:
         session = cls(model, options, endpoint, ledger)
         limits: list[Any] = [options.max_input_tokens]
         props = await endpoint.ask("/props")
-        if isinstance(props, dict) and isinstance(props.get("total_slots"), int):
+        n_slots = props.get("total_slots") if isinstance(props, dict) else None
+        if is_count(n_slots) and n_slots:
             # Each slot has its own cache, and the server must be told which to use.
-            session.n_slots = props["total_slots"]
+            session.n_slots = n_slots
             settings = props.get("default_generation_settings")
             limits.append(settings.get("n_ctx") if isinstance(settings, dict) else None)
         else:
             listed = await endpoint.ask("/models")
-            models = listed.get("data") if isinstance(listed, dict) else None
-            named = [m for m in models or () if isinstance(m, dict) and m.get("id") == model]
+            models = listed.get("data") if isinstance(listed, dict) else listed
+            models = models if isinstance(models, list) else []
+            named = [m for m in models if isinstance(m, dict) and m.get("id") == model]
             limits += [m.get("max_model_len") for m in named]
-        known = [limit for limit in limits if isinstance(limit, int)]
+        known = [limit for limit in limits if is_count(limit) and limit]
         if known:
             session._room = min(known) - await session._overhead()
             if session._room < LEAST_ROOM:
@@ -108,8 +123,10 @@ class Session:
         answers = await (self._all_rules(call) if self.options.batch_rules else self._one(call))
         for rule, answer in zip(rules, answers, strict=True):
             if (rule.id, unit.sample) in wanted and self._may_keep(answer):
-                answer = replace(answer, n_cut=work.n_cut)
+                said = self.endpoint.redacted(answer.reply)
+                answer = replace(answer, n_cut=work.n_cut, reply=said)
                 self.ledger.keep(work.item, rule, answer, unit.sample)
+                self._opening.see(answer)
 
     async def _one(self, call: _Call) -> list[Answer]:
         """Ask about one rule, and again in stricter words if the reply is not an answer."""
@@ -155,18 +172,14 @@ class Session:
         while True:
             try:
                 done = await self._capabilities.complete(self.endpoint, body, self._said)
-            except GivenUp as error:
-                return Answer(reason=Reason.FAILED, reply=str(error)), spent
-            except Rejected as error:
-                return Answer(reason=Reason.REJECTED, reply=str(error)), spent
-            raw, usage, asked = done
+            except Unanswered as error:
+                reason = next(r for kind, r in _REASONS.items() if isinstance(error, kind))
+                return Answer(reason=reason, reply=str(error)), spent + error.usage
+            reply, usage, asked = done
             spent += usage
-            try:
-                reply = read_reply(raw)
-            except ValueError as error:
-                return Answer(reason=Reason.MALFORMED, reply=str(error)), spent
-            missing = reply.tokens is None and not reply.trouble and "logprobs" in asked
-            if missing and reply.text and not reply.refused:
+            self._has_probabilities |= reply.tokens is not None
+            missing = reply.text and reply.tokens is None and not (reply.trouble or reply.refused)
+            if missing and "logprobs" in asked and not self._has_probabilities:
                 self._capabilities.n_alternatives = 0
                 self._said("no logprobs")
                 if asked[self._capabilities.max_tokens] == 1:
@@ -209,6 +222,17 @@ class Session:
             "ratings",
             "no response_format": "it accepts no JSON schema, so more answers may be malformed",
         }
+        kind, _, number = change.partition(" ")
+        if kind == "max_tokens" and number:
+            meaning[change] = (
+                f"it gives no answer less room than {number} tokens, so each may cost that many"
+            )
+        most = max(len(codes.names) for codes in self._codes)
+        if kind == "top_logprobs" and int(number) < most:
+            meaning[change] = (
+                f"it gives the {number} most likely tokens, fewer than the {most} that an answer "
+                f"may be, so spreads are a little too small"
+            )
         if change in meaning:
             self.ledger.note(f"Note: {self.endpoint.base_url}: {meaning[change]}.")
 
@@ -264,7 +288,9 @@ class Session:
             body = {"content": text, "prompt": text, "model": self.model}
             counted = await self.endpoint.ask("/tokenize", {**body, "add_special_tokens": False})
             tokens = counted.get("tokens") if isinstance(counted, dict) else None
-            if isinstance(tokens, Sequence):
+            # A token has at least one byte; a few may be added at the beginning and the end.
+            most = len(text.encode("utf-8", "replace")) + _ADDED_TOKENS
+            if isinstance(tokens, list) and bool(text) <= len(tokens) <= most:
                 return len(tokens)
             self._has_tokenizer = False
         return await estimate(text)
