@@ -312,7 +312,7 @@ def test_a_missing_column_is_named(
         (BEST, [quartet(1), quartet(1)], "row 2, column 'id': the id '1' is also in row 1"),
         (PAIRS, [pair(1, id=None)], "row 1, column 'id': it is empty"),
         (PAIRS, [pair(1), pair(2, chosen=None)], "row 2, column 'chosen': None is not text"),
-        (PAIRS, [pair(1, prompt="\ud800")], "column 'prompt': not valid Unicode"),
+        (PAIRS, [pair(1, prompt="\ud800")], "half of a character"),
         (BEST, [quartet(1, chosen=["a", "b"])], "column 'chosen': 2 texts; expected 1"),
         (BEST, [quartet(1, rejected=["a"])], "column 'rejected': 1 texts; expected 3"),
         (BEST, [quartet(1, chosen="a")], "column 'chosen': 'a' is not a list of texts; in CSV"),
