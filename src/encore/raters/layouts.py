@@ -179,8 +179,8 @@ def _check(head: Sequence[Cells], columns: Sequence[str], prompt: str | None, so
             column=columns[0],
         )
     raise RatingsError(
-        f"there is no column 'prompt', so what {' and '.join(columns)} answer is not known. Add "
-        f"it, or say what the texts are: layout 'transcripts' for whole conversations (Human: … "
-        f"Assistant: …), layout 'unprompted' or a column 'prompt_id' if there is no prompt.",
+        "there is no column 'prompt', so nothing says what was asked. Add it, or say what the "
+        "texts are: layout 'transcripts' for whole conversations (Human: … Assistant: …), layout "
+        "'unprompted' or a column 'prompt_id' if there is no prompt.",
         source=source,
     )
