@@ -237,7 +237,7 @@ def test_hardly_any_noise_is_none(scale: Scale) -> None:
     for noise, reach in ((1e-320, 0.5), (1e-300, 0.5), (1.0, 1e300), (1.0, 1e308)):
         chosen, rejected, deviation = np.array([[reach], [-reach], [noise]])
         mixture = Mixture(chosen, rejected, deviation, scale)
-        assert mixture.accuracy.tolist() == [1.0]
+        assert mixture.accuracy.tolist() == pytest.approx([1.0], abs=1e-12)
         assert mixture.margin_variance.tolist() == [0.0]
         is_range = isinstance(scale, RangeScale) and reach < 1
         assert mixture.margin_mean.tolist() == [0.5 if is_range else 1.0]

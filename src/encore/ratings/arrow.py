@@ -237,7 +237,7 @@ def numbers_from_text(column: Any, name: str, origin: Origin) -> Any:
         If a cell is not a number; the message names it.
     """
     column = pc.utf8_trim_whitespace(column)
-    column = pc.if_else(pc.is_in(column, _ABSENT), pa.scalar(None, pa.string()), column)
+    column = null_where(pc.is_in(column, _ABSENT), column)
     try:
         return column.cast(pa.float64())
     except pa.ArrowInvalid as error:
@@ -293,7 +293,13 @@ def texts_of_ids(column: Any, name: str, origin: Origin) -> Any:
             raise origin.error(f"{one_line(error)}; write ids as text.", column=name) from error
         typed = (width(value) if isinstance(value, float) else value for value in values)
         column = pa.chunked_array([ids_of_values(typed, name, origin)])
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+    return null_where(pc.equal(column, ""), column)
+
+
+def null_where(mask: Any, column: Any) -> Any:
+    """A column with nulls where *mask* is true."""
+    # Given a scalar instead, Arrow 21 spoils the offsets of texts in a slice.
+    return pc.if_else(mask, pa.nulls(len(column), column.type), column)
 
 
 def ids_of_values(values: Iterable[Any], name: str, origin: Origin) -> pa.Array:

@@ -23,6 +23,7 @@ from encore.ratings.arrow import (
     check_metadata,
     ids_of_values,
     is_pairs,
+    null_where,
     numbers_from_text,
     rating_columns,
     ratings_of,
@@ -289,7 +290,7 @@ def _typed(table: pa.Table, wanted: Mapping[str, bool], origin: Origin) -> pa.Ta
             columns[name] = numbers_from_text(column, name, origin)
         else:
             column = pc.replace_substring_regex(column, f"^'({FORMULA})", r"\1")
-            columns[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+            columns[name] = null_where(pc.equal(column, ""), column)
     return pa.table(columns)
 
 

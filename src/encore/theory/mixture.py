@@ -178,7 +178,7 @@ class Mixture(Record):
         if isinstance(self.scale, LevelScale):
             chosen, rejected = self.level_probabilities
             below = np.cumsum(rejected, axis=1) - rejected / 2
-            return np.asarray((chosen * below).sum(axis=1))
+            return np.asarray(np.minimum((chosen * below).sum(axis=1), 1.0))  # rounding
         chosen, rejected = self._means
         return clipped_wins(chosen, rejected, self._deviation)
 

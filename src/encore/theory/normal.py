@@ -57,7 +57,7 @@ def clipped_wins(
         at_best = cumulative((chosen - 1) / deviation) * (
             1 - cumulative((rejected - 1) / deviation) / 2
         )
-    return np.asarray(inside + at_worst + at_best)
+    return np.asarray(np.minimum(inside + at_worst + at_best, 1.0))  # rounding
 
 
 def _inside(
