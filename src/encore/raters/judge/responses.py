@@ -121,12 +121,14 @@ def understand(status: int, raw: bytes) -> Response:
 
 def _completed(status: int, raw: bytes, body: Any) -> Response:
     """What a body means that HTTP calls a success."""
-    usage, problem = reported_usage(body), _Problem.of(body)
-    if _is_error(body):
-        name = problem.status or problem.names[:40] or "unknown"
-        return _failed(problem.status, f"HTTP {status} with error {name}", problem, raw)
-    if not (isinstance(body, dict) and body.get("choices")) and problem.is_policy(0):
-        return _failed(0, f"HTTP {status}", problem, raw)
+    usage, is_error = reported_usage(body), _is_error(body)
+    if is_error or not (isinstance(body, dict) and body.get("choices")):
+        problem = _Problem.of(body)
+        if is_error:
+            name = problem.status or problem.names[:40] or "unknown"
+            return _failed(problem.status, f"HTTP {status} with error {name}", problem, raw)
+        if problem.is_policy(0):
+            return _failed(0, f"HTTP {status}", problem, raw)
     try:
         return Response(Verdict.ANSWERED, status, reply=read_reply(body), usage=usage)
     except (ValueError, RecursionError) as error:
