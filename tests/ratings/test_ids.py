@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import csv
 import datetime
 import decimal
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +19,7 @@ from encore.errors import RatingsError
 from encore.ratings import Ids, as_pairs, as_ratings
 from encore.ratings.ids import as_id
 from encore.rewards import load_rewards, save_rewards
+from tests.ratings.columns import written
 
 Peer = Callable[[str], ModuleType]
 NAN = float("nan")
@@ -34,20 +33,6 @@ HOSTILE = [
 ]
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 SOME_IDS = st.lists(st.one_of(IDS, st.sampled_from(HOSTILE)), min_size=1, max_size=8, unique=True)
-
-
-def written(path: Path, columns: dict[str, list[Any]]) -> Path:
-    """A file by the formats' own libraries."""
-    rows = list(zip(*columns.values(), strict=True))
-    if path.suffix == ".parquet":
-        pq.write_table(pa.table(columns), path)
-    elif path.suffix == ".csv":
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([list(columns), *rows])
-    else:
-        lines = [json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows]
-        path.write_text("".join(lines), encoding="utf-8")
-    return path
 
 
 def pairs_of(ids: Any, **more: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def empty_classifier(checkpoint: Checkpoint) -> Any:
             return empty_model(whole, classifier_class(checkpoint), _described(whole))
     except CheckpointError:
         raise
-    except Exception as error:
+    except Exception as error:  # a class raises whatever its configuration makes it raise
         raise CheckpointError(
             f"{checkpoint.name}: config.json describes no model: {str(error) or error!r}"
         ) from error

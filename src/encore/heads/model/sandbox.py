@@ -122,7 +122,7 @@ def _try_out(asked: Mapping[str, Any]) -> dict[str, Any]:
     for conversation, in_parts in asked["probes"]:
         try:
             text = rendered(template, conversation, in_parts, asked["variables"])
-        except Exception as error:
+        except Exception as error:  # as above
             outcomes.append({"error": _told(error)})
         else:
             outcomes.append({"text": text[: MAX_CHARACTERS + 1]})
