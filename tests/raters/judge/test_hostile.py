@@ -257,7 +257,7 @@ def test_an_answer_has_the_least_room_that_is_allowed_and_it_is_said(
         run = judged(texts(tmp_path, 3), server)
     assert run.values == [pytest.approx(4.3)] * 3
     assert [asked.body["max_tokens"] for asked in run.asked][1:] == [16] * 3
-    assert sum("no answer less room than 16 tokens" in note for note in run.notes) == 1
+    assert sum("room for 16 tokens in every answer" in note for note in run.notes) == 1
 
 
 def test_many_habits_at_once_are_not_a_row_of_failures(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ class Session:
         kind, _, number = change.partition(" ")
         if kind == "max_tokens" and number:
             meaning[change] = (
-                f"it gives no answer less room than {number} tokens, so each may cost that many"
+                f"it wants room for {number} tokens in every answer, so each may cost that many"
             )
         most = max(len(codes.names) for codes in self._codes)
         if kind == "top_logprobs" and int(number) < most:
