@@ -15,7 +15,6 @@ from encore.ratings.arrow import (
     RULES_DIGEST,
     check_metadata,
     is_pairs,
-    numbers_from_text,
     pairs_from,
     rating_columns,
     ratings_from,
@@ -23,7 +22,6 @@ from encore.ratings.arrow import (
     to_responses,
 )
 from encore.ratings.ids import Ids
-from encore.ratings.origin import Origin
 
 NAN, INF = float("nan"), float("inf")
 FIVE = Rulebook.from_ids(["harm", "privacy"], LevelScale((1, 2, 3, 4, 5)))
@@ -442,31 +440,3 @@ def test_pandas_columns_that_stand_twice_are_refused_like_any(
     frame = peer("pandas").DataFrame([[1, 2, 3]], columns=["harm", "privacy", "harm"])
     with pytest.raises(RatingsError, match=r"duplicate columns: \['harm'\]"):
         to_arrow(frame, "here")
-
-
-# --- text -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("absent", ["", "NaN", "nan", "NA", "null", "None"])
-def test_what_stands_for_nothing_in_a_text_file_is_unrated(absent: str) -> None:
-    column = pa.chunked_array([["5", absent]])
-    assert numbers_from_text(column, "harm", Origin("here")).to_pylist() == [5.0, None]
-
-
-@pytest.mark.parametrize("word", ["five", "5,0", "5%", "0x5", "N/A", "true"])
-def test_a_word_among_numbers_is_refused_in_its_row(word: str) -> None:
-    with pytest.raises(RatingsError) as caught:
-        numbers_from_text(pa.chunked_array([["5", "", "-1e0", word]]), "harm", Origin("here", 11))
-    assert str(caught.value) == (
-        f"here, row 14, column 'harm': {word!r} is not a number; expected one, or nothing where "
-        "unrated."
-    )
-
-
-@pytest.mark.parametrize("odd", [" 4", "4 ", "4_0", "٤"])
-def test_a_number_in_another_dress_is_read_or_refused_in_its_own_row(odd: str) -> None:
-    column = pa.chunked_array([["5", odd]])
-    try:
-        assert numbers_from_text(column, "harm", Origin("here")).to_pylist() == [5.0, 4.0]
-    except RatingsError as error:
-        assert (error.row, odd in error.message) == (2, True)

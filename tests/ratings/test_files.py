@@ -19,6 +19,7 @@ from encore import Calibration, LevelScale, RangeScale, RatingsTable, Rule, Rule
 from encore.errors import InputError, MismatchError, RatingsError
 from encore.ratings.convert import as_pairs, as_ratings
 from encore.ratings.files import read_arrow, read_batches, write_ratings
+from tests.ratings.columns import written
 
 Save = Callable[[str, Mapping[str, Sequence[Any]]], Path]
 Text = Callable[[str, str | bytes], Path]
@@ -741,3 +742,76 @@ def test_files_that_polars_and_pandas_write_are_read(
     tables = [joined(list(read_batches(p, FIVE, batch_rows=2))) for p in tmp_path.iterdir()]
     assert len(tables) == 6
     assert all(table == tables[0] for table in tables)
+
+
+# --- what stands beside the ratings ---------------------------------------------------------
+
+CELLS = st.sampled_from(["rated", "unrated", "not applicable", "half", "spread out"])
+
+
+def cell_columns(name: str, cells: Sequence[str], form: str) -> dict[str, list[Any]]:
+    """The columns of one rule, as another program would write them."""
+    rating = {"rated": 5, "half": 4}
+    applies = {"rated": 1, "unrated": None, "not applicable": 0, "half": 0.5, "spread out": 1}
+    p = {"spread out": [0.5, 0, 0, 0, 0.5]}
+    lists = [p.get(cell) for cell in cells]
+    return {
+        name: [rating.get(cell) for cell in cells],
+        f"{name}.applies": [applies[cell] for cell in cells],
+        f"{name}.p": [json.dumps(p) if form == "csv" and p else p for p in lists],
+    }
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("prefixes", [("",), ("chosen.", "rejected.")])
+@given(cells=st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), min_size=1, max_size=6))
+@settings(max_examples=25)
+def test_no_format_confuses_unrated_with_not_applicable(
+    form: str, prefixes: tuple[str, ...], cells: list[tuple[str, ...]]
+) -> None:
+    columns: dict[str, list[Any]] = {"id": [f"p{n}" for n in range(len(cells))]}
+    if prefixes == ("",):
+        columns = {"response_id": columns["id"]}
+    names = [f"{prefix}{rule}" for prefix in prefixes for rule in FIVE.ids]
+    for place, name in enumerate(names):
+        columns |= cell_columns(name, [row[place] for row in cells], form)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"ratings.{form}"
+        again = Path(folder) / f"again.{form}"
+        read = as_ratings(written(path, columns), FIVE)
+        # and by our own writer
+        write_ratings(again, pa.table(columns), FIVE, {})
+        assert as_ratings(again, FIVE) == read
+    states = [list(row[at : at + 2]) for row in cells for at in range(0, len(names), 2)]
+    flat = np.array(states)
+    np.testing.assert_array_equal(read.unrated, flat == "unrated")
+    np.testing.assert_array_equal(read.not_applicable, flat == "not applicable")
+    np.testing.assert_array_equal(read.rated, np.isin(flat, ["rated", "half", "spread out"]))
+    expected = np.full(flat.shape, NAN)
+    for state, value in {"rated": 5, "half": 4, "spread out": 3}.items():
+        expected[flat == state] = value
+    np.testing.assert_array_equal(read.values, expected)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_wrong_number_of_level_probabilities_is_refused_in_its_row(
+    form: str, save: Save
+) -> None:
+    lists: list[Any] = [[0, 0, 0, 0, 1], [1], None, None, None]
+    cells = [json.dumps(p) if form == "csv" and p else p for p in lists]
+    error = refused(save(f"a.{form}", {**RATED, "harm.p": cells}))
+    assert (error.row, error.column) == (2, "harm.p")
+    assert "1 level probabilities; expected 5" in str(error)
+
+
+def test_probabilities_alone_are_ratings(save: Save) -> None:
+    columns = {**without("harm"), "harm.p": [[0, 0, 0, 0, 1.0]] * 5}
+    assert as_ratings(save("a.parquet", columns), FIVE).values[:, 0].tolist() == [5.0] * 5
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_whether_a_rule_applies_is_read_whatever_the_batch(form: str, save: Save) -> None:
+    path = save(f"a.{form}", {**RATED, "harm.applies": [True, False, True, False, True]})
+    for batch_rows in (1, 2, 5):
+        parts = [t.not_applicable for t in read_batches(path, FIVE, batch_rows=batch_rows)]
+        assert np.concatenate(parts)[:, 0].tolist() == [False, True, False, True, False]

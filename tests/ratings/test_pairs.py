@@ -174,3 +174,20 @@ def test_rows_of_pairs_are_whole_numbers(rows: Any) -> None:
     ratings = RatingsTable(rules, [[1], [0]])
     with pytest.raises(RatingsError, match=r"chosen (are of type|refers to rows -1)"):
         PreferencePairs(ratings, rows, np.array([1, 0]), Ids.of(["all"] * 2))
+
+
+def test_a_margin_counts_where_the_rule_applies_at_least_half_to_both_sides() -> None:
+    applies: Any = [[1, 0.4], [0.5, 1], [1, 1], [1, 0.5]]
+    ratings = RatingsTable(FIVE, [[5, 5], [1, 1], [5, 5], [1, 1]], "ppqq", applies=applies)
+    pairs = PreferencePairs(ratings, np.array([0, 2]), np.array([1, 3]), Ids.of(["a", "a"]))
+    assert np.nan_to_num(pairs.margins, nan=-9).tolist() == [[1, -9], [1, 1]]
+
+
+def test_sides_that_differ_much_in_what_applies_are_uneven() -> None:
+    #          unequal by 0.6 | by 0.5 | not applicable on one side | on both
+    applies: Any = [[1, 1], [1, 0.4], [1, 1], [1, 0.5], [1, 1], [0, 1], [0, 1], [0, 1]]
+    ratings = RatingsTable(FIVE, [[5, 5]] * 8, "ppqqrrss", applies=applies)
+    first = np.arange(0, 8, 2)
+    pairs = PreferencePairs(ratings, first, first + 1, Ids.of(["a"] * 4))
+    assert pairs.uneven.tolist() == [True, False, True, False]
+    assert pairs.n_uneven == 2

@@ -278,3 +278,107 @@ def test_a_table_does_not_change_the_array_it_was_made_of() -> None:
     values = np.array([[5.0, NAN]])
     table(values).unit.sum()
     np.testing.assert_array_equal(values, [[5.0, NAN]])
+
+
+# --- how far a rule applies -----------------------------------------------------------------
+
+
+def test_a_cell_is_rated_unrated_or_not_applicable() -> None:
+    found = table([[5, NAN], [NAN, 2], [4, 3]], applies=[[1, 0], [0.25, NAN], [0.5, 0.49]])
+    assert found.rated.tolist() == [[True, False], [False, True], [True, True]]
+    assert found.not_applicable.tolist() == [[False, True], [False, False], [False, False]]
+    assert found.unrated.tolist() == [[False, False], [True, False], [False, False]]
+    assert found.counted.tolist() == [[True, False], [False, True], [True, False]]
+    assert found.applies is not None and found.applies[1, 1] == 1.0  # nothing said: it applies
+
+
+def test_without_applies_every_rule_applies() -> None:
+    found = table([[5, NAN]])
+    assert found.counted.tolist() == found.rated.tolist() == [[True, False]]
+    assert not found.not_applicable.any()
+    assert found.unrated.tolist() == [[False, True]]
+    assert table([[5, NAN]], applies=[[1, NAN]]) == found
+
+
+def test_a_rating_under_a_rule_that_does_not_apply_counts_for_nothing() -> None:
+    given = np.array([[5.0, 2.5]])
+    found = table(given, spread=[[NAN, 0.7]], applies=[[True, False]])
+    assert np.isnan(found.values).tolist() == [[False, True]]
+    assert found.spread is not None and np.isnan(found.spread).all()
+    assert given.tolist() == [[5.0, 2.5]]  # the caller's own is untouched
+
+
+def test_a_rating_under_a_rule_that_does_not_apply_is_still_looked_at() -> None:
+    assert "rating 9 is not one of" in str(refused([[5, 9]], applies=[[1, 0]]))
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, INF, -INF])
+def test_what_is_not_within_0_and_1_is_not_how_far_a_rule_applies(value: float) -> None:
+    error = refused([[5, 5]], applies=[[1, value]])
+    assert str(error) == (
+        f"ratings, row 1, column 'privacy.applies': {value:g} is not how far a rule applies; "
+        "expected 0 (not at all) to 1."
+    )
+
+
+def test_applies_of_another_shape_is_refused() -> None:
+    assert "applies has shape (2, 1); expected (1, 2)" in str(refused([[5, 5]], applies=[[1], [1]]))
+
+
+def test_by_prompt_a_rule_applies_on_average_over_responses() -> None:
+    found = table(
+        [[5, NAN], [4, 1], [5, 5], [3, NAN], [2, 2]],
+        prompts="ppqpr",
+        responses="xyxxx",
+        repeats=[0, 0, 0, 1, 0],
+        applies=[[1, 0], [0.5, 1], [0.25, 1], [0, 0], [1, 0]],
+    ).applies_by_prompt()
+    # p has two responses: (1 + 0.5)/2 and (0 + 1)/2; the repeat of x counts for neither.
+    assert found.applies is not None
+    assert found.applies.tolist() == [[0.75, 0.5], [0.75, 0.5], [0.25, 1], [0.75, 0.5], [1, 0]]
+    # Where x talked a rule away, its rating is unknown, no longer not needed.
+    assert found.unrated[0].tolist() == [False, True]
+    assert found.not_applicable.tolist()[4] == [False, True]
+
+
+# --- level probabilities --------------------------------------------------------------------
+
+
+def test_a_missing_rating_and_spread_follow_from_level_probabilities() -> None:
+    p = np.full((2, 2, 5), NAN)
+    p[0, 0] = [0.5, 0, 0, 0, 0.5]
+    p[1, 1] = [0, 0, 0, 0.25, 0.75]
+    found = table([[NAN, 3], [1, 4]], probabilities=p)
+    assert found.values.tolist() == [[3.0, 3.0], [1.0, 4.0]]  # (1 + 5)/2; a given 4 stays
+    assert found.spread is not None
+    expected = [[np.log(2), NAN], [NAN, -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))]]
+    np.testing.assert_allclose(found.spread, expected)
+
+
+def test_rules_with_fewer_levels_have_no_probability_beyond_them() -> None:
+    rules = Rulebook(
+        (
+            Rule("harm", "Does no harm.", LevelScale((3, 2, 1))),
+            Rule("kind", "Is kind.", LevelScale((0, 1))),
+        )
+    )
+    p = [[[0.0, 0.5, 0.5], [0.25, 0.75, NAN]]]
+    found = table([[NAN, NAN]], rules, probabilities=p)
+    assert found.values.tolist() == [[1.5, 0.75]]
+    assert found.probabilities is not None and found.probabilities[0, 1].tolist() == [0.25, 0.75, 0]
+    assert "'kind.p'" in str(refused([[1, 1]], rules, probabilities=[[[1, 0, 0], [0.5, 0, 0.5]]]))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [[0.5, 0.4, 0, 0, 0], [1.5, -0.5, 0, 0, 0], [1, NAN, NAN, NAN, NAN], [INF, 0, 0, 0, 0]],
+)
+def test_what_is_no_distribution_over_the_levels_is_refused(cell: list[float]) -> None:
+    error = refused([[5, 5]], probabilities=[[[0, 0, 0, 0, 1], cell]])
+    assert (error.row, error.column) == (1, "privacy.p")
+
+
+def test_a_continuous_scale_has_no_level_probabilities() -> None:
+    p = np.full((1, 3, 5), NAN)
+    p[0, 1, 0] = 1
+    assert "A continuous scale has none" in str(refused([[5, 1.0, 1]], MIXED, probabilities=p))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,15 @@ from numpy.typing import NDArray
 
 from encore.errors import DocumentError, InputError, MismatchError, RatingsError
 from encore.files import check_version
-from encore.ratings.ids import Ids, as_id
+from encore.ratings.columns import (
+    APPLIES,
+    id_column,
+    numbers_of,
+    one_line,
+    probabilities_of,
+    texts_of_ids,
+)
+from encore.ratings.ids import Ids
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import RatingsTable
@@ -22,8 +29,9 @@ from encore.rules import Rulebook
 KIND = "encore.ratings"
 VERSION = 1
 RULES_DIGEST = "encore.rules_digest"
-# What a text file may hold where there is no rating.
-_ABSENT = pa.array(["", "NaN", "nan", "NA", "null", "None"])
+# Columns beside a rule's ratings: entropies, how far it applies, level probabilities.
+NUMBERS_BESIDE = (".spread", APPLIES)
+PROBABILITIES = ".p"
 
 
 def to_arrow(data: Any, source: str) -> pa.Table:
@@ -53,11 +61,6 @@ def _is_frame(data: Any) -> bool:
     return hasattr(data, "columns") and not isinstance(data, pa.Table)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's text on one line, without a full stop."""
-    return " ".join(str(error).split()).rstrip(".")
-
-
 def refuse_twins(names: list[str], source: str) -> None:
     """Refuse duplicate columns: there is no telling which one is meant."""
     if len(set(names)) < len(names):
@@ -71,17 +74,17 @@ def is_pairs(names: list[str]) -> bool:
 
 
 def rating_columns(rules: Rulebook, names: list[str], source: str) -> list[str]:
-    """The columns that ratings and spreads are read from, in either layout.
+    """The columns that ratings, and what stands beside them, are read from, in either layout.
 
     Raises
     ------
     RatingsError
-        If a rule has no column.
+        If a rule has no column, neither of ratings nor of level probabilities.
     """
     prefixes = [f"{side}." for side in SIDES] if is_pairs(names) else [""]
     present = set(names)
     needed = [prefix + rule_id for prefix in prefixes for rule_id in rules.ids]
-    missing = [name for name in needed if name not in present]
+    missing = [name for name in needed if present.isdisjoint((name, name + PROBABILITIES))]
     if missing:
         raise RatingsError(
             f"no column for {len(missing)} of {len(needed)} ratings: {missing[:5]}. Found "
@@ -89,11 +92,12 @@ def rating_columns(rules: Rulebook, names: list[str], source: str) -> list[str]:
             f"that these ratings were made with.",
             source=source,
         )
-    return needed + [name for column in needed if (name := f"{column}.spread") in present]
+    endings = ("", *NUMBERS_BESIDE, PROBABILITIES)
+    return [name for end in endings for column in needed if (name := column + end) in present]
 
 
 def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int = 1) -> pa.Table:
-    """Only the ids and ratings, in the responses layout, ratings as float64.
+    """Only the ids and ratings with what stands beside them, in the responses layout, as float64.
 
     A pair becomes two rows, chosen first.
 
@@ -103,8 +107,12 @@ def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int =
         If a rule has no column, a rating is not a number, or an id is empty.
     """
     names, origin = table.column_names, Origin(source, first_row)
-    columns = rating_columns(rules, names, source)
-    numbers = {name: numbers_of(table, name, origin) for name in columns}
+    numbers = {
+        name: probabilities_of(table, name, origin)
+        if name.endswith(PROBABILITIES)
+        else numbers_of(table, name, origin)
+        for name in rating_columns(rules, names, source)
+    }
     prompt = next((name for name in ("prompt_id", "prompt") if name in names), None)
     prompts = {} if prompt is None else {"prompt_id": id_column(table, prompt, origin)}
     repeat = {"repeat": numbers_of(table, "repeat", origin)} if "repeat" in names else {}
@@ -148,14 +156,20 @@ def ratings_of(responses: pa.Table, rules: Rulebook, origin: Origin) -> RatingsT
         If the ratings break their contract.
     """
     names = responses.column_names
-    spreads = [f"{rule_id}.spread" for rule_id in rules.ids]
+    beside = {end: [rule_id + end for rule_id in rules.ids] for end in NUMBERS_BESIDE}
+    spread, applies = (
+        None if set(columns).isdisjoint(names) else _block(responses, columns)
+        for columns in beside.values()
+    )
     return RatingsTable(
         rules,
         _block(responses, list(rules.ids)),
         prompts=_ids(responses["prompt_id"]) if "prompt_id" in names else None,
         responses=_responses(responses) if "response_id" in names else None,
         repeats=responses["repeat"].to_numpy() if "repeat" in names else None,
-        spread=_block(responses, spreads) if not set(spreads).isdisjoint(names) else None,
+        spread=spread,
+        applies=applies,
+        probabilities=_probabilities(responses, rules, origin),
         origin=origin,
     )
 
@@ -228,113 +242,6 @@ def check_metadata(schema: pa.Schema, rules: Rulebook, source: str) -> None:
         )
 
 
-def numbers_from_text(column: Any, name: str, origin: Origin) -> Any:
-    """A column of a text file as float64; cells that hold no rating become null.
-
-    Raises
-    ------
-    RatingsError
-        If a cell is not a number; the message names it.
-    """
-    column = pc.utf8_trim_whitespace(column)
-    column = null_where(pc.is_in(column, _ABSENT), column)
-    try:
-        return column.cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        texts = column.to_pylist()
-        row = next((row for row, text in enumerate(texts) if not _is_number(text)), 0)
-        message = f"{texts[row]!r} is not a number; expected one, or nothing where unrated."
-        raise origin.error(message, row, name) from error
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        pa.scalar(text, pa.string()).cast(pa.float64())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def id_column(table: pa.Table, name: str, origin: Origin) -> Any:
-    """A column of ids as text, none of them empty; see :func:`encore.ratings.ids.as_id`.
-
-    Raises
-    ------
-    RatingsError
-        If a cell is empty, or not an id; the message names it.
-    """
-    column = texts_of_ids(table[name], name, origin)
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-        raise origin.error("this id is empty; give every row one.", row, name)
-    return column
-
-
-def texts_of_ids(column: Any, name: str, origin: Origin) -> Any:
-    """Ids as text, null where empty.
-
-    Raises
-    ------
-    RatingsError
-        If a cell is not an id; the message names it.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return texts_of_ids(_decoded(column), name, origin)
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        column = column.cast(pa.string())
-    elif pa.types.is_string_view(kind):
-        column = _plain_text(column)
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        width = {pa.float16(): np.float16, pa.float32(): np.float32}.get(kind, float)
-        try:
-            values = column.to_pylist()
-        except (ValueError, pa.ArrowException) as error:  # such as a time in nanoseconds
-            raise origin.error(f"{one_line(error)}; write ids as text.", column=name) from error
-        typed = (width(value) if isinstance(value, float) else value for value in values)
-        column = pa.chunked_array([ids_of_values(typed, name, origin)])
-    return null_where(pc.equal(column, ""), column)
-
-
-def null_where(mask: Any, column: Any) -> Any:
-    """A column with nulls where *mask* is true."""
-    # Given a scalar instead, Arrow 21 spoils the offsets of texts in a slice.
-    return pc.if_else(mask, pa.nulls(len(column), column.type), column)
-
-
-def ids_of_values(values: Iterable[Any], name: str, origin: Origin) -> pa.Array:
-    """Ids of any types as text, null where empty.
-
-    Raises
-    ------
-    RatingsError
-        If a value is not an id; the message names it.
-    """
-    ids = []
-    for row, value in enumerate(values):
-        try:
-            ids.append(as_id(value))
-        except ValueError as error:
-            raise origin.error(f"{error}.", row, name) from error
-    return pa.array(ids, pa.string())
-
-
-def _plain_text(column: Any) -> Any:
-    """A string view (polars' text), which Arrow cannot yet take rows of, as ordinary text."""
-    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
-
-
-def _decoded(column: Any) -> Any:
-    """A column of categories, or of runs, as the values that they stand for."""
-    if pa.types.is_run_end_encoded(column.type):
-        return pc.run_end_decode(column)
-    whole = column.combine_chunks()
-    dictionary = _plain_text(whole.dictionary)
-    return pa.chunked_array(
-        [pa.DictionaryArray.from_arrays(whole.indices, dictionary).dictionary_decode()]
-    )
-
-
 def _ids(column: Any) -> Ids:
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -362,33 +269,32 @@ def _block(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
     return block
 
 
-def numbers_of(table: pa.Table, name: str, origin: Origin) -> Any:
-    """A column as float64 with nulls where unrated.
-
-    Raises
-    ------
-    RatingsError
-        If it does not hold numbers; the message names the first cell.
-    """
-    column = table[name]
-    if pa.types.is_dictionary(column.type) or pa.types.is_run_end_encoded(column.type):
-        column = _decoded(column)
-    kind = column.type
-    if pa.types.is_boolean(kind) and name != "repeat":
-        column = column.cast(pa.uint8())
-    elif not (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_null(kind)
-    ):
-        values = column.to_pylist()
-        row = next((row for row, value in enumerate(values) if value is not None), 0)
-        raise origin.error(
-            f"{values[row] if values else None!r} is of type {kind}; expected a number, or "
-            f"nothing where unrated.",
-            row,
-            name,
-        )
-    # A whole number beyond 2^53 is rounded; the scale, or the limit of repeats, refuses it.
-    return column.cast(pa.float64(), safe=False)
+def _probabilities(
+    responses: pa.Table, rules: Rulebook, origin: Origin
+) -> NDArray[np.float64] | None:
+    """Level probabilities of shape (n_rows, n_rules, max n_levels); NaN where there are none."""
+    columns = {
+        position: name
+        for position, rule_id in enumerate(rules.ids)
+        if (name := rule_id + PROBABILITIES) in responses.column_names
+    }
+    if not columns:
+        return None
+    n_levels = rules.n_levels
+    block = np.full((responses.num_rows, len(rules), int(n_levels.max())), np.nan)
+    for position, name in columns.items():
+        column = responses[name].combine_chunks()
+        lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        known = lengths > 0
+        wrong = known & (lengths != n_levels[position])
+        if wrong.any():
+            row, rule = int(wrong.argmax()), rules.rules[position]
+            raise origin.error(
+                f"{lengths[row]} level probabilities; expected {rule.scale.n_levels}, one for each "
+                f"level of the rule ({rule.scale}).",
+                row,
+                origin.column(row, rule.id) + PROBABILITIES,
+            )
+        flat = column.flatten().to_numpy(zero_copy_only=False)
+        block[known, position, : n_levels[position]] = flat.reshape(-1, n_levels[position])
+    return block

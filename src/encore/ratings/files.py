@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,21 @@ from encore.errors import EncoreError, InputError, RatingsError
 from encore.files import StrPath, readable
 from encore.ratings.arrow import (
     KIND,
+    PROBABILITIES,
     RULES_DIGEST,
     VERSION,
     check_metadata,
-    ids_of_values,
     is_pairs,
-    null_where,
-    numbers_from_text,
     rating_columns,
     ratings_of,
     refuse_twins,
     to_responses,
+)
+from encore.ratings.columns import (
+    ids_of_values,
+    lists_of_values,
+    null_where,
+    numbers_from_text,
 )
 from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import Origin
@@ -43,8 +48,17 @@ _ID_COLUMNS = ("id", "prompt_id", "response_id")
 _CSV_BLOCK_BYTES = 32 << 20
 _NO_ROWS = "no rows; expected at least one response."
 
-# From the columns present, those to read, and whether each holds numbers.
-Choose = Callable[[list[str]], dict[str, bool]]
+
+class Kind(StrEnum):
+    """What the cells of a column are read as."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    PROBABILITIES = "probabilities"
+
+
+# From the columns present, those to read, and as what.
+Choose = Callable[[list[str]], dict[str, Kind]]
 _Reader = Callable[[Path, Choose, int], Iterator[pa.Table]]
 
 
@@ -145,7 +159,7 @@ def arrow_batches(
     """
     source = str(path)
 
-    def choose(names: list[str]) -> dict[str, bool]:
+    def choose(names: list[str]) -> dict[str, Kind]:
         """Ids and ratings; the prompt's text only where it serves as the id."""
         if absent := [name for name in keep if name not in names]:
             raise RatingsError(
@@ -155,9 +169,11 @@ def arrow_batches(
         within = ("subset",) if is_pairs(names) else ()
         prompt = () if "prompt_id" in names else ("prompt",)
         ids = (*_ID_COLUMNS, *within, *also, *keep, *prompt)
-        texts = {name: False for name in ids if name in names}
-        repeat = {"repeat": True} if "repeat" in names else {}
-        return texts | repeat | dict.fromkeys(rating_columns(rules, names, source), True)
+        chosen = {name: Kind.TEXT for name in ids if name in names}
+        chosen |= {name: Kind.NUMBER for name in ("repeat",) if name in names}
+        for name in rating_columns(rules, names, source):
+            chosen[name] = Kind.PROBABILITIES if name.endswith(PROBABILITIES) else Kind.NUMBER
+        return chosen
 
     if Path(path).suffix.lower() == ".parquet":
         _check_parquet(Path(path), rules)
@@ -181,7 +197,7 @@ def table_batches(
     if reader is None:
         raise InputError(f"{source}: not a table. Expected a name ending in {', '.join(_READERS)}.")
 
-    def chosen(names: list[str]) -> dict[str, bool]:
+    def chosen(names: list[str]) -> dict[str, Kind]:
         if not names:
             raise RatingsError(_NO_ROWS, source=source)
         refuse_twins(names, source)
@@ -281,13 +297,15 @@ def _read_csv(path: Path, choose: Choose, batch_rows: int) -> Iterator[pa.Table]
             row += table.num_rows
 
 
-def _typed(table: pa.Table, wanted: Mapping[str, bool], origin: Origin) -> pa.Table:
+def _typed(table: pa.Table, wanted: Mapping[str, Kind], origin: Origin) -> pa.Table:
     """A block of text with its ratings as numbers, and empty ids as null."""
     columns = {}
     for name in table.column_names:
         column = table[name]
-        if wanted[name]:
+        if wanted[name] is Kind.NUMBER:
             columns[name] = numbers_from_text(column, name, origin)
+        elif wanted[name] is Kind.PROBABILITIES:
+            columns[name] = lists_of_values(column.to_pylist(), name, origin)
         else:
             column = pc.replace_substring_regex(column, f"^'({FORMULA})", r"\1")
             columns[name] = null_where(pc.equal(column, ""), column)
@@ -322,15 +340,17 @@ def _kind_of(value: object, before: pa.DataType) -> pa.DataType:
 
 def _json_table(
     rows: list[dict[str, Any]],
-    wanted: Mapping[str, bool],
+    wanted: Mapping[str, Kind],
     kinds: dict[str, pa.DataType],
     origin: Origin,
 ) -> pa.Table:
     columns = {}
-    for name, is_numeric in wanted.items():
+    for name, kind in wanted.items():
         values = [row.get(name) for row in rows]
-        if is_numeric:
+        if kind is Kind.NUMBER:
             columns[name] = pa.array(_json_numbers(values, name, origin), pa.float64())
+        elif kind is Kind.PROBABILITIES:
+            columns[name] = lists_of_values(values, name, origin)
         elif name in ID_COLUMNS or (name == "prompt" and "prompt_id" not in wanted):
             columns[name] = ids_of_values(values, name, origin)
         else:

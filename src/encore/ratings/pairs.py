@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from encore.arrays import Record
 from encore.errors import InputError, RatingsError
 from encore.formatting import listed
+from encore.ratings.blocks import ratings_block
 from encore.ratings.ids import Ids, is_own_prompt
 from encore.ratings.origin import SIDES, Origin
-from encore.ratings.table import RatingsTable, ids_of, ratings_block
+from encore.ratings.table import RatingsTable, ids_of
 from encore.rules import Rulebook, Rules, as_rulebook
 
 
@@ -204,19 +205,31 @@ class PreferencePairs(Record):
     def margins(self) -> NDArray[np.float64]:
         """Unit rating of the chosen less that of the rejected response, (n_pairs, n_rules).
 
-        Between -1 and 1; NaN where either is unrated.
+        Between -1 and 1; NaN where either is unrated, or the rule applies less than half to it.
         """
         unit = self.ratings.unit
+        if self.ratings.applies is not None:
+            unit = np.where(self.ratings.counted, unit, np.nan)
         return unit[self.chosen] - unit[self.rejected]
 
     @property
-    def n_uneven(self) -> int:
-        """Pairs whose two responses are rated under different rules.
+    def uneven(self) -> NDArray[np.bool_]:
+        """Which pairs have two sides that are not rated under the same rules, shape (n_pairs,).
 
-        Rewards leave unrated rules out, which shifts them: these do not compare like with like.
+        A rule is rated on one side only, or how far it applies differs by more than a half.
+        Rewards leave such a rule out on one side, or weigh it otherwise, which shifts them: these
+        pairs do not compare like with like.
         """
-        rated = self.ratings.rated
-        return int((rated[self.chosen] != rated[self.rejected]).any(axis=1).sum())
+        rated, applies = self.ratings.rated, self.ratings.applies
+        uneven = (rated[self.chosen] != rated[self.rejected]).any(axis=1)
+        if applies is not None:
+            uneven |= (np.abs(applies[self.chosen] - applies[self.rejected]) > 0.5).any(axis=1)
+        return np.asarray(uneven)
+
+    @property
+    def n_uneven(self) -> int:
+        """How many pairs are :attr:`uneven`."""
+        return int(self.uneven.sum())
 
 
 def _positions(rows: ArrayLike, n_pairs: int) -> NDArray[np.int64]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, as_floats, cached_array, read_only
-from encore.errors import InputError
+from encore.arrays import Record, cached_array, read_only
 from encore.formatting import listed
-from encore.ratings.ids import Ids, as_id, largest_whole
+from encore.ratings.blocks import expected_levels, numbers_block, ratings_block, whole_repeats
+from encore.ratings.ids import Ids, as_id
 from encore.ratings.origin import Origin
 from encore.rules import Rulebook, Rules, as_rulebook
+
+# A sum of probabilities may miss 1 by the rounding of float32 or of six printed digits.
+_SUM_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -39,6 +42,13 @@ class RatingsTable(Record):
         The scale, if the rules are a list of ids.
     spread : array_like of float, shape (n_rows, n_rules), optional
         Entropy (nats) of the rater's own distribution for each rating; NaN where it gave none.
+    applies : array_like of float or bool, shape (n_rows, n_rules), optional
+        How far each rule applies, in [0, 1]; 1 where NaN, and everywhere by default. Where it is 0
+        there is no rating: one that is given counts for nothing, so the table empties its cell.
+    probabilities : array_like of float, shape (n_rows, n_rules, max n_levels), optional
+        The rater's own distribution over each rule's levels, worst first; 0 beyond a rule's levels,
+        all NaN where it gave none. Where a rating or a spread is missing beside it, it is the
+        expected level, or the entropy.
     origin : Origin
         Where the rows come from, for errors.
 
@@ -46,7 +56,8 @@ class RatingsTable(Record):
     ------
     RatingsError
         If shapes disagree, a rating is infinite or not on its rule's scale, a spread is negative,
-        or one response of a prompt is rated twice under one repeat.
+        *applies* is beyond [0, 1], probabilities are not those of the rule's levels, or one
+        response of a prompt is rated twice under one repeat.
 
     Examples
     --------
@@ -63,6 +74,8 @@ class RatingsTable(Record):
     responses: Ids | None
     repeats: NDArray[np.int64] | None
     spread: NDArray[np.float64] | None
+    applies: NDArray[np.float64] | None
+    probabilities: NDArray[np.float64] | None
     origin: Origin = field(compare=False)
 
     def __init__(
@@ -75,6 +88,8 @@ class RatingsTable(Record):
         *,
         scale: Any = None,
         spread: ArrayLike | None = None,
+        applies: ArrayLike | None = None,
+        probabilities: ArrayLike | None = None,
         origin: Origin | None = None,
     ) -> None:
         self._set("rules", as_rulebook(rules, scale))
@@ -83,10 +98,15 @@ class RatingsTable(Record):
         self._set("prompts", self._ids("prompts", prompts))
         self._set("responses", self._ids("responses", responses))
         self._set("repeats", None if repeats is None else whole_repeats(repeats, self.origin))
-        self._set("spread", None if spread is None else _numbers("spread", spread, self.origin))
+        blocks = {"spread": spread, "applies": applies, "probabilities": probabilities}
+        for name, block in blocks.items():
+            self._set(name, None if block is None else numbers_block(name, block, self.origin))
         self._check_shapes()
+        self._check_applies()
+        self._check_probabilities()
         self._check_values()
         self._check_repeats()
+        self._empty_where_not_applicable()
 
     def __repr__(self) -> str:
         return (
@@ -115,6 +135,23 @@ class RatingsTable(Record):
         return ~np.isnan(self.values)
 
     @cached_array
+    def not_applicable(self) -> NDArray[np.bool_]:
+        """Where a rule does not apply at all, so that there is nothing to rate."""
+        if self.applies is None:
+            return np.zeros(self.values.shape, dtype=bool)
+        return np.asarray(self.applies == 0)
+
+    @cached_array
+    def unrated(self) -> NDArray[np.bool_]:
+        """Where a rule applies, however little, and there is no rating."""
+        return ~self.rated & ~self.not_applicable
+
+    @cached_array
+    def counted(self) -> NDArray[np.bool_]:
+        """Where there is a rating under a rule that applies at least half."""
+        return self.rated if self.applies is None else self.rated & (self.applies >= 0.5)
+
+    @cached_array
     def unit(self) -> NDArray[np.float64]:
         """Ratings mapped to [0, 1], worst to best, shape (n_rows, n_rules); NaN where unrated."""
         return self.rules.unit(self.values)
@@ -133,15 +170,49 @@ class RatingsTable(Record):
 
     def take(self, rows: NDArray[Any] | slice) -> RatingsTable:
         """A table of these rows, in this order."""
-        part = object.__new__(RatingsTable)  # checked already: a part of it needs no check
-        part._set("rules", self.rules)
-        part._set("origin", self.origin)
-        part._set("values", self.values[rows])
-        part._set("prompts", None if self.prompts is None else self.prompts.take(rows))
-        part._set("responses", None if self.responses is None else self.responses.take(rows))
-        part._set("repeats", None if self.repeats is None else self.repeats[rows])
-        part._set("spread", None if self.spread is None else self.spread[rows])
-        return part
+        return self._with(
+            **{
+                name: None if (column := getattr(self, name)) is None else column[rows]
+                for name in ("values", "repeats", "spread", "applies", "probabilities")
+            },
+            prompts=None if self.prompts is None else self.prompts.take(rows),
+            responses=None if self.responses is None else self.responses.take(rows),
+        )
+
+    def applies_by_prompt(self) -> RatingsTable:
+        """The table in which a rule applies to a response as far as to its prompt, on average.
+
+        So no response can talk a rule away: where its own rating is empty because the rule did
+        not apply to it, but to another response, the cell is unrated now. Each response counts
+        once, repeats do not. Without prompts, or without *applies*, it is the table itself.
+
+        Examples
+        --------
+        >>> table = RatingsTable(["privacy"], [[1], [1]], ["p", "p"], scale=[0, 1],
+        ...                      applies=[[1], [0]])
+        >>> by_prompt = table.applies_by_prompt()
+        >>> by_prompt.applies.tolist(), by_prompt.unrated.tolist()
+        ([[0.5], [0.5]], [[False], [True]])
+        """
+        if self.applies is None or self.prompts is None:
+            return self
+        codes, first = self.prompts.codes, self.is_first
+        n_responses = np.bincount(codes[first], minlength=len(self.prompts.names))
+        # The mean lies between the least and the most, which rounding must not leave.
+        means = np.column_stack(
+            [
+                np.bincount(codes[first], column[first], len(n_responses)) / n_responses.clip(1)
+                for column in self.applies.T
+            ]
+        )
+        return self._with(applies=np.minimum(means, 1.0)[codes])
+
+    def _with(self, **parts: Any) -> RatingsTable:
+        """The table with other parts, which need no check: they are made of its own."""
+        table = object.__new__(RatingsTable)
+        for each in fields(self):
+            table._set(each.name, parts.get(each.name, getattr(self, each.name)))
+        return table
 
     def _set(self, name: str, value: object) -> None:
         held = read_only(value) if isinstance(value, np.ndarray) else value
@@ -159,11 +230,65 @@ class RatingsTable(Record):
                 raise self.origin.error(
                     f"{len(column)} {name} for {self.n_rows} rows of ratings; expected one per row."
                 )
-        if self.spread is not None and self.spread.shape != self.values.shape:
-            raise self.origin.error(
-                f"the spread has shape {self.spread.shape}; expected {self.values.shape}, that of "
-                f"the ratings."
-            )
+        n_levels = int(self.rules.n_levels.max())
+        shapes = {
+            "spread": self.values.shape,
+            "applies": self.values.shape,
+            "probabilities": (*self.values.shape, n_levels),
+        }
+        for name, shape in shapes.items():
+            block = getattr(self, name)
+            if block is not None and block.shape != shape:
+                raise self.origin.error(f"{name} has shape {block.shape}; expected {shape}.")
+
+    def _check_applies(self) -> None:
+        if self.applies is None:
+            return
+        self._refuse(
+            (self.applies < 0) | (self.applies > 1),
+            self.applies,
+            "{value} is not how far a rule applies; expected 0 (not at all) to 1.",
+            suffix=".applies",
+        )
+        applies = np.where(np.isnan(self.applies), 1.0, self.applies)
+        self._set("applies", None if (applies == 1).all() else applies)
+
+    def _check_probabilities(self) -> None:
+        if self.probabilities is None:
+            return
+        given, levels = self.probabilities, np.arange(self.probabilities.shape[2])
+        known = np.asarray(~np.isnan(given).all(axis=2))
+        if not known.any():
+            self._set("probabilities", None)
+            return
+        beyond = levels >= self.rules.n_levels[:, None]
+        ranged = np.array([not hasattr(rule.scale, "levels") for rule in self.rules])
+        filled = np.where(beyond & np.isnan(given) & known[:, :, None], 0.0, given)
+        total = filled.sum(axis=2)
+        wrong = (filled < 0).any(axis=2) | ~(np.abs(total - 1) <= _SUM_TOLERANCE)
+        wrong |= ((filled > 0) & beyond).any(axis=2) | ranged
+        self._refuse(
+            known & wrong,
+            total,
+            "these are not the probabilities of the rule's levels ({scale}): expected one for each "
+            "level, 0 or more, that sum to 1; the sum is {value}. A continuous scale has none.",
+            suffix=".p",
+        )
+        self._set("probabilities", filled)
+        expected, entropy = expected_levels(filled, self.rules)
+        spread = np.full(known.shape, np.nan) if self.spread is None else self.spread
+        self._set("values", np.where(np.isnan(self.values) & known, expected, self.values))
+        self._set("spread", np.where(np.isnan(spread) & known, entropy, spread))
+
+    def _empty_where_not_applicable(self) -> None:
+        nowhere = self.not_applicable
+        if not nowhere.any():
+            return
+        for name in ("values", "spread", "probabilities"):
+            block = getattr(self, name)
+            if block is not None:
+                where = nowhere if block.ndim == 2 else nowhere[:, :, None]
+                self._set(name, np.where(where, np.nan, block))
 
     def _check_values(self) -> None:
         values, spread = self.values, self.spread
@@ -233,38 +358,6 @@ class RatingsTable(Record):
         )
 
 
-def whole_repeats(repeats: ArrayLike, origin: Origin) -> NDArray[np.int64]:
-    """Numbers of repeats.
-
-    Raises
-    ------
-    RatingsError
-        If one is not a whole number of 0 or more, or too large to be told from its neighbours.
-    """
-    numbers = _numbers("repeats", repeats, origin)
-    if np.asarray(repeats).dtype == bool:
-        raise origin.error("repeats are true or false; expected 0, 1, 2, ….", 0, "repeat")
-    wrong = ~((numbers == np.floor(numbers)) & (numbers >= 0) & np.isfinite(numbers))
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise origin.error(
-            f"repeat {numbers[row]:g} is not a whole number of 0 or more; expected 0 for a "
-            f"rating, 1, 2, … for the same response rated again.",
-            row,
-            "repeat",
-        )
-    large = numbers > largest_whole(np.float64)
-    if large.any():
-        row = int(large.argmax())
-        raise origin.error(
-            f"repeat {numbers[row]:g} is too large to be told from its neighbours; number repeats "
-            f"1, 2, ….",
-            row,
-            "repeat",
-        )
-    return numbers.astype(np.int64)
-
-
 def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = True) -> Ids:
     """A column of ids that are in memory, none of them empty; a prompt may be anything.
 
@@ -288,25 +381,3 @@ def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = 
             raise origin.error(f"{name}: this id is empty; give every row one.", row)
         ids.append(own if as_text else value)
     return Ids.of(ids)
-
-
-def ratings_block(values: ArrayLike, rules: Rulebook, origin: Origin) -> NDArray[np.float64]:
-    """Ratings as an array of numbers with one column per rule; the values are not checked.
-
-    Raises
-    ------
-    RatingsError
-        If they are not numbers, or not of shape (n_rows, n_rules).
-    """
-    block = _numbers("values", values, origin)
-    if block.ndim != 2 or block.shape[1] != len(rules):
-        expected = f"(n_rows, {len(rules)}), one column per rule"
-        raise origin.error(f"ratings have shape {block.shape}; expected {expected}.")
-    return block
-
-
-def _numbers(name: str, values: ArrayLike, origin: Origin) -> NDArray[np.float64]:
-    try:
-        return as_floats(values, name, "unrated")
-    except InputError as error:
-        raise origin.error(str(error)) from error

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,13 @@ from encore.arrays import Record, as_floats
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath
 from encore.ratings import Ids, PreferencePairs
+from encore.ratings.blocks import whole_repeats
 from encore.ratings.ids import as_id
 from encore.ratings.origin import SIDES, Origin
-from encore.ratings.table import whole_repeats
 from encore.ratings.write import open_table
+
+if TYPE_CHECKING:
+    from encore.ratings.files import Kind
 
 KIND, VERSION = "encore.rewards", "1"
 METADATA = {"encore.kind": KIND, "encore.schema_version": VERSION}
@@ -191,7 +194,7 @@ def _read(path: StrPath) -> Any:
     """What identifies pairs, as text, and the rewards: one row per pair, its first repeat."""
     import pyarrow as pa
 
-    from encore.ratings.arrow import id_column, numbers_of
+    from encore.ratings.columns import id_column, numbers_of
     from encore.ratings.files import table_batches
 
     source, n_rows, parts = str(path), 0, []
@@ -205,16 +208,18 @@ def _read(path: StrPath) -> Any:
     return _first_repeats(pa.concat_tables(parts, promote_options="permissive"), Origin(source))
 
 
-def _choose(source: str, names: list[str]) -> dict[str, bool]:
+def _choose(source: str, names: list[str]) -> dict[str, Kind]:
     """The columns to read: ids, and numbers."""
+    from encore.ratings.files import Kind
+
     if absent := [name for name in ("id", *_COLUMNS) if name not in names]:
         raise RatingsError(
             f"not rewards of pairs: no column {', '.join(map(repr, absent))}; found {names[:20]}.",
             source=source,
         )
-    more = {"prompt_id": False, "subset": False, "repeat": True}
-    there = {name: kind for name, kind in more.items() if name in names}
-    return {"id": False, **there, **dict.fromkeys(_COLUMNS, True)}
+    texts = [name for name in _KEY if name in names]
+    numbers = [name for name in ("repeat", *_COLUMNS) if name in names]
+    return dict.fromkeys(texts, Kind.TEXT) | dict.fromkeys(numbers, Kind.NUMBER)
 
 
 def _first_repeats(table: Any, origin: Origin) -> Any:

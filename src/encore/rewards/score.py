@@ -210,7 +210,8 @@ def _score(
     """A batch's ids with rewards, and how many rewards are unknown."""
     import pyarrow as pa
 
-    from encore.ratings.arrow import is_pairs, ratings_of, texts_of_ids, to_responses
+    from encore.ratings.arrow import is_pairs, ratings_of, to_responses
+    from encore.ratings.columns import texts_of_ids
 
     rules, paired = reward.weights.rules, is_pairs(batch.column_names)
     responses = to_responses(batch, rules, origin.source, origin.first_row)

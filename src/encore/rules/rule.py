@@ -28,7 +28,7 @@ class Rule:
     id : str
         Its name in columns, weights and reports: any text without control characters that is
         not a reserved column name, does not begin with ``chosen.`` or ``rejected.``, and does not
-        end with ``.spread`` or ``.reward``.
+        end with ``.spread``, ``.applies``, ``.p`` or ``.reward``.
     text : str
         What the rater is asked to judge, as one sentence.
     scale : LevelScale, RangeScale, or list of levels
@@ -72,7 +72,7 @@ class Rule:
             not self.id
             or self.id in RESERVED_IDS
             or self.id.startswith(("chosen.", "rejected."))
-            or self.id.endswith((".spread", ".reward"))
+            or self.id.endswith((".spread", ".applies", ".p", ".reward"))
         ):
             raise InputError(
                 f"{self.id!r} cannot be a rule id: it is empty, or would read as another column "
