@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encore.examples import ratings_path, rules
+from encore.examples import applies_path, ratings_path, rules
 from encore.ratings.files import write_ratings
+from encore.ratings.write import open_table
 
 PASSES = {1: 0, 2: 1}  # the file counts passes from 1, a ratings table counts repeats from 0
 
@@ -46,6 +47,16 @@ def main(data: Path) -> None:
         "licence": "CC0-1.0",
     }
     write_ratings(ratings_path(), pa.Table.from_pylist(table, schema), rules(), provenance)
+    write_applies(data, sorted({pair for _, _, pair, _ in keys}))
+
+
+def write_applies(data: Path, pairs: list[str]) -> None:
+    """What readers of the prompts alone said, a row per pair."""
+    rows = {r["pair_id"]: r for r in pq.read_table(data / "llm_applies.parquet").to_pylist()}
+    names = (*rules().ids, "unsafe")
+    columns = {name: pa.array([rows[pair][name] for pair in pairs], pa.float32()) for name in names}
+    with open_table(applies_path()) as write:
+        write(pa.table({"id": pairs, **columns}))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from encore import compare, examples
-from encore.evaluation.entropy_accuracy import correlations
+from encore import LevelScale, PreferencePairs, RatingsTable, Rulebook, compare, examples
+from encore.evaluation.entropy_accuracy import (
+    correlation_columns,
+    correlations,
+    rule_outcomes,
+)
+from encore.ratings import Ids
 
 NAN = float("nan")
 
@@ -69,3 +74,17 @@ def test_entropy_goes_with_speaking_and_not_with_being_right() -> None:
     found = compare(examples.ratings_path(), examples.rules()).entropy_correlations
     assert found.resolving.pearson.low > 0.9
     assert found.accuracy["resolved"].pearson.low < 0 < found.accuracy["resolved"].pearson.high
+
+
+def test_a_rule_is_judged_on_the_pairs_that_it_applies_to() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    table = RatingsTable(
+        rules, [[1], [0], [0], [1], [1], [1]], "ppqqrr", applies=[[1], [0.5], [0.4], [1], [0], [1]]
+    )
+    first = np.array([0, 2, 4])
+    pairs = PreferencePairs(table, first, first + 1, Ids.of(["all"] * 3))
+    (found,) = rule_outcomes(pairs)
+    assert np.nan_to_num(found.half, nan=-1).tolist() == [1, -1, -1]
+    counts = correlation_columns(pairs, calibrated_on_pairs=True)[1]
+    # Levels 0 and 1 of the ratings that count: q's chosen and r's chosen do not.
+    assert counts.tolist() == [[1, 1], [0, 1], [0, 1]]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from encore import InputError, LevelScale, PreferencePairs, RangeScale, Rulebook
+from encore import InputError, LevelScale, PreferencePairs, RangeScale, RatingsTable, Rulebook
+from encore.ratings import Ids
 from encore.weights import BradleyTerry, fit_bradley_terry
 
 NAN = float("nan")
@@ -98,6 +99,20 @@ def test_pairs_with_an_unrated_cell_are_left_out() -> None:
     np.testing.assert_array_equal(both.values, first.values)
     with pytest.raises(InputError, match="no pair is rated under every rule"):
         BradleyTerry()(PreferencePairs.from_arrays(chosen[1:], rejected[1:], rules))
+
+
+def test_a_rule_that_does_not_apply_leaves_no_pair_out() -> None:
+    rules = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
+    rng = np.random.default_rng(0)
+    values = rng.integers(2, size=(400, 2)).astype(float)
+    applies = np.repeat(np.tile([[1, 0], [0.5, 1]], (100, 1)), 2, axis=0)  # b to every other pair
+    table = RatingsTable(rules, values, np.arange(200).repeat(2).tolist(), applies=applies)
+    first = np.arange(0, 400, 2)
+    pairs = PreferencePairs(table, first, first + 1, Ids.of(["all"] * 200))
+    by_hand = np.where(applies[::2] == 0, 0.0, values[::2] - values[1::2])
+    by_hand[1::2, 0] *= 0.5
+    expected = fit_bradley_terry(by_hand, ridge=1.0, non_negative=True)
+    assert BradleyTerry()(pairs).values.tolist() == expected.tolist()
 
 
 def test_rules_that_never_help_are_refused() -> None:

@@ -15,6 +15,8 @@ export interface Dataset {
   nRows: number;
   nPairs: number;
   columns: Packed[];
+  /** How far each rule applies to each row; empty where all do. */
+  applies: Packed[];
   subsets: { names: string[]; codes: string };
   /** Ratings per level of each rule over the whole calibration set. */
   counts: number[][];
@@ -34,6 +36,8 @@ export interface Setting {
 /** A dataset unpacked; NaN where unrated. */
 export interface Ratings {
   columns: Float64Array[];
+  /** Undefined where every rule applies to every row. */
+  applies?: Float64Array[];
   complete: boolean;
   nPairs: number;
   subsets: Uint16Array;
@@ -59,6 +63,8 @@ export interface Result extends Agreement {
 export const UNRATED = 255;
 export const N_POINTS = 201;
 const TIE_TOLERANCE = 1e-9;
+/** A response has a reward only if some rule applies to it this far. */
+const LEAST_APPLIES = 0.1;
 
 function bytes(base64: string): ArrayBuffer {
   const text = atob(base64);
@@ -69,15 +75,17 @@ function bytes(base64: string): ArrayBuffer {
 
 /** Numbers in the page are little-endian, as is every machine that runs a browser. */
 export function unpack(data: Dataset): Ratings {
-  const columns = data.columns.map((column) => {
+  const unpacked = (column: Packed) => {
     if ("values" in column) return new Float64Array(bytes(column.values));
     const table = new Float64Array(UNRATED + 1).fill(NaN);
     table.set(column.table);
     return Float64Array.from(new Uint8Array(bytes(column.codes)), (code) => table[code]!);
-  });
+  };
+  const columns = data.columns.map(unpacked);
   return {
     columns,
-    complete: !columns.some((column) => column.some(Number.isNaN)),
+    ...(data.applies.length > 0 && { applies: data.applies.map(unpacked) }),
+    complete: data.applies.length === 0 && !columns.some((column) => column.some(Number.isNaN)),
     nPairs: data.nPairs,
     subsets: new Uint16Array(bytes(data.subsets.codes)),
   };
@@ -103,7 +111,10 @@ export function weigh(data: Dataset, { scheme, strength, temperature }: Setting)
   });
 }
 
-/** Weighted mean of each row's ratings; NaN if more of the weight than allowed is unrated. */
+/**
+ * Mean of each row's ratings, weighed by share and how far the rule applies; NaN if more of that
+ * weight than allowed is unrated, or if no rule applies.
+ */
 export function compose(ratings: Ratings, shares: number[], maxMissing: number): Float64Array {
   const nRows = ratings.columns[0]?.length ?? 0;
   const total = new Float64Array(nRows);
@@ -115,18 +126,27 @@ export function compose(ratings: Ratings, shares: number[], maxMissing: number):
     return total;
   }
   const present = new Float64Array(nRows);
+  const whole = new Float64Array(nRows).fill(ratings.applies ? 0 : 1);
+  const furthest = new Float64Array(nRows).fill(ratings.applies ? 0 : 1);
   ratings.columns.forEach((column, k) => {
     const share = shares[k]!;
+    const applies = ratings.applies?.[k];
     for (let i = 0; i < nRows; i++) {
       const value = column[i]!;
+      const weight = share * (applies ? applies[i]! : 1);
+      if (applies) {
+        whole[i]! += weight;
+        furthest[i] = Math.max(furthest[i]!, applies[i]!);
+      }
       if (Number.isNaN(value)) continue;
-      total[i]! += share * value;
-      present[i]! += share;
+      total[i]! += weight * value;
+      present[i]! += weight;
     }
   });
   return total.map((sum, i) => {
-    const rated = present[i]!;
-    return rated > 0 && 1 - rated <= maxMissing + 1e-12 ? sum / rated : NaN;
+    const [rated, all] = [present[i]!, whole[i]!];
+    const known = rated > 0 && furthest[i]! >= LEAST_APPLIES;
+    return known && all - rated <= (maxMissing + 1e-12) * all ? sum / rated : NaN;
   });
 }
 

@@ -65,6 +65,7 @@ function two(): Dataset {
       { codes: encode(Uint8Array.of(1, 0, 0, 0)), table: [0, 1] },
       { values: encode(Float64Array.of(0.5, 0.25, 0.5, NaN)) },
     ],
+    applies: [],
     subsets: { names: ["x", "y"], codes: encode(Uint16Array.of(0, 1)) },
     counts: [
       [3, 1],
@@ -74,6 +75,23 @@ function two(): Dataset {
     maxMissing: 0.2,
   };
 }
+
+test("a rule counts as far as it applies, and not at all where it does not", () => {
+  const data: Dataset = {
+    ...two(),
+    columns: [
+      { values: encode(Float64Array.of(1, 1, NaN, 1)) },
+      { values: encode(Float64Array.of(0, 0, 0.5, NaN)) },
+    ],
+    applies: [
+      { values: encode(Float64Array.of(1, 0.05, 0, 0.5)) },
+      { values: encode(Float64Array.of(0.25, 0.05, 1, 1)) },
+    ],
+  };
+  // 0.75 · 1 / (0.75 + 0.25 · 0.25); nothing applies; the second alone; 0.25 of 0.625 unrated.
+  allNear(compose(unpack(data), [0.75, 0.25], 0.2), [0.75 / 0.8125, null, 0.5, null]);
+  allNear(compose(unpack(data), [0.75, 0.25], 0.4), [0.75 / 0.8125, null, 0.5, 1]);
+});
 
 test("there are golden cases with gaps and without, of every kind of scheme", () => {
   assert.equal(cases.length, 18);

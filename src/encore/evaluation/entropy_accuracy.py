@@ -63,7 +63,7 @@ class EntropyCorrelation(Record):
 
 def rule_outcomes(pairs: PreferencePairs) -> list[Outcomes]:
     """Each rule's own verdicts on the pairs."""
-    unit = pairs.ratings.unit
+    unit = pairs.counted_unit
     return [
         outcomes(unit[pairs.chosen, position], unit[pairs.rejected, position])
         for position in range(len(pairs.rules))
@@ -77,7 +77,7 @@ def correlation_columns(
     verdicts = np.concatenate([verdict.sums() for verdict in rule_outcomes(pairs)], axis=1)
     if not calibrated_on_pairs:
         return [verdicts]
-    levels = pairs.rules.level_of(pairs.ratings.values)
+    levels = np.where(pairs.ratings.counted, pairs.rules.level_of(pairs.ratings.values), -1)
     sides = levels[pairs.chosen], levels[pairs.rejected]
     counts = []
     for position, n_levels in enumerate(pairs.rules.n_levels.tolist()):

@@ -207,10 +207,30 @@ class PreferencePairs(Record):
 
         Between -1 and 1; NaN where either is unrated, or the rule applies less than half to it.
         """
-        unit = self.ratings.unit
-        if self.ratings.applies is not None:
-            unit = np.where(self.ratings.counted, unit, np.nan)
+        unit = self.counted_unit
         return unit[self.chosen] - unit[self.rejected]
+
+    @property
+    def counted_unit(self) -> NDArray[np.float64]:
+        """Unit ratings of all responses, NaN where a rule applies less than half."""
+        if self.ratings.applies is None:
+            return self.ratings.unit
+        return np.where(self.ratings.counted, self.ratings.unit, np.nan)
+
+    @property
+    def applied_margins(self) -> NDArray[np.float64]:
+        """Margins as far as their rules apply, shape (n_pairs, n_rules): (a + a') / 2 times each.
+
+        0 where a rule does not apply to one side, so that it tells nothing; NaN where it applies
+        to both and is unrated on either. Without *applies*, the same as :attr:`margins`.
+        """
+        table = self.ratings
+        if table.applies is None:
+            return self.margins
+        applies = (table.applies[self.chosen] + table.applies[self.rejected]) / 2
+        margins = applies * (table.unit[self.chosen] - table.unit[self.rejected])
+        nowhere = table.not_applicable[self.chosen] | table.not_applicable[self.rejected]
+        return np.where(nowhere, 0.0, margins)
 
     @property
     def uneven(self) -> NDArray[np.bool_]:

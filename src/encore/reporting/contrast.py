@@ -113,10 +113,11 @@ def _contrast(
 ) -> Contrast:
     rows = [int(pairs.chosen[i]), int(pairs.rejected[i])]
     unit, values = pairs.ratings.unit[rows], pairs.ratings.values[rows]
+    applies = 1.0 if pairs.ratings.applies is None else pairs.ratings.applies[rows]
     parts = []
     for shares in (weights.shares, uniform.shares):
         # Where a rule is unrated, the others' shares make up for it, on each side separately.
-        rated = np.where(np.isnan(unit), 0.0, shares)
+        rated = np.where(np.isnan(unit), 0.0, shares * applies)
         of_side = rated / rated.sum(axis=1, keepdims=True) * np.nan_to_num(unit)
         parts.append(of_side[0] - of_side[1])
     order = np.argsort(-np.abs(parts[0] - parts[1]), kind="stable")

@@ -76,7 +76,8 @@ class Embedded:
             "rules": list(rules.ids),
             "nRows": self.n_rows,
             "nPairs": 0 if self.pairs is None else self.pairs.n_pairs,
-            "columns": [_packed(column) for column in self._unit().T],
+            "columns": [_packed(column) for column in self._rows_of("unit").T],
+            "applies": [_packed(column) for column in self._rows_of("applies").T],
             "subsets": {"names": names, "codes": _base64(codes.astype("<u2"))},
             "counts": [
                 row[:n].tolist() for row, n in zip(counts, rules.n_levels.tolist(), strict=True)
@@ -86,14 +87,15 @@ class Embedded:
             "maxMissing": MAX_MISSING,
         }
 
-    def _unit(self) -> NDArray[np.float64]:
-        """Unit ratings, chosen responses first; shape (n_rows, n_rules)."""
-        if self.pairs is not None:
-            unit = self.pairs.ratings.unit
-            return np.concatenate([unit[self.pairs.chosen], unit[self.pairs.rejected]])
-        if self.responses is not None:
-            return self.responses.unit
-        return np.empty((0, len(self.calibration.rules)))
+    def _rows_of(self, name: str) -> NDArray[np.float64]:
+        """A block of the ratings table, chosen responses first; no row if it has none."""
+        table = self.responses if self.pairs is None else self.pairs.ratings
+        block = None if table is None else getattr(table, name)
+        if block is None:
+            return np.empty((0, 0 if name == "applies" else len(self.calibration.rules)))
+        if self.pairs is None:
+            return np.asarray(block)
+        return np.concatenate([block[self.pairs.chosen], block[self.pairs.rejected]])
 
 
 def embed(
@@ -151,7 +153,8 @@ def largest_subsets(pairs: PreferencePairs) -> tuple[list[str], NDArray[np.int64
 
 def _fits(table: RatingsTable) -> int:
     """How many responses fit the page."""
-    columns = table.unit[:: max(1, table.n_rows // 2_000)].T
+    blocks = [table.unit] if table.applies is None else [table.unit, table.applies]
+    columns = np.concatenate([block[:: max(1, table.n_rows // 2_000)].T for block in blocks])
     size = sum(1 if len(np.unique(column)) < _UNRATED else 8 for column in columns)
     return max(2, _MAX_BYTES // size)
 

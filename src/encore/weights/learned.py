@@ -166,7 +166,7 @@ class BradleyTerry:
 
     def __call__(self, pairs: PreferencePairs) -> Weights:
         """Fit; raises :class:`~encore.InputError` if no rule helps to tell chosen from rejected."""
-        margins = pairs.margins
+        margins = pairs.applied_margins
         complete = ~np.isnan(margins).any(axis=1)
         if not complete.any():
             raise InputError("no pair is rated under every rule: there is nothing to learn from.")
