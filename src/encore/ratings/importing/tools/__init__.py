@@ -5,9 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from encore.ratings.importing.tools.autorubric import AUTORUBRIC
+from encore.ratings.importing.tools.deepeval import DEEPEVAL
+from encore.ratings.importing.tools.inspect_ai import INSPECT_AI
+from encore.ratings.importing.tools.lm_eval import LM_EVAL
+from encore.ratings.importing.tools.promptfoo import PROMPTFOO
+from encore.ratings.importing.tools.rewardbench import REWARDBENCH
 from encore.ratings.importing.tools.tool import Tool
+from encore.ratings.importing.tools.verifiers import VERIFIERS
 
-TOOLS: dict[str, Tool] = {}
+TOOLS: dict[str, Tool] = {
+    "autorubric": AUTORUBRIC,
+    "deepeval": DEEPEVAL,
+    "inspect_ai": INSPECT_AI,
+    "lm-eval": LM_EVAL,
+    "promptfoo": PROMPTFOO,
+    "rewardbench": REWARDBENCH,
+    "verifiers": VERIFIERS,
+}
 """Every tool whose output can be read, by its name on the command line."""
 
 

@@ -14,8 +14,9 @@ class Tool:
 
     A *document* is the parsed content of one file: an object of JSON, or a list (of the rows of a
     JSONL or Parquet file). A long row is one score of one response under one rule, with keys among
-    :data:`FIELDS`; its score is as the tool wrote it, and None where there is none, with the
-    reason under ``"reason"``.
+    :data:`FIELDS`: prompt and response are always named by ids that the same texts have in other
+    files of the tool too, the score is as the tool wrote it, and None where there is none, with
+    the reason. A row whose rule is None is a response of which nothing was rated.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class Tool:
         a document and its first row.
     rows : callable
         The long rows of a document that is recognised; it is also given the file's name, for
-        errors.
+        errors, which are RatingsErrors and name the document's row.
     ending : str, optional
         The ending of files that only this tool can open.
     open : callable, optional
@@ -42,6 +43,6 @@ class Tool:
 
 FIELDS = (
     *("prompt_id", "prompt", "response_id", "response", "model", "subset", "rule", "score"),
-    *("reason", "spread", "repeat", "rater", "label", "not_applicable"),
+    *("reason", "reverse", "spread", "repeat", "rater", "label", "not_applicable"),
 )
-"""What a long row may say."""
+"""What a long row may say; ``reverse`` is True where the tool says that less is better."""
