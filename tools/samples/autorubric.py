@@ -3,7 +3,6 @@
 Needs autorubric and no model: the texts are made up, and what the judges say is given.
 """
 
-# ruff: noqa: E402
 import asyncio
 import json
 import shutil

@@ -3,7 +3,6 @@
 Needs inspect_ai and no model: the answers are given, and the scorers look at nothing but them.
 """
 
-# ruff: noqa: E402
 import shutil
 import sys
 import types

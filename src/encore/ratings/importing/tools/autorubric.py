@@ -28,8 +28,9 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         asked = [part.inner("criterion") if "criterion" in part else part for part in criteria]
         names = [part.find("name", str) or part.take("requirement", str) for part in asked]
         for name, criterion, part in zip(numbered(names), asked, criteria, strict=True):
-            weight = criterion.find("weight", int | float)  # type: ignore[arg-type]
-            rule = {"rule": one_line(name)} | ({"reverse": True} if (weight or 0) < 0 else {})
+            # What weighs less than nothing is a fault, and met by a worse submission.
+            fault = (criterion.number("weight") or 0) < 0
+            rule = {"rule": one_line(name)} | ({"reverse": True} if fault else {})
             for rating in _ratings(part):
                 yield ids | rule | rating
         if not criteria:

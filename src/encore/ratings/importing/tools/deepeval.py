@@ -74,7 +74,7 @@ def _cached(whole: Part) -> Iterator[tuple[str, str, list[Part]]]:
 
 
 def _rating(metric: Part) -> dict[str, Any]:
-    score, threshold = _number(metric, "score"), _number(metric, "threshold")
+    score, threshold = metric.number("score"), metric.number("threshold")
     reason = metric.find("reason", str)
     if score is None:
         reason = metric.find("error", str) or reason or "no score"
@@ -85,13 +85,6 @@ def _rating(metric: Part) -> dict[str, Any]:
         return rating
     # A metric of what is bad, such as bias, succeeds below its threshold.
     return rating | {"reverse": True} if success != (score > threshold) else rating
-
-
-def _number(metric: Part, key: str) -> float | None:
-    value = metric.score(key)
-    if isinstance(value, str):
-        metric.fail(f"expected a number; got {value!r:.80}.", key)
-    return value
 
 
 DEEPEVAL = Tool("deepeval", _recognises, _rows)

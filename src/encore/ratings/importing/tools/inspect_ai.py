@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from encore.ratings.importing.tools.inspect_ai_archive import open_log
+from encore.ratings.importing.tools.inspect_ai_archive import Samples, open_log
 from encore.ratings.importing.tools.part import Part, one_line
 from encore.ratings.importing.tools.tool import Tool
 
@@ -24,7 +24,10 @@ def _recognises(document: Any) -> bool:
 def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
     head = Part(document, source, 0).inner("eval")
     task, model = head.take("task", str), head.take("model", str)
-    for row, value in enumerate(document.get("samples") or (), 1):
+    samples = document.get("samples") or ()
+    if not isinstance(samples, list | tuple | Samples):
+        Part(document, source, 0).fail(f"expected a list; got {samples!r:.80}.", "samples")
+    for row, value in enumerate(samples, 1):
         sample = Part({}, source, row).at(value, "sample")
         response = {
             "prompt_id": f"{task}/{sample.words('id')}",

@@ -80,6 +80,13 @@ class Part:
             self.fail(f"expected a score; got {value!r:.80}.", key)
         return None if isinstance(value, float) and math.isnan(value) else value
 
+    def number(self, key: str) -> float | None:
+        """The number of a key; None where NaN or null."""
+        value = self.score(key)
+        if isinstance(value, str):
+            self.fail(f"expected a number; got {value!r:.80}.", key)
+        return value
+
     def words(self, key: str) -> str | None:
         """The text of a key, of an id, or of chat messages; None where absent or null."""
         value = self.value.get(key)
