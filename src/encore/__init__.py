@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from encore.evaluation import Comparison, Evaluation, compare, evaluate, weigh
     from encore.heads import fold
     from encore.raters import rate, train
+    from encore.ratings.importing import import_ratings
     from encore.reporting import Report, report
 
 _LAZY = {
@@ -41,6 +42,7 @@ _LAZY = {
     "compare": "evaluation",
     "evaluate": "evaluation",
     "fold": "heads",
+    "import_ratings": "ratings.importing",
     "rate": "raters",
     "report": "reporting",
     "train": "raters",
@@ -84,6 +86,7 @@ __all__ = [
     "evaluate",
     "examples",
     "fold",
+    "import_ratings",
     "merge",
     "rate",
     "rating_entropy",

@@ -16,6 +16,7 @@ from encore.formatting import visible
 VERBS = {
     "demo": "Calibrate, weigh, score, compare and report on the bundled real ratings.",
     "rules": "List, show and check rules.",
+    "import": "Read ratings as you have them, from FILES, folders or patterns.",
     "rate": "Rate every response in DATA under every rule.",
     "store": "Look into a store of ratings, export it, clean it.",
     "train": "Train a head per rule on RATINGS, or one head on preferences.",
@@ -32,7 +33,8 @@ VERBS = {
     "theory": "Check where entropy stands in for the weights that labels would give.",
 }
 """Every verb and what it does: only the one that is asked for is imported."""
-_MODULES = {"merge": "calibrate"}
+_MODULES = {"merge": "calibrate", "import": "importing"}
+_FUNCTIONS = {"import": "import_"}
 
 
 class Verbs(click.Group):
@@ -47,7 +49,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"encore.cli.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, _FUNCTIONS.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

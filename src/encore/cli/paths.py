@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
@@ -15,15 +16,15 @@ from encore.files import STANDARD_STREAM, is_stream, overlap
 from encore.ratings.write import table_format
 
 if TYPE_CHECKING:
-    _Type = click.ParamType[Any]
+    ParameterType = click.ParamType[Any]
 else:
-    _Type = click.ParamType  # click before 8.5 has no parameters for it
+    ParameterType = click.ParamType  # click before 8.5 has no parameters for it
 
 STORE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a store."""
 
 
-class PathType(_Type):
+class PathType(ParameterType):
     """A parameter that names files: those that a verb reads, and those that it writes."""
 
     name = "file"
@@ -98,6 +99,23 @@ class ReadsNamed(PathType):
             for name in names
             if name and os.path.exists(name) and (self.folders or not os.path.isdir(name))
         ]
+
+
+class ReadsMatching(PathType):
+    """A file or a folder that exists, or a pattern that files match."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See that there is something."""
+        self.named(value, param, ctx)
+        if not os.path.exists(value) and not glob.has_magic(os.fspath(value)):
+            self.fail(f"there is no file or folder {value!r}.", param, ctx)
+        return os.fspath(value)
+
+    def reads(self, value: str) -> list[Path]:
+        """The files, or the folder."""
+        if os.path.exists(value):
+            return [Path(value)]
+        return [Path(path) for path in glob.glob(value, recursive=True)]
 
 
 class ReadsRater(PathType):

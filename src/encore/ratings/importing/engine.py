@@ -1,0 +1,325 @@
+"""Ratings as people have them, made ours: read, understood, and written."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from encore._version import __version__
+from encore.errors import InputError
+from encore.files import StrPath, file_digest, refuse_overwrite
+from encore.ratings.arrow import KIND, RULES_DIGEST, VERSION, ratings_from
+from encore.ratings.importing.answers import answered
+from encore.ratings.importing.build import Built, built, drafted, said_scales, table_of
+from encore.ratings.importing.choices import (
+    ALL,
+    Choices,
+    Question,
+    Shape,
+    UnsureError,
+)
+from encore.ratings.importing.coded import Found
+from encore.ratings.importing.decide import Decided, decided
+from encore.ratings.importing.documents import read_archive, read_json
+from encore.ratings.importing.grid import Grid
+from encore.ratings.importing.shapes import grid_of
+from encore.ratings.importing.sources import Opened, files_of, opened
+from encore.ratings.importing.tables import read_arrow_file, read_delimited
+from encore.ratings.importing.understood import Understood, understood
+from encore.ratings.write import open_table
+from encore.rules import Rulebook, Rules, as_rulebook
+
+Ask = Callable[[Question], str]
+_HEADING = (
+    "Drafted from {source}: the scales are what its values were taken for, worst to best.\n"
+    "Write under each text what the rule asks of a response, and check the scales."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """Ratings that were imported.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The ratings in the layout of responses, or of pairs.
+    rules : Rulebook
+        The rules: those that were given, or drafted ones.
+    understood : Understood
+        What was understood of the files.
+    arguments : tuple of str
+        The options of ``encore import`` that repeat this exactly.
+    agreement : tuple
+        How far several raters agree, per rule.
+    """
+
+    table: pa.Table
+    rules: Rulebook
+    understood: Understood
+    arguments: tuple[str, ...]
+    agreement: tuple[Any, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this exactly, without where it is written to."""
+        return self.command_to(None)
+
+    def command_to(self, out: StrPath | None, arguments: Sequence[str] | None = None) -> str:
+        """The command line that repeats this, and writes to *out*."""
+        options = self.arguments if arguments is None else arguments
+        written = [] if out is None else ["-o", str(out)]
+        return shlex.join(["encore", "import", *self.understood.files, *written, *options])
+
+
+def import_ratings(
+    files: StrPath | Iterable[StrPath],
+    out: StrPath | None = None,
+    rules: Rules | None = None,
+    *,
+    rules_out: StrPath | None = None,
+    ask: Ask | None = None,
+    shape: Shape | None = None,
+    columns: Mapping[str, str] | None = None,
+    rule_columns: Sequence[str] = (),
+    label: Sequence[str] = (),
+    prefix: str | None = None,
+    scale: Mapping[str, str] | str | None = None,
+    reverse: Sequence[str] = (),
+    as_is: Sequence[str] = (),
+    map: Mapping[str, Mapping[str, str]] | None = None,
+    na: Sequence[str] = (),
+    unrated: Sequence[str] = (),
+    number_repeats: bool = False,
+    rater_per_file: bool = False,
+    combine: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+) -> Imported:
+    """Read ratings as people and their tools write them.
+
+    Shapes, columns, values and scales are recognised; see :doc:`the reference
+    </reference/importing>` for what is. What is not certain is asked for, or refused with the
+    option that says it.
+
+    Parameters
+    ----------
+    files : path, or iterable of paths
+        Files, folders, or patterns such as ``"runs/*.jsonl"``.
+    out : path, optional
+        The ratings file to write; without it, nothing is written.
+    rules : Rulebook, path, catalogue's name, or list of ids, optional
+        The rules; without them, rules are drafted.
+    rules_out : path, optional
+        Where drafted rules are written.  By default beside *out*: ``ratings.rules.toml``.
+    ask : callable, optional
+        Answers a question about what is not certain.
+    shape : {"wide", "long", "pairs"}, optional
+        The shape of the rows.
+    columns : mapping of str to str, optional
+        The column of a role: ``{"prompt": "question", "rule": "criterion", "score": "mark"}``.
+    rule_columns : sequence of str, optional
+        The columns that hold ratings, if each rule has its own.
+    label : sequence of str, optional
+        Columns that are no ratings, such as people's labels; they are kept.
+    prefix : str, optional
+        What the names of rules' columns begin with.
+    scale : str, or mapping of rules to str, optional
+        Scales, worst to best: ``"1-5"``, ``"5,4,3,2,1"``, ``"bad,ok,good"``.
+    reverse, as_is : sequence of str, optional
+        Rules whose highest value is the worst, and those whose is the best; ``"all"`` for all.
+    map : mapping, optional
+        Per rule (or ``"all"``), values and what they are read as.
+    na, unrated : sequence of str, optional
+        Values that mean that a rule does not apply, and that there is no rating.
+    number_repeats : bool, default False
+        Whether a response that is rated twice was rated again.
+    rater_per_file : bool, default False
+        Whether each file is another rater's.
+    combine : {"mean", "repeats"}, optional
+        What becomes of several raters' ratings of one response.
+    encoding, delimiter, decimal : str, optional
+        How a text file is written.
+
+    Returns
+    -------
+    Imported
+        The table, the rules, and what was understood.
+
+    Raises
+    ------
+    UnsureError
+        If something is not certain, and there is nobody to *ask*.
+    RatingsError
+        If a file cannot be read, or a cell cannot be a rating; the message names it.
+    InputError
+        If an option names what is not there, or a file would be written over one that is read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "judge.csv"
+    >>> _ = file.write_text("prompt,answer,privacy,tone\\np,a,yes,5\\np,b,no,2\\n")
+    >>> done = import_ratings(file, scale={"tone": "1-5"})
+    >>> done.table["privacy"].to_pylist(), str(done.rules["tone"].scale)
+    ([1.0, 0.0], '1, 2, 3, 4, 5')
+    """
+    choices = Choices(
+        shape=shape,
+        roles=dict(columns or {}),
+        rule_columns=tuple(rule_columns),
+        label=tuple(label),
+        prefix=prefix,
+        scale={ALL: scale} if isinstance(scale, str) else dict(scale or {}),
+        reverse=tuple(reverse),
+        as_is=tuple(as_is),
+        map={name: dict(words) for name, words in (map or {}).items()},
+        na=tuple(na),
+        unrated=tuple(unrated),
+        number_repeats=number_repeats,
+        rater_per_file=rater_per_file,
+        combine=combine,
+        encoding=encoding,
+        delimiter=delimiter,
+        decimal=decimal,
+    )
+    paths = files_of(files)
+    book = None if rules is None else as_rulebook(rules)
+    drafts = _drafts_path(out, rules_out) if book is None else None
+    for written in (out, drafts):
+        if written is not None:
+            refuse_overwrite(written, *paths)
+    found = read_files(paths, choices)
+    imported = imported_from(found, choices, book, ask)
+    if drafts is not None:
+        imported.rules.save(drafts, _HEADING.format(source=", ".join(found.sources[:5])))
+    if out is not None:
+        _write(out, imported, paths, drafted_rules=book is None)
+    return imported
+
+
+def _drafts_path(out: StrPath | None, said: StrPath | None) -> Path | None:
+    if said is not None:
+        return Path(said)
+    return None if out is None else Path(out).with_suffix(".rules.toml")
+
+
+def read_files(paths: Sequence[Path], choices: Choices) -> Found:
+    """All files' rows, one below the other."""
+    with tempfile.TemporaryDirectory(prefix="encore-") as folder:
+        return Found.joined(
+            [_read(opened(path, Path(folder), choices.encoding), choices) for path in paths]
+        )
+
+
+def _read(file: Opened, choices: Choices) -> Found:
+    if file.kind in ("parquet", "feather"):
+        return read_arrow_file(file)
+    if file.kind == "zip":
+        return read_archive(file)
+    with file.path.open("rb") as text:
+        head = text.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head[:1] in (b"{", b"[") and file.ending not in (".csv", ".tsv"):
+        return read_json(file)
+    if file.ending in (".json", ".jsonl", ".ndjson"):
+        return read_json(file)
+    return read_delimited(file, delimiter=choices.delimiter, decimal=choices.decimal)
+
+
+def imported_from(
+    found: Found, choices: Choices, rules: Rulebook | None, ask: Ask | None
+) -> Imported:
+    """What was found as ratings.
+
+    Raises
+    ------
+    UnsureError
+        If something is not certain, and there is nobody to *ask*.
+    """
+    if choices.decimal is not None:
+        found = replace(found, decimal=choices.decimal)
+    while True:
+        grid = grid_of(found, choices, rules)
+        settled, questions = decided(grid, choices, rules)
+        if not questions:
+            break
+        if ask is None:
+            raise UnsureError(tuple(questions), found.sources[0])
+        for question in questions:
+            choices = answered(choices, question, ask(question))
+    book = drafted(settled) if rules is None else _in_order(rules, grid)
+    columns = built(grid, settled, book)
+    table = table_of(grid, {rule: columns[rule] for rule in book.ids})
+    ratings_from(table, book, found.sources[0])  # which checks all that it promises
+    shown = understood(grid, settled, columns, book, table)
+    arguments = _arguments(grid, choices, settled, columns, drafted_rules=rules is None)
+    return Imported(table, book, shown, tuple(arguments))
+
+
+def _in_order(rules: Rulebook, grid: Grid) -> Rulebook:
+    missing = [rule_id for rule_id in rules.ids if rule_id not in grid.rules]
+    if missing:
+        raise InputError(f"no ratings under the rules {missing}.")
+    return rules
+
+
+def _arguments(
+    grid: Grid,
+    choices: Choices,
+    settled: Mapping[str, Decided],
+    columns: Mapping[str, Built],
+    *,
+    drafted_rules: bool,
+) -> list[str]:
+    """Everything that was guessed, said as options."""
+    made = replace(choices, scale={}, reverse=(), as_is=())
+    if drafted_rules:
+        turned = {
+            rule
+            for rule, found in settled.items()
+            if (found.scale is not None and choices.direction_of(rule) == "reverse")
+            or grid.rules[rule].reverse
+        }
+        scales = said_scales(settled, turned)
+        one = set(scales.values())
+        scales = {ALL: one.pop()} if len(one) == 1 else scales
+        made = replace(
+            made,
+            scale=scales,
+            reverse=tuple(rule for rule in settled if rule in turned),
+            as_is=choices.as_is,
+        )
+    if grid.found.tool is None:
+        made = replace(made, shape=grid.shape, roles=grid.roles)
+        if grid.shape == "wide":
+            made = replace(made, rule_columns=tuple(c.column for c in grid.rules.values()))
+    if grid.found.decimal != ".":
+        made = replace(made, decimal=grid.found.decimal)
+    return made.arguments()
+
+
+def _write(out: StrPath, done: Imported, paths: Sequence[Path], *, drafted_rules: bool) -> None:
+    provenance = {
+        "imported": [{"file": str(path), "sha256": file_digest(path)} for path in paths],
+        "command": done.command,
+        "encore": __version__,
+        "rules_digest": done.rules.digest,
+    }
+    metadata = {
+        "encore.kind": KIND,
+        "encore.schema_version": str(VERSION),
+        "encore.provenance": json.dumps(provenance, sort_keys=True),
+    }
+    # Drafted rules are there to be edited; ratings that name their digest would then be refused.
+    if not drafted_rules:
+        metadata[RULES_DIGEST] = done.rules.digest
+    with open_table(out, metadata=metadata) as write:
+        write(done.table)
