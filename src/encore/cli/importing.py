@@ -28,7 +28,7 @@ from encore.ratings.importing.answers import answered_by
 from encore.ratings.importing.choices import ALL, split_names
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-ROLES = (
+_ROLES = (
     ("prompt", "The column with prompts' texts."),
     ("prompt-id", "The column with prompts' ids."),
     ("response", "The column with responses' texts."),
@@ -61,7 +61,7 @@ def reading_options(command: _F) -> _F:
     """How files are read; all is guessed where it is not said."""
     options = (
         click.option("--shape", type=click.Choice(["wide", "long", "pairs"]), help="Of the rows."),
-        *(click.option(f"--{role}", metavar="COLUMN", help=text) for role, text in ROLES),
+        *(click.option(f"--{role}", metavar="COLUMN", help=text) for role, text in _ROLES),
         click.option("--rule-columns", type=_Names(), help="The columns that hold ratings."),
         click.option("--label", type=_Names(), help="Columns that are no ratings, but are kept."),
         click.option("--prefix", help="What the names of rules' columns begin with."),
@@ -134,11 +134,9 @@ def import_(
     if rules_source is not None and rules_out is not None:
         raise InputError("--rules-out is where drafted rules go; with --rules none are drafted.")
     done = _imported(files, out, rules_source, rules_out=rules_out, **library_options(how))
-    arguments = (*done.arguments, *(("--rules", rules_source) if rules_source else ()))
-    command = done.command_to(out, arguments)
     if as_json:
         print_json(
-            {"command": command, "rules": done.rules.to_dicts(), **done.understood.to_dict()}
+            {"command": done.command, "rules": done.rules.to_dicts(), **done.understood.to_dict()}
         )
         return
     print_understood(done)
@@ -146,7 +144,7 @@ def import_(
     if rules_source is None:
         drafts = rules_out or out.with_suffix(".rules.toml")
         say(f"{drafts}: {counted(len(done.rules), 'rule')}, drafted; check scales, write texts")
-    say("again, with nothing left to guess:", f"  {command}")
+    say("again, with nothing left to guess:", f"  {done.command}")
 
 
 def _imported(*what: Any, **how: Any) -> Imported:
@@ -162,7 +160,7 @@ def _imported(*what: Any, **how: Any) -> Imported:
 def library_options(how: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the command line as those of the library."""
     given = dict(how)
-    roles = {role.replace("-", "_"): given.pop(role.replace("-", "_")) for role, _ in ROLES}
+    roles = {role.replace("-", "_"): given.pop(role.replace("-", "_")) for role, _ in _ROLES}
     scales: dict[str, str] = {}
     for text in given.pop("scale"):
         names, sign, scale = text.rpartition("=")

@@ -16,7 +16,7 @@ from encore.ratings.columns import lists_of_values
 from encore.ratings.importing.choices import Choices
 from encore.ratings.importing.coded import Coded
 from encore.ratings.importing.decide import Decided
-from encore.ratings.importing.grid import Grid, combined, ordinal
+from encore.ratings.importing.grid import RatingsGrid, combined, ordinal
 from encore.ratings.importing.scale import scale_text
 from encore.ratings.importing.values import (
     NOT_APPLICABLE,
@@ -47,7 +47,7 @@ class Built:
     spread: Floats
 
 
-def built(grid: Grid, decided: Mapping[str, Decided], rules: Rulebook) -> dict[str, Built]:
+def built(grid: RatingsGrid, decided: Mapping[str, Decided], rules: Rulebook) -> dict[str, Built]:
     """Every rule's columns.
 
     Raises
@@ -58,7 +58,7 @@ def built(grid: Grid, decided: Mapping[str, Decided], rules: Rulebook) -> dict[s
     return {rule: _rule(grid, rule, decided[rule], rules[rule].scale) for rule in grid.rules}
 
 
-def _rule(grid: Grid, rule: str, decided: Decided, scale: Scale) -> Built:
+def _rule(grid: RatingsGrid, rule: str, decided: Decided, scale: Scale) -> Built:
     read, cells = decided.read, grid.rules[rule].cells
     place = np.full(len(cells.values) + 1, len(read.codes), dtype=np.int64)
     place[list(read.codes)] = np.arange(len(read.codes))
@@ -93,7 +93,7 @@ def _rule(grid: Grid, rule: str, decided: Decided, scale: Scale) -> Built:
     return Built(values, applies, np.where(np.isnan(values), np.nan, spread))
 
 
-def _numbers(grid: Grid, rule: str, column: Coded, what: str) -> Floats:
+def _numbers(grid: RatingsGrid, rule: str, column: Coded, what: str) -> Floats:
     """A column that stands beside ratings as numbers; yes and no are 1 and 0."""
     read = read_values(rule, column, Choices(), decimal=grid.found.decimal)
     wrong = (read.kinds == UNREAD) | (read.kinds == NOT_APPLICABLE)
@@ -111,7 +111,7 @@ def _numbers(grid: Grid, rule: str, column: Coded, what: str) -> Floats:
     return np.append(read.numbers, np.nan)[place[column.codes]]
 
 
-def table_of(grid: Grid, columns: Mapping[str, Built]) -> pa.Table:
+def table_of(grid: RatingsGrid, columns: Mapping[str, Built]) -> pa.Table:
     """The table in our layout: ids and other columns, then the ratings.
 
     Raises
@@ -144,7 +144,9 @@ def _written(name: str, given: Built, part: slice) -> dict[str, Any]:
     return columns
 
 
-def _beside(grid: Grid, name: str, beside: Mapping[str, Coded], part: slice) -> dict[str, Any]:
+def _beside(
+    grid: RatingsGrid, name: str, beside: Mapping[str, Coded], part: slice
+) -> dict[str, Any]:
     """The reasons, and the level probabilities, that stand beside ratings."""
     found = {}
     if "p" in beside:
@@ -163,7 +165,7 @@ def _texts(column: Coded) -> pa.Array:
     return column.texts().take(pa.array(column.codes, mask=column.empty))
 
 
-def _others(grid: Grid) -> dict[str, Any]:
+def _others(grid: RatingsGrid) -> dict[str, Any]:
     """The columns that are no ratings, ids as texts; responses that have no id get one."""
     found: dict[str, Any] = {}
     for name, column in grid.others.items():
@@ -182,7 +184,7 @@ def _others(grid: Grid) -> dict[str, Any]:
     return found
 
 
-def _refuse_empty(grid: Grid, name: str, row: int) -> None:
+def _refuse_empty(grid: RatingsGrid, name: str, row: int) -> None:
     place = row
     if grid.shape == "long":
         place = max(int(cells.places[row]) for cells in grid.rules.values())
@@ -191,7 +193,7 @@ def _refuse_empty(grid: Grid, name: str, row: int) -> None:
     )
 
 
-def _repeats(grid: Grid, column: Coded) -> NDArray[np.int64]:
+def _repeats(grid: RatingsGrid, column: Coded) -> NDArray[np.int64]:
     """Numbers of repeats as they are, or counted from 0 where they are names."""
     texts = column.texts().to_pylist()
     numbers = [int(t) if t is not None and t.isdecimal() and len(t) < 10 else -1 for t in texts]
@@ -200,7 +202,7 @@ def _repeats(grid: Grid, column: Coded) -> NDArray[np.int64]:
     return ordinal(_response_keys(grid))
 
 
-def _response_keys(grid: Grid) -> NDArray[np.int64]:
+def _response_keys(grid: RatingsGrid) -> NDArray[np.int64]:
     keys_of: tuple[str, ...] = ("prompt_id", "prompt", "response_id", "rater")
     names = [n for n in keys_of if n in grid.others]
     if "response_id" not in names:
@@ -210,7 +212,7 @@ def _response_keys(grid: Grid) -> NDArray[np.int64]:
     return combined(keys or [np.arange(grid.n_rows)])[0]
 
 
-def _own_ids(grid: Grid) -> list[str]:
+def _own_ids(grid: RatingsGrid) -> list[str]:
     """Ids of responses by their texts and models, or else their place at the prompt."""
     n_rows, others = grid.n_rows, grid.others
     prompt = next((others[n] for n in ("prompt_id", "prompt") if n in others), None)

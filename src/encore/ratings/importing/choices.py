@@ -56,27 +56,23 @@ class Choices:
 
     def arguments(self) -> list[str]:
         """The options of the command line that say the same."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
         found: list[str] = []
         for name in ("shape", "prefix", "combine", "encoding", "delimiter", "decimal"):
-            if (value := getattr(self, name)) is not None:
-                found += [f"--{name}", _shown(value)]
+            if given[name] is not None:
+                found += [f"--{name}", "tab" if given[name] == "\t" else given[name]]
         for role, column in self.roles.items():
             found += [f"--{role.replace('_', '-')}", column]
-        for name in ("rule_columns", "label", "reverse", "as_is"):
-            if value := getattr(self, name):
-                found += [f"--{name.replace('_', '-')}", joined_names(value)]
-        for name in ("na", "unrated"):
-            if value := getattr(self, name):
-                found.append(f"--{name}={joined_names(value)}")  # it may begin with a minus
+        # Joined by a sign, since a value may begin with a minus.
+        for name in ("rule_columns", "label", "reverse", "as_is", "na", "unrated"):
+            found += [f"--{name.replace('_', '-')}={joined_names(n)}" for n in [given[name]] if n]
         for rule, scale in self.scale.items():
-            found.append(f"--scale={scale}" if rule == ALL else f"--scale={rule}={scale}")
+            found.append(f"--scale={scale}" if rule == ALL else f"--scale={escaped(rule)}={scale}")
         for rule, words in self.map.items():
             before = "" if rule == ALL else f"{rule}:"
             found += [f"--map={before}{old}={new}" for old, new in words.items()]
-        for name in ("number_repeats", "rater_per_file"):
-            if getattr(self, name):
-                found.append(f"--{name.replace('_', '-')}")
-        return found
+        flags = ("number_repeats", "rater_per_file")
+        return found + [f"--{name.replace('_', '-')}" for name in flags if given[name]]
 
     def to_dict(self) -> dict[str, Any]:
         """What is said, as plain data."""
@@ -92,7 +88,12 @@ def joined_names(names: tuple[str, ...]) -> str:
     >>> split_names(joined_names(("a", "b, c")))
     ('a', 'b, c')
     """
-    return ",".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names)
+    return ",".join(map(escaped, names))
+
+
+def escaped(name: str) -> str:
+    """A name with a backslash before its commas."""
+    return name.replace("\\", "\\\\").replace(",", "\\,")
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -101,10 +102,6 @@ def split_names(text: str) -> tuple[str, ...]:
 
     parts = re.findall(r"(?:^|,)((?:\\.|[^,\\])*)", text)
     return tuple(p for p in (re.sub(r"\\(.)", r"\1", part).strip() for part in parts) if p)
-
-
-def _shown(value: str) -> str:
-    return {"\t": "tab"}.get(value, value)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,8 @@ def _container(columns: list[str]) -> str:
         common = all(column.startswith(prefix) and column != prefix for column in columns)
         parts = [part for part in prefix.rstrip("".join(_CUTS)).split(".") if part]
         says_nothing = all(CONTAINERS.fullmatch(part.casefold()) for part in parts)
+        if all(column[len(prefix) :].isdigit() for column in columns):
+            continue  # score_1, score_2: a number alone is no name
         if common and parts and (says_nothing or (len(columns) > 1 and prefix.endswith("."))):
             return prefix
     return ""

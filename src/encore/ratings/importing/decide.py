@@ -10,7 +10,7 @@ import numpy as np
 from encore.errors import InputError
 from encore.formatting import listed
 from encore.ratings.importing.choices import ALL, Choices, Question, joined_names
-from encore.ratings.importing.grid import Grid
+from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.names import sounds_bad
 from encore.ratings.importing.scale import (
     certain_scale,
@@ -48,7 +48,7 @@ class Decided:
 
 
 def decided(
-    grid: Grid, choices: Choices, rules: Rulebook | None
+    grid: RatingsGrid, choices: Choices, rules: Rulebook | None
 ) -> tuple[dict[str, Decided], list[Question]]:
     """Each rule's values and scale, and all that has to be asked.
 
@@ -84,7 +84,7 @@ def decided(
     return found, _grouped(questions, len(grid.rules))
 
 
-def _check_names(grid: Grid, choices: Choices) -> None:
+def _check_names(grid: RatingsGrid, choices: Choices) -> None:
     """Refuse what is said of rules that are not there."""
     for option, names in (
         ("--scale", choices.scale),
@@ -100,7 +100,7 @@ def _check_names(grid: Grid, choices: Choices) -> None:
                 )
 
 
-def _read(grid: Grid, rule: str, choices: Choices) -> Read:
+def _read(grid: RatingsGrid, rule: str, choices: Choices) -> Read:
     said = choices.scale_of(rule)
     words = () if said is None else scale_from_text(said)[1]
     cells, decimal = grid.rules[rule].cells, grid.found.decimal
@@ -119,8 +119,8 @@ def _scale(
         return rules[rule].scale, read.words, "rules"
     said = choices.scale_of(rule)
     if said is not None and not (rule not in choices.scale and read.words and "," not in said):
-        scale, words = scale_from_text(said, read.seen)
-        return scale, words, "said"
+        of_said, words = scale_from_text(said, read.seen)
+        return of_said, words, "said"
     scale = certain_scale(read, pool) or certain_scale(read, read.seen)
     return scale, read.words, "seen"
 
@@ -135,7 +135,7 @@ def _pool(reads: Iterable[Read]) -> list[float]:
     return sorted(pool)
 
 
-def _about_grid(grid: Grid, choices: Choices) -> list[Question]:
+def _about_grid(grid: RatingsGrid, choices: Choices) -> list[Question]:
     if grid.twice is None or "repeat" in grid.others:
         return []
     first, second = grid.twice
@@ -156,7 +156,7 @@ def _about_grid(grid: Grid, choices: Choices) -> list[Question]:
 
 
 def _about_values(
-    grid: Grid, rule: str, read: Read, choices: Choices, fixed: Scale | None
+    grid: RatingsGrid, rule: str, read: Read, choices: Choices, fixed: Scale | None
 ) -> tuple[list[Question], Read]:
     """What has to be asked about single values; and the reading without those."""
     unread = [word for word in read.unread() if not read.unsure]
@@ -200,12 +200,12 @@ def _about_values(
     return questions, replace(read, seen=tuple(v for v in read.seen if v not in stands))
 
 
-def _row_of(grid: Grid, rule: str, read: Read, word: str) -> int:
+def _row_of(grid: RatingsGrid, rule: str, read: Read, word: str) -> int:
     code = read.codes[read.texts.index(word)]
     return int(np.flatnonzero(grid.rules[rule].cells.codes == code)[0])
 
 
-def _refuse_texts(grid: Grid, rule: str, read: Read, words: list[str]) -> None:
+def _refuse_texts(grid: RatingsGrid, rule: str, read: Read, words: list[str]) -> None:
     """Refuse cells that cannot be the words of a scale."""
     long = next((word for word in words if len(word) > 60), None)
     if long is None and len(words) <= _MOST_WORDS:
@@ -221,7 +221,7 @@ def _refuse_texts(grid: Grid, rule: str, read: Read, words: list[str]) -> None:
     )
 
 
-def _word_question(grid: Grid, rule: str, read: Read, word: str) -> Question:
+def _word_question(grid: RatingsGrid, rule: str, read: Read, word: str) -> Question:
     row = _row_of(grid, rule, read, word)
     place = int(grid.rules[rule].places[row])
     found = grid.found
@@ -283,7 +283,7 @@ def _scale_question(rule: str, read: Read) -> Question:
     )
 
 
-def _turned(grid: Grid, rule: str, read: Read, choices: Choices) -> bool | None:
+def _turned(grid: RatingsGrid, rule: str, read: Read, choices: Choices) -> bool | None:
     """Whether less is better; None where the rule's name leaves that in doubt."""
     said = choices.direction_of(rule)
     if said is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ from encore.ratings.importing.choices import (
 from encore.ratings.importing.coded import Found
 from encore.ratings.importing.decide import Decided, decided
 from encore.ratings.importing.documents import read_archive, read_json
-from encore.ratings.importing.grid import Grid
+from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.shapes import grid_of
 from encore.ratings.importing.sources import Opened, files_of, opened
 from encore.ratings.importing.tables import read_arrow_file, read_delimited
@@ -55,8 +56,8 @@ class Imported:
         The rules: those that were given, or drafted ones.
     understood : Understood
         What was understood of the files.
-    arguments : tuple of str
-        The options of ``encore import`` that repeat this exactly.
+    command : str
+        The command line that repeats this exactly, with nothing left to guess.
     agreement : tuple
         How far several raters agree, per rule.
     """
@@ -64,19 +65,8 @@ class Imported:
     table: pa.Table
     rules: Rulebook
     understood: Understood
-    arguments: tuple[str, ...]
+    command: str
     agreement: tuple[Any, ...] = ()
-
-    @property
-    def command(self) -> str:
-        """The command line that repeats this exactly, without where it is written to."""
-        return self.command_to(None)
-
-    def command_to(self, out: StrPath | None, arguments: Sequence[str] | None = None) -> str:
-        """The command line that repeats this, and writes to *out*."""
-        options = self.arguments if arguments is None else arguments
-        written = [] if out is None else ["-o", str(out)]
-        return shlex.join(["encore", "import", *self.understood.files, *written, *options])
 
 
 def import_ratings(
@@ -104,7 +94,7 @@ def import_ratings(
     delimiter: str | None = None,
     decimal: str | None = None,
 ) -> Imported:
-    """Read ratings as people and their tools write them.
+    r"""Read ratings as people and their tools write them.
 
     Shapes, columns, values and scales are recognised; see :doc:`the reference
     </reference/importing>` for what is. What is not certain is asked for, or refused with the
@@ -167,7 +157,7 @@ def import_ratings(
     --------
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "judge.csv"
-    >>> _ = file.write_text("prompt,answer,privacy,tone\\np,a,yes,5\\np,b,no,2\\n")
+    >>> _ = file.write_text("prompt,answer,privacy,tone\np,a,yes,5\np,b,no,2\n")
     >>> done = import_ratings(file, scale={"tone": "1-5"})
     >>> done.table["privacy"].to_pylist(), str(done.rules["tone"].scale)
     ([1.0, 0.0], '1, 2, 3, 4, 5')
@@ -198,12 +188,20 @@ def import_ratings(
         if written is not None:
             refuse_overwrite(written, *paths)
     found = read_files(paths, choices)
-    imported = imported_from(found, choices, book, ask)
+    written = _said_paths(out, rules, rules_out)
+    imported = imported_from(found, choices, book, ask, written)
     if drafts is not None:
         imported.rules.save(drafts, _HEADING.format(source=", ".join(found.sources[:5])))
     if out is not None:
         _write(out, imported, paths, drafted_rules=book is None)
     return imported
+
+
+def _said_paths(out: StrPath | None, rules: Rules | None, drafts: StrPath | None) -> list[str]:
+    """The options for files that are written, and for rules if they are of a file."""
+    named = {"-o": out, "--rules": rules, "--rules-out": drafts}
+    said = {name: path for name, path in named.items() if isinstance(path, str | os.PathLike)}
+    return [text for name, path in said.items() for text in (name, os.fspath(path))]
 
 
 def _drafts_path(out: StrPath | None, said: StrPath | None) -> Path | None:
@@ -235,9 +233,13 @@ def _read(file: Opened, choices: Choices) -> Found:
 
 
 def imported_from(
-    found: Found, choices: Choices, rules: Rulebook | None, ask: Ask | None
+    found: Found,
+    choices: Choices,
+    rules: Rulebook | None,
+    ask: Ask | None,
+    written: Sequence[str] = (),
 ) -> Imported:
-    """What was found as ratings.
+    """What was found as ratings; the options *written* are part of the command that repeats it.
 
     Raises
     ------
@@ -261,10 +263,11 @@ def imported_from(
     ratings_from(table, book, found.sources[0])  # which checks all that it promises
     shown = understood(grid, settled, columns, book, table)
     arguments = _arguments(grid, choices, settled, columns, drafted_rules=rules is None)
-    return Imported(table, book, shown, tuple(arguments))
+    command = shlex.join(["encore", "import", *found.sources, *written, *arguments])
+    return Imported(table, book, shown, command)
 
 
-def _in_order(rules: Rulebook, grid: Grid) -> Rulebook:
+def _in_order(rules: Rulebook, grid: RatingsGrid) -> Rulebook:
     missing = [rule_id for rule_id in rules.ids if rule_id not in grid.rules]
     if missing:
         raise InputError(f"no ratings under the rules {missing}.")
@@ -272,7 +275,7 @@ def _in_order(rules: Rulebook, grid: Grid) -> Rulebook:
 
 
 def _arguments(
-    grid: Grid,
+    grid: RatingsGrid,
     choices: Choices,
     settled: Mapping[str, Decided],
     columns: Mapping[str, Built],

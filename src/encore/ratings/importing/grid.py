@@ -41,7 +41,7 @@ class RuleCells:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class RatingsGrid:
     """Responses by rules, as they were found.
 
     Parameters

@@ -108,6 +108,8 @@ def certain_scale(read: Read, of_all: Sequence[float]) -> Scale | None:
 
 
 def _usual(seen: np.ndarray, of_all: np.ndarray) -> Scale | None:
+    if not of_all.size or not set(seen.tolist()) <= set(of_all.tolist()):
+        return None
     whole = bool((of_all == np.floor(of_all)).all())
     for low, high in _USUAL:
         if not whole or (of_all.min(), of_all.max()) != (low, high):

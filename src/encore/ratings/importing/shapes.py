@@ -20,7 +20,7 @@ from encore.ratings.importing.columns import (
     rule_columns,
     usable_id,
 )
-from encore.ratings.importing.grid import Grid, Rows, RuleCells, combined, ordinal
+from encore.ratings.importing.grid import RatingsGrid, Rows, RuleCells, combined, ordinal
 from encore.ratings.importing.names import bare_name, beside, plain_name
 from encore.ratings.origin import SIDES
 from encore.rules import Rulebook
@@ -38,7 +38,7 @@ _TEXTS = ("response", "text", "content", "answer", "completion")
 _NO_RULES = (*_TEXTS, "model", "id", "response_id", "messages", "tokens", "length", "token_count")
 
 
-def grid_of(found: Found, choices: Choices, rules: Rulebook | None = None) -> Grid:
+def grid_of(found: Found, choices: Choices, rules: Rulebook | None = None) -> RatingsGrid:
     """What was found as a grid; the shape is said, or told by the columns.
 
     Raises
@@ -79,7 +79,7 @@ def _shape(found: Found, choices: Choices) -> Shape:
     return "wide"
 
 
-def _wide(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
+def _wide(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid:
     roles = roles_of(found, choices, _IDS)
     _take_id(found, roles)
     named = rule_columns(found, choices, roles.values(), rules)
@@ -102,7 +102,7 @@ def _wide(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
             others["repeat"] = Coded.of(pa.array(numbers))
         elif numbers.any():
             twice = _twice(found, roles["response_id"], combined(keys)[0])
-    return Grid("wide", cells, others, roles, found, twice=twice)
+    return RatingsGrid("wide", cells, others, roles, found, twice=twice)
 
 
 def _take_id(found: Found, roles: dict[str, str]) -> None:
@@ -133,7 +133,7 @@ def _others(found: Found, roles: dict[str, str], used: set[str]) -> dict[str, Co
     return named
 
 
-def _long(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
+def _long(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid:
     if found.tool is not None:
         known = {name: name for name in found.columns if name in _LONG}
         roles = {**known, **roles_of(found, choices, ())}
@@ -167,7 +167,7 @@ def _long(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
         others["repeat"] = Coded.of(pa.array(numbers[first]))
     rule_keys = combined([at, found.columns[roles["rule"]].keys()])[0]
     twice = _twice(found, roles["rule"], rule_keys)
-    return Grid("long", cells, others, roles, found, notes, twice)
+    return RatingsGrid("long", cells, others, roles, found, notes, twice)
 
 
 def _twice(found: Found, column: str, keys: Rows) -> tuple[int, int] | None:
@@ -301,11 +301,19 @@ def _sides(found: Found) -> dict[str, tuple[str, str]]:
         for rest, both in sides.items()
         if len(both) == 2
         and plain_name(rest) not in _NO_RULES
-        and all(holds_ratings(found.columns[name], found.decimal) for name in both.values())
+        and all(_rates(found.columns[name], rest, found.decimal) for name in both.values())
     }
 
 
-def _pairs(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
+def _rates(column: Coded, rest: str, decimal: str) -> bool:
+    """Whether a side's column holds ratings; scores may be lists in lists."""
+    if rest == "score" and isinstance(column.values, list):
+        flat = [_flat(v) if isinstance(v, list) else v for v in column.values]
+        column = Coded(column.codes, flat)
+    return holds_ratings(column, decimal)
+
+
+def _pairs(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid:
     sides = _sides(found)
     if not sides:
         raise RatingsError(
@@ -333,7 +341,7 @@ def _pairs(found: Found, choices: Choices, rules: Rulebook | None) -> Grid:
         texts = [n for n in others if (at := side_of(n)) and at[0] == side and at[1] in _TEXTS]
         if side not in others and texts:
             others[side] = others.pop(texts[0])
-    return Grid("pairs", cells, others, roles, found)
+    return RatingsGrid("pairs", cells, others, roles, found)
 
 
 def _heads(rest: str, columns: list[Coded], choices: Choices) -> dict[str, Coded]:

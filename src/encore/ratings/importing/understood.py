@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from encore.ratings.importing.build import Built
 from encore.ratings.importing.decide import Decided
-from encore.ratings.importing.grid import Grid
+from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.values import NOT_APPLICABLE, RATED, Read
 from encore.rules import Rulebook
 
@@ -102,7 +102,7 @@ class Understood:
 
 
 def understood(
-    grid: Grid,
+    grid: RatingsGrid,
     decided: Mapping[str, Decided],
     columns: Mapping[str, Built],
     rules: Rulebook,
@@ -126,7 +126,9 @@ def understood(
     )
 
 
-def _rule(grid: Grid, rule: str, decided: Decided, given: Built, rules: Rulebook) -> RuleUnderstood:
+def _rule(
+    grid: RatingsGrid, rule: str, decided: Decided, given: Built, rules: Rulebook
+) -> RuleUnderstood:
     read, scale = decided.read, rules[rule].scale
     order = sorted(range(len(read.texts)), key=lambda i: (-read.counts[i], read.texts[i]))
     n_rated = int((~np.isnan(given.values)).sum())
@@ -168,7 +170,7 @@ def _read_as(decided: Decided, at: int) -> tuple[str, str]:
     return read.texts[at], "does not apply" if kind == NOT_APPLICABLE else "unrated"
 
 
-def _notes(grid: Grid) -> list[str]:
+def _notes(grid: RatingsGrid) -> list[str]:
     notes = []
     if not {"prompt_id", "prompt"} & set(grid.others) and not grid.paired:
         notes.append(
