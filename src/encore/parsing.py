@@ -40,7 +40,7 @@ def json_value(data: bytes | str, *, finite: bool = True) -> Any:
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        value = json.loads(text, object_pairs_hook=refuse_twin_keys)
+        value = _DECODER.decode(text)
     except RecursionError as error:
         raise _too_deep() from error
     # Where neither depth nor text can be wrong, rows by the million are spared the walk.
@@ -127,3 +127,7 @@ def refuse_twin_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _too_deep() -> ValueError:
     return ValueError(f"lists and objects are nested more than {MAX_DEPTH} deep")
+
+
+# Made once: by the million, making it takes longer than reading a row.
+_DECODER = json.JSONDecoder(object_pairs_hook=refuse_twin_keys)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from encore.errors import RatingsError
 from encore.parsing import json_value
@@ -111,79 +112,94 @@ def found_in_rows(rows: Iterable[tuple[int, Any]], source: str, tool: str | None
     return Found.of_one(source, gathering.columns(), gathering.numbers, tool=tool)
 
 
+class _Column:
+    """A column that grows: its codes, and what they stand for."""
+
+    __slots__ = ("codes", "index", "values")
+
+    def __init__(self) -> None:
+        self.codes = array("i")
+        self.index: dict[Any, int] = {}
+        self.values: list[Any] = []
+
+    def code(self, key: Any, value: Any) -> int:
+        """The code of a value, a new one if need be."""
+        code = self.index.setdefault(key, len(self.values))
+        if code == len(self.values):
+            self.values.append(value)
+        return code
+
+
 class _Gathering:
     """Columns that grow row by row."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.numbers = array("q")
-        self.codes: dict[str, array[int]] = {}
-        self.index: dict[str, dict[Any, int]] = {}
-        self.values: dict[str, list[Any]] = {}
+        self.named: dict[str, _Column] = {}
 
     def add(self, number: int, row: dict[str, Any]) -> None:
         """One row; as many as it has ratings, where it holds a list of them."""
-        nested = next((k for k, v in row.items() if type(v) is list and _is_ratings(v)), None)
+        nested = None
+        for name, value in row.items():
+            if type(value) is list and _is_ratings(value):
+                nested = name
+                break
         if nested is None:
-            self._put(number, row, "")
+            self.numbers.append(number)
+            self._fields(row, "")
             return
         rest = {name: value for name, value in row.items() if name != nested}
         for item in row[nested]:
-            self._put(number, rest, "")
+            self.numbers.append(number)
+            self._fields(rest, "")
             self._fields(item, f"{nested}.")
 
-    def _put(self, number: int, row: dict[str, Any], prefix: str) -> None:
-        self.numbers.append(number)
-        self._fields(row, prefix)
-
     def _fields(self, row: dict[str, Any], prefix: str) -> None:
+        before = len(self.numbers) - 1
+        named = self.named
         for name, value in row.items():
-            if value is None:
-                continue
             kind = type(value)
-            if kind is dict:
+            if kind is str:
+                key = value
+            elif value is None or value != value:
+                continue
+            elif kind is dict:
                 self._fields(value, f"{prefix}{name}.")
                 continue
-            key = value if kind is str else (kind, value)
-            if kind is list:
-                key = (list, json.dumps(value, default=str))
-            elif kind is float and value != value:
-                continue
-            full = f"{prefix}{name}"
-            codes = self.codes.get(full)
-            if codes is None:
-                codes = self._new(full)
-            index = self.index[full]
-            code = index.get(key)
-            if code is None:
-                code = index[key] = len(index)
-                self.values[full].append(value)
-            short = len(self.numbers) - 1 - len(codes)
-            if short > 0:
-                codes.extend([-1] * short)
-            if len(codes) < len(self.numbers):
-                codes.append(code)
             else:
-                codes[-1] = code
+                key = (kind, json.dumps(value, default=str) if kind is list else value)
+            full = prefix + name if prefix else name
+            column = named.get(full) or self._new(full)
+            codes = column.codes
+            short = before - len(codes)
+            if short > 0:
+                codes.extend(array("i", [-1]) * short)
+            if short >= 0:
+                codes.append(column.code(key, value))
+            else:
+                codes[-1] = column.code(key, value)
 
-    def _new(self, name: str) -> array[int]:
-        if len(self.codes) == _MAX_COLUMNS:
+    def _new(self, name: str) -> _Column:
+        if len(self.named) == _MAX_COLUMNS:
             raise RatingsError(
                 f"more than {_MAX_COLUMNS:,} different keys; are ids written as keys?",
                 source=self.source,
                 row=self.numbers[-1],
             )
-        self.index[name], self.values[name] = {}, []
-        return self.codes.setdefault(name, array("i"))
+        return self.named.setdefault(name, _Column())
 
     def columns(self) -> dict[str, Coded]:
         """The columns, each as long as there are rows."""
         n_rows, found = len(self.numbers), {}
-        for name in list(self.codes):
-            codes = self.codes.pop(name)
-            del self.index[name]
-            codes.extend([-1] * (n_rows - len(codes)))
-            found[name] = Coded(np.frombuffer(codes, dtype=np.int32), self.values.pop(name))
+        for name in list(self.named):
+            column = self.named.pop(name)
+            column.codes.extend(array("i", [-1]) * (n_rows - len(column.codes)))
+            del column.index
+            values: Any = column.values
+            if all(type(value) is str for value in values):
+                values = pa.array(values, pa.string())
+            found[name] = Coded(np.frombuffer(column.codes, dtype=np.int32), values)
         return found
 
 
