@@ -13,6 +13,7 @@ from encore.cli.screen import Grid, new_table
 from encore.evaluation import Comparison, Evaluation, SubsetTable
 from encore.formatting import UNDEFINED, interval, number, percent, sparkline, visible
 from encore.raters import ChosenRules, Coverage
+from encore.ratings.importing.combine import Combined
 from encore.rules import Rulebook
 from encore.weights import Weights
 
@@ -36,6 +37,20 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
         spread = number(rule.mean_spread)
         share = percent(rule.n_rated / rule.n_responses)
         table.add_row(rule.rule, str(rule.n_responses), share, spread, reasons)
+    return table
+
+
+def raters_table(combined: Combined) -> Table:
+    """Per rule: how far the raters agree, over the responses that two or more of them rated."""
+    names = ", ".join(combined.raters)
+    alone = f", {combined.n_alone:,} of them rated by one only" if combined.n_alone else ""
+    table = new_table(
+        f"agreement of {names} on {counted(combined.n_responses, 'response')}{alone}",
+        *("rule", "rated by two", "same %", "alpha"),
+    )
+    for rule in combined.agreement:
+        numbers = percent(rule.exact), number(rule.alpha)
+        table.add_row(rule.rule, f"{rule.n_shared:,}", *numbers)
     return table
 
 
