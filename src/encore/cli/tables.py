@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -13,9 +14,11 @@ from encore.cli.screen import Grid, new_table
 from encore.evaluation import Comparison, Evaluation, SubsetTable
 from encore.formatting import UNDEFINED, interval, number, percent, sparkline, visible
 from encore.raters import ChosenRules, Coverage
-from encore.ratings.importing.combine import Combined
 from encore.rules import Rulebook
 from encore.weights import Weights
+
+if TYPE_CHECKING:
+    from encore.ratings.importing.combine import Combined
 
 
 def rules_table(title: str, rules: Rulebook) -> Table:

@@ -12,7 +12,7 @@ from encore.errors import RatingsError
 from encore.ratings.importing.tools import TOOLS, tool_of
 from encore.ratings.importing.tools.part import named
 from encore.ratings.importing.tools.tool import FIELDS
-from tests.ratings.importing.tools.samples import FOLDER, SAMPLES, Row, document, rated, read
+from tests.ratings.importing.tools.outputs import FOLDER, SAMPLES, Row, document, rated, read
 
 RULE_SCORE = ("prompt_id", "response_id", "rule", "score")
 CANNOT = "parse: 1 validation error for CriterionJudgment"
