@@ -52,8 +52,8 @@ def to_arrow(data: Any, source: str) -> pa.Table:
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(
             f"{source}: {type(data).__name__} is not a ratings table ({one_line(error)}). Expected "
-            f"an array, a frame (Arrow, polars, pandas, datasets), a list of rows, a mapping of "
-            f"columns, or a RatingsTable."
+            f"a NumPy array, an Arrow table, a polars or pandas frame, a Dataset, a tensor, a list "
+            f"of rows, a mapping of columns, or a RatingsTable."
         ) from error
     refuse_twins(table.column_names, source)
     return table

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.ratings.spread import pooled_entropy
 from encore.ratings.table import RatingsTable
 from encore.rules import LevelScale, Rulebook
@@ -16,8 +17,8 @@ from encore.rules import LevelScale, Rulebook
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cells(Record):
     """What raters say of each response, side and rule; NaN where nothing.
 
     Parameters
