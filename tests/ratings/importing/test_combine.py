@@ -122,6 +122,13 @@ def test_the_mean_on_a_range_has_a_spread_only_where_there_was_one() -> None:
     assert found.table["tone.spread"].to_pylist() == [0.5, None]
 
 
+def test_the_mean_of_equal_ratings_is_no_other_number() -> None:
+    rules = Rulebook((RULES.rules[1],))
+    table = responses(("p", "a", 1), tone=[0.1]).drop(["harm"])
+    found = combine_raters(dict.fromkeys("xyz", table), rules, how="mean")
+    assert found.table["tone"].to_pylist() == [0.1]  # and not (0.1 + 0.1 + 0.1) / 3
+
+
 def test_all_ratings_are_kept_as_repeats() -> None:
     one = responses(("p", "a", 1), ("q", "a", 2), ("p", "a", 3), repeat=[4, 0, 1])
     other = responses(("p", "b", 4), ("p", "a", 5), repeat=[0, 0])

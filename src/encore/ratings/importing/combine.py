@@ -94,7 +94,7 @@ def combine_raters(tables: Mapping[str, pa.Table], rules: Rulebook, *, how: How)
         raise InputError(f"{len(tables)} raters; there is nothing to combine. Give two or more.")
     paired = _same_layout(tables)
     keys = [_keys(name, table, paired=paired) for name, table in tables.items()]
-    cells = [_cells(name, table, rules, paired=paired) for name, table in tables.items()]
+    cells = _cells(tables, rules, paired=paired)
     order = _in_order(keys)
     rows = [_rows_of(own, order) for own in keys]  # by rater, -1 where it has no such response
     shared = Cells.stacked([own.take(found) for own, found in zip(cells, rows, strict=True)])
@@ -154,8 +154,12 @@ def _keys(name: str, table: pa.Table, *, paired: bool) -> list[tuple[str | None,
     return keys
 
 
-def _cells(name: str, table: pa.Table, rules: Rulebook, *, paired: bool) -> Cells:
-    return Cells.of(ratings_from(table, rules, name), n_sides=len(SIDES) if paired else 1)
+def _cells(tables: Mapping[str, pa.Table], rules: Rulebook, *, paired: bool) -> list[Cells]:
+    ratings = [ratings_from(table, rules, name) for name, table in tables.items()]
+    with_levels = any(own.probabilities is not None for own in ratings)
+    n_levels = int(rules.n_levels.max()) if with_levels else 0
+    n_sides = len(SIDES) if paired else 1
+    return [Cells.of(own, n_sides=n_sides, n_levels=n_levels) for own in ratings]
 
 
 def _in_order(keys: Sequence[Sequence[tuple[str | None, ...]]]) -> list[tuple[str | None, ...]]:
@@ -196,7 +200,7 @@ def _rating_columns(cells: Cells, rules: Rulebook, *, paired: bool) -> dict[str,
                 columns[f"{name}.applies"] = pa.array(cells.applies[at], from_pandas=True)
             levels = cells.probabilities[at][:, : n_levels[place]]
             known = np.asarray(~np.isnan(levels).any(axis=1))
-            if known.any():
+            if levels.shape[1] and known.any():
                 lists = [row.tolist() if k else None for row, k in zip(levels, known, strict=True)]
                 columns[name + PROBABILITIES] = pa.array(lists, pa.list_(pa.float64()))
     return columns

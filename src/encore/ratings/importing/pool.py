@@ -26,7 +26,7 @@ class Cells(Record):
     values, spread, applies : ndarray of float, shape (…, n_rows, n_sides, n_rules)
         Ratings, their spreads, and how far the rules apply.
     probabilities : ndarray of float, shape (…, n_rows, n_sides, n_rules, max n_levels)
-        Level probabilities.
+        Level probabilities; the last axis has no length where no rater gives any.
     """
 
     values: Floats
@@ -35,19 +35,20 @@ class Cells(Record):
     probabilities: Floats
 
     @classmethod
-    def of(cls, table: RatingsTable, *, n_sides: int) -> Cells:
+    def of(cls, table: RatingsTable, *, n_sides: int, n_levels: int) -> Cells:
         """The cells of a table in which *n_sides* rows, one below the other, are one row."""
-        shape = (-1, n_sides, len(table.rules))
+        shape = (table.n_rows // n_sides, n_sides, len(table.rules))
         nothing = np.full(table.values.shape, np.nan)
-        levels = np.full((*table.values.shape, int(table.rules.n_levels.max())), np.nan)
         applies = np.ones(table.values.shape) if table.applies is None else table.applies
         return cls(
             table.values.reshape(shape),
             (nothing if table.spread is None else table.spread).reshape(shape),
             applies.reshape(shape),
-            (levels if table.probabilities is None else table.probabilities).reshape(
-                *shape, levels.shape[-1]
-            ),
+            (
+                np.full((table.values.size, n_levels), np.nan)
+                if table.probabilities is None
+                else table.probabilities
+            ).reshape(*shape, n_levels),
         )
 
     @classmethod
@@ -100,20 +101,18 @@ def pooled(raters: Cells, rules: Rulebook) -> Cells:
         # Rounding must not take the mean beyond the ratings that it is of.
         low, high = np.nanmin(raters.values, axis=0), np.nanmax(raters.values, axis=0)
         values = np.nanmean(raters.values, axis=0).clip(low, high)
-        within = np.nanmean(raters.spread, axis=0)
+        spread: Floats = np.nanmean(np.where(rated, raters.spread, np.nan), axis=0)
         said = rated | (raters.applies == 0)
         told = np.where(said | ~said.any(axis=0), raters.applies, np.nan)
         applies: Floats = np.nanmean(told, axis=0)
-    alone = np.take_along_axis(raters.spread, first, axis=0)[0]
-    spread = np.where(several, within, alone)
     levels = np.take_along_axis(raters.probabilities, first[..., None], axis=0)[0]
     for place, rule in enumerate(rules):
         if isinstance(rule.scale, LevelScale):
             found = _pooled_levels(raters, place, rule.scale)
             again = several[..., place]
             spread[..., place] = np.where(again, found[0], spread[..., place])
-            n_levels = rule.scale.n_levels
-            levels[..., place, :n_levels][again] = found[1][again]
+            if levels.shape[-1]:
+                levels[..., place, : rule.scale.n_levels][again] = found[1][again]
     return Cells(values, spread, applies, levels)
 
 
@@ -123,7 +122,9 @@ def _pooled_levels(raters: Cells, place: int, scale: LevelScale) -> tuple[Floats
     They are left out where the distribution of one of the raters is not known.
     """
     values, spread = raters.values[..., place], raters.spread[..., place]
-    given = raters.probabilities[..., place, : scale.n_levels]
+    given = np.full((*values.shape, scale.n_levels), np.nan)
+    if raters.probabilities.shape[-1]:
+        given = raters.probabilities[..., place, : scale.n_levels]
     rated = np.asarray(~np.isnan(values))
     n = rated.sum(axis=0).clip(1)
     shares, known = _level_shares(values, spread, given, scale)
