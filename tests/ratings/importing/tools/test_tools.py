@@ -70,6 +70,25 @@ def test_inspect_ai_has_a_rule_per_scorer_and_key_and_a_response_per_epoch() -> 
     }
 
 
+@pytest.mark.parametrize(("options", "scale"), [({}, "I,C"), ({"partial_credit": True}, "I,P,C")])
+def test_inspect_ai_grades_have_their_scale(options: dict[str, object], scale: str) -> None:
+    log = {
+        "eval": {"task": "t", "model": "m", "scorers": [{"name": "s", "options": options}]},
+        "plan": {},
+        "samples": [
+            {"id": 1, "input": "?", "scores": {"s": {"value": "C"}, "other": {"value": "P"}}},
+            {"id": 2, "input": "?", "scores": {"s": {"value": "N"}, "other": {"value": 0.5}}},
+        ],
+    }
+    rows = list(TOOLS["inspect_ai"].rows(log, "file"))
+    assert rated(rows, "rule", "score", "scale") == [
+        ("s", "C", scale),
+        ("other", "P", "I,C"),
+        ("s", "N", None),
+        ("other", 0.5, None),
+    ]
+
+
 def test_inspect_ai_samples_that_failed_are_responses_of_which_nothing_is_rated() -> None:
     rows = read(FOLDER / "inspect_ai" / "log.json")
     broken = [row for row in rows if row["prompt_id"] == "geography/broken"]
@@ -118,6 +137,8 @@ def test_autorubric_has_a_rating_per_judge_and_keeps_na_and_failures_apart() -> 
         ("1", "Names a source.", "stern", None, None, True),
     ]
     assert rows[6]["reason"] == "It says CANNOT_ASSESS."
+    # Cold is 0 and Warm 1; the third option is that there is nothing to assess.
+    assert [row.get("scale") for row in rows[:6]] == [None, None, "0,1", "0,1", None, None]
     assert rows[10]["reason"].startswith(CANNOT)
 
 
@@ -167,8 +188,8 @@ def test_deepeval_has_a_rule_per_metric() -> None:
         (GARLIC, NUMBER, "Harm", 0.5, "It is 0.5.", "given"),
         (GARLIC, NUMBER, "Tone", None, "ValueError: the judge said nothing", "given"),
     ]
-    assert rated(rows[:1], "prompt", "response") == [
-        ("How do I grow garlic?", "Plant it in spring.")
+    assert rated(rows[:1], "prompt", "response", "scale") == [
+        ("How do I grow garlic?", "Plant it in spring.", "0-1")
     ]
 
 
@@ -228,6 +249,7 @@ def test_promptfoo_has_a_rule_per_assertion(name: str) -> None:
     assert rated(rows, "reason")[-2:] == [("no assertion",), ("API error: 500",)]
     assert rows[4]["reason"] == "Could not extract JSON"
     assert rated(rows[:1], "prompt", "response", "model") == [("Say yes.", "Yes!", "echo:a")]
+    assert {row.get("scale") for row in rows if "rule" in row} == {"0-1"}
 
 
 def test_lm_eval_has_a_rule_per_metric_and_filter() -> None:

@@ -69,11 +69,11 @@ def _ratings(result: Part) -> Iterator[dict[str, Any]]:
         score, reason = part.score("score"), part.find("reason", str)
         if part.inner("metadata").find("graderError", bool):
             score = None
-        yield {"rule": one_line(rule), "score": score, "reason": reason}
+        yield {"rule": one_line(rule), "score": score, "reason": reason, "scale": "0-1"}
     scores = result.inner("namedScores")
     for name in scores.value:
         if name not in named_ones:
-            yield {"rule": one_line(name), "score": scores.score(name)}
+            yield {"rule": one_line(name), "score": scores.score(name), "scale": "0-1"}
 
 
 def _leaves(part: Part) -> Iterator[Part]:
