@@ -30,8 +30,7 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         for name, criterion, part in zip(numbered(names), asked, criteria, strict=True):
             # What weighs less than nothing is a fault, and met by a worse submission.
             fault = (criterion.number("weight") or 0) < 0
-            rule = {"rule": one_line(name)} | ({"reverse": True} if fault else {})
-            rule |= _scale(criterion)
+            rule = {"rule": one_line(name), "reverse": fault, **_scale(criterion)}
             for rating in _ratings(part):
                 yield ids | rule | rating
         if not criteria:

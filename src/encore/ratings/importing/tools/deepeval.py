@@ -84,7 +84,7 @@ def _rating(metric: Part) -> dict[str, Any]:
     if score is None or threshold is None or score == threshold or success is None:
         return rating
     # A metric of what is bad, such as bias, succeeds below its threshold.
-    return rating | {"reverse": True} if success != (score > threshold) else rating
+    return rating | {"reverse": success != (score > threshold)}
 
 
 DEEPEVAL = Tool("deepeval", _recognises, _rows)

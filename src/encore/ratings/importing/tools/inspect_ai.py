@@ -46,7 +46,7 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         for name in sample.inner("scores").value:
             for score in _scores(sample.inner("scores"), name):
                 # Incorrect, partially correct, correct.
-                grade = {"scale": "I,P,C" if name in partial else "I,C"}
+                grade = {"scale": "I,P,C" if name in partial else "I,C", "reverse": False}
                 yield response | score | (grade if score["score"] in ("C", "P", "I") else {})
                 rated = True
         if not rated:

@@ -48,5 +48,5 @@ FIELDS = (
 """What a long row may say.
 
 ``scale`` is the rule's, where the tool tells it, as it is said on the command line (``0-1``, or
-levels from worst to best: ``I,C``), and ``reverse`` is True where it tells that less is better.
+levels from worst to best: ``I,C``), and ``reverse`` says whether less is better, where it tells.
 """
