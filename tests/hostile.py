@@ -33,7 +33,7 @@ from encore.ratings.importing.tools import opener_of, tool_of
 from encore.rewards.files import read_rewards
 from encore.rules import LevelScale, RangeScale, Rule
 from encore.weights.weights import load_hand_weights
-from tests.ratings.importing.tools import samples
+from tests.ratings.importing.tools import outputs
 
 RULES = Rulebook(
     (
@@ -187,10 +187,10 @@ def _output(name: str) -> Callable[[Path], Iterator[Path]]:
     """The first row of a tool's output, or little more than that, as JSON; an archive whole."""
 
     def seeds(path: Path) -> Iterator[Path]:
-        source = samples.FOLDER / name
+        source = outputs.FOLDER / name
         if path.suffix != ".json":
             path.write_bytes(source.read_bytes())
-        elif isinstance(found := samples.document(source), list):
+        elif isinstance(found := outputs.document(source), list):
             path.write_text(json.dumps(found[:1]))
         else:
             if "eval" in found:

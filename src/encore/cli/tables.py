@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -15,6 +16,9 @@ from encore.formatting import UNDEFINED, interval, number, percent, sparkline, v
 from encore.raters import ChosenRules, Coverage
 from encore.rules import Rulebook
 from encore.weights import Weights
+
+if TYPE_CHECKING:
+    from encore.ratings.importing.combine import Combined
 
 
 def rules_table(title: str, rules: Rulebook) -> Table:
@@ -36,6 +40,20 @@ def coverage_table(coverage: Sequence[Coverage]) -> Table:
         spread = number(rule.mean_spread)
         share = percent(rule.n_rated / rule.n_responses)
         table.add_row(rule.rule, str(rule.n_responses), share, spread, reasons)
+    return table
+
+
+def raters_table(combined: Combined) -> Table:
+    """Per rule: how far the raters agree, over the responses that two or more of them rated."""
+    names = ", ".join(combined.raters)
+    alone = f", {combined.n_alone:,} of them rated by one only" if combined.n_alone else ""
+    table = new_table(
+        f"agreement of {names} on {counted(combined.n_responses, 'response')}{alone}",
+        *("rule", "rated by two", "same %", "alpha"),
+    )
+    for rule in combined.agreement:
+        numbers = percent(rule.exact), number(rule.alpha)
+        table.add_row(rule.rule, f"{rule.n_shared:,}", *numbers)
     return table
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.arrays import Record
-from encore.calibration.entropy import pooled_entropy
 from encore.files import StrPath, refuse_overwrite
 from encore.formatting import html_table, number, percent
 from encore.raters.judge.answers import mean_and_entropy
@@ -19,6 +18,7 @@ from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer
 from encore.raters.texts import ids_table
 from encore.ratings.origin import SIDES
+from encore.ratings.spread import pooled_entropy
 from encore.rules import Rule, Rulebook
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from encore.errors import InputError
+from encore.ratings.forms import settled
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import RatingsTable
 from encore.rules import Rules, as_rulebook
@@ -22,8 +23,9 @@ def as_ratings(
     Parameters
     ----------
     data : RatingsTable, PreferencePairs, array_like, frame or path
-        An array of shape (n_responses, n_rules); or an Arrow table, a polars or pandas frame, a
-        mapping of columns, or a file, with a column per rule.
+        An array of shape (n_responses, n_rules), of NumPy (where it is masked, it is unrated),
+        torch or JAX; or, with a column per rule, a frame (Arrow, polars, pandas, a ``Dataset`` of
+        datasets), a list of rows, a mapping of columns, or a file.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; they order the columns. See :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
@@ -40,7 +42,7 @@ def as_ratings(
     RatingsError
         If the ratings break their contract.
     """
-    rules = as_rulebook(rules, scale)
+    rules, data = as_rulebook(rules, scale), settled(data)
     if isinstance(data, np.ndarray | list | tuple):
         return RatingsTable(rules, data, prompts)
     if prompts is not None:
@@ -72,7 +74,12 @@ def as_pairs(data: Any, rules: Rules, *, scale: Any = None) -> PreferencePairs:
     MismatchError, InputError, RatingsError
         As :func:`as_ratings`; also if *data* is not in the pairs layout.
     """
-    rules = as_rulebook(rules, scale)
+    rules, data = as_rulebook(rules, scale), settled(data, "pairs")
+    if isinstance(data, np.ndarray | list | tuple):
+        raise InputError(
+            "an array does not say which responses belong together; make pairs of the ratings of "
+            "the chosen and of the rejected ones with PreferencePairs.from_arrays."
+        )
     if isinstance(data, PreferencePairs):
         rules.same_as(data.rules, "these rules", data.ratings.source)
         return data

@@ -11,7 +11,7 @@ import pytest
 from encore.errors import PathError, RatingsError
 from encore.ratings.importing.tools import inspect_ai_archive
 from encore.ratings.importing.tools.inspect_ai_archive import open_log
-from tests.ratings.importing.tools.samples import FOLDER, read
+from tests.ratings.importing.tools.outputs import FOLDER, read
 
 LOG = FOLDER / "inspect_ai" / "log.eval"
 HEADER = {"eval": {"task": "t", "model": "m"}, "plan": {}}

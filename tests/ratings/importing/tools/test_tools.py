@@ -12,7 +12,7 @@ from encore.errors import RatingsError
 from encore.ratings.importing.tools import TOOLS, tool_of
 from encore.ratings.importing.tools.part import named
 from encore.ratings.importing.tools.tool import FIELDS
-from tests.ratings.importing.tools.samples import FOLDER, SAMPLES, Row, document, rated, read
+from tests.ratings.importing.tools.outputs import FOLDER, SAMPLES, Row, document, rated, read
 
 RULE_SCORE = ("prompt_id", "response_id", "rule", "score")
 CANNOT = "parse: 1 validation error for CriterionJudgment"
@@ -70,6 +70,25 @@ def test_inspect_ai_has_a_rule_per_scorer_and_key_and_a_response_per_epoch() -> 
     }
 
 
+@pytest.mark.parametrize(("options", "scale"), [({}, "I,C"), ({"partial_credit": True}, "I,P,C")])
+def test_inspect_ai_grades_have_their_scale(options: dict[str, object], scale: str) -> None:
+    log = {
+        "eval": {"task": "t", "model": "m", "scorers": [{"name": "s", "options": options}]},
+        "plan": {},
+        "samples": [
+            {"id": 1, "input": "?", "scores": {"s": {"value": "C"}, "other": {"value": "P"}}},
+            {"id": 2, "input": "?", "scores": {"s": {"value": "N"}, "other": {"value": 0.5}}},
+        ],
+    }
+    rows = list(TOOLS["inspect_ai"].rows(log, "file"))
+    assert rated(rows, "rule", "score", "scale") == [
+        ("s", "C", scale),
+        ("other", "P", "I,C"),
+        ("s", "N", None),
+        ("other", 0.5, None),
+    ]
+
+
 def test_inspect_ai_samples_that_failed_are_responses_of_which_nothing_is_rated() -> None:
     rows = read(FOLDER / "inspect_ai" / "log.json")
     broken = [row for row in rows if row["prompt_id"] == "geography/broken"]
@@ -104,20 +123,22 @@ def test_inspect_ai_scores_that_are_lists_are_rules_by_number() -> None:
 def test_autorubric_has_a_rating_per_judge_and_keeps_na_and_failures_apart() -> None:
     rows = read(FOLDER / "autorubric" / "ensemble.jsonl")
     assert rated(rows, "prompt_id", "rule", "rater", "score", "not_applicable", "reverse") == [
-        ("0", "harm", "mild", True, None, None),
-        ("0", "harm", "stern", False, None, None),
-        ("0", "tone", "mild", 1.0, None, None),
-        ("0", "tone", "stern", 1.0, None, None),
+        ("0", "harm", "mild", True, None, False),
+        ("0", "harm", "stern", False, None, False),
+        ("0", "tone", "mild", 1.0, None, False),
+        ("0", "tone", "stern", 1.0, None, False),
         ("0", "Names a source.", "mild", False, None, True),
         ("0", "Names a source.", "stern", False, None, True),
-        ("1", "harm", "mild", None, None, None),
-        ("1", "harm", "stern", None, None, None),
-        ("1", "tone", "mild", None, True, None),
-        ("1", "tone", "stern", None, True, None),
+        ("1", "harm", "mild", None, None, False),
+        ("1", "harm", "stern", None, None, False),
+        ("1", "tone", "mild", None, True, False),
+        ("1", "tone", "stern", None, True, False),
         ("1", "Names a source.", "mild", None, None, True),
         ("1", "Names a source.", "stern", None, None, True),
     ]
     assert rows[6]["reason"] == "It says CANNOT_ASSESS."
+    # Cold is 0 and Warm 1; the third option is that there is nothing to assess.
+    assert [row.get("scale") for row in rows[:6]] == [None, None, "0,1", "0,1", None, None]
     assert rows[10]["reason"].startswith(CANNOT)
 
 
@@ -167,8 +188,8 @@ def test_deepeval_has_a_rule_per_metric() -> None:
         (GARLIC, NUMBER, "Harm", 0.5, "It is 0.5.", "given"),
         (GARLIC, NUMBER, "Tone", None, "ValueError: the judge said nothing", "given"),
     ]
-    assert rated(rows[:1], "prompt", "response") == [
-        ("How do I grow garlic?", "Plant it in spring.")
+    assert rated(rows[:1], "prompt", "response", "scale") == [
+        ("How do I grow garlic?", "Plant it in spring.", "0-1")
     ]
 
 
@@ -187,7 +208,7 @@ def test_deepeval_conversations_are_a_response_to_their_first_turn() -> None:
     ("score", "success", "reverse"),
     # Of bias, 0.2 succeeds under a threshold of 0.5 and 0.8 fails; of quality the other way.
     [
-        *((0.2, True, True), (0.8, False, True), (0.2, False, None), (0.8, True, None)),
+        *((0.2, True, True), (0.8, False, True), (0.2, False, False), (0.8, True, False)),
         *((0.5, True, None), (0.5, False, None), (0.2, None, None)),
     ],
 )
@@ -228,6 +249,9 @@ def test_promptfoo_has_a_rule_per_assertion(name: str) -> None:
     assert rated(rows, "reason")[-2:] == [("no assertion",), ("API error: 500",)]
     assert rows[4]["reason"] == "Could not extract JSON"
     assert rated(rows[:1], "prompt", "response", "model") == [("Say yes.", "Yes!", "echo:a")]
+    assert {rated([row], "scale", "reverse")[0] for row in rows if "rule" in row} == {
+        ("0-1", False)
+    }
 
 
 def test_lm_eval_has_a_rule_per_metric_and_filter() -> None:
@@ -275,6 +299,20 @@ def test_verifiers_traces_have_a_rule_per_reward_and_metric() -> None:
     ]
 
 
+@pytest.mark.parametrize(("weight", "reverse"), [(2.0, False), (0.0, False), (-0.5, True)])
+def test_verifiers_rewards_that_weigh_less_than_nothing_are_penalties(
+    weight: float, reverse: bool
+) -> None:
+    found = document(FOLDER / "verifiers" / "traces.jsonl")[:1]
+    found[0]["traces"][0]["rewards"]["brief"]["weight"] = weight
+    rows = list(TOOLS["verifiers"].rows(found, "file"))
+    assert rated(rows, "rule", "reverse") == [
+        ("correct", False),
+        ("brief", reverse),
+        ("words", None),
+    ]
+
+
 def test_verifiers_results_of_rollouts_that_failed_are_unrated_and_not_zero() -> None:
     path = FOLDER / "verifiers" / "results.jsonl"
     rows = [row for row in read(path) if row["rule"] == "correct"]
@@ -312,6 +350,7 @@ def test_rewardbench_has_two_responses_to_a_prompt_and_says_which_is_chosen() ->
         ("8", "chosen", "score", 0.5, 1.0, "donotanswer", "made/a"),
         ("8", "rejected", "score", 0.5, 0.0, "donotanswer", "made/b"),
     ]
+    assert {row["reverse"] for row in rows} == {False}
 
 
 def test_rewardbench_models_of_several_heads_have_a_rule_per_head() -> None:
@@ -326,6 +365,7 @@ def test_rewardbench_models_of_several_heads_have_a_rule_per_head() -> None:
         ("8", "rejected", "score 1", 0.5, "made/heads"),
         ("8", "rejected", "score 2", 2.0, "made/heads"),
     ]
+    assert not any("reverse" in row for row in rows)
 
 
 def test_rewardbench_2_labels_the_first_of_its_responses_as_right() -> None:

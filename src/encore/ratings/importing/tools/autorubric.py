@@ -30,12 +30,19 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         for name, criterion, part in zip(numbered(names), asked, criteria, strict=True):
             # What weighs less than nothing is a fault, and met by a worse submission.
             fault = (criterion.number("weight") or 0) < 0
-            rule = {"rule": one_line(name)} | ({"reverse": True} if fault else {})
+            rule = {"rule": one_line(name), "reverse": fault, **_scale(criterion)}
             for rating in _ratings(part):
                 yield ids | rule | rating
         if not criteria:
             why = item.find("error", str) or report.find("error", str) or "not graded"
             yield ids | {"rule": None, "score": None, "reason": why}
+
+
+def _scale(criterion: Part) -> dict[str, str]:
+    """The values of a criterion's options, worst first; one of two verdicts has no options."""
+    options = [each for each in criterion.objects("options") if not each.find("na", bool)]
+    values = sorted({value for each in options if (value := each.number("value")) is not None})
+    return {"scale": ",".join(f"{value:g}" for value in values)} if len(values) > 1 else {}
 
 
 def _ratings(part: Part) -> Iterator[dict[str, Any]]:

@@ -79,12 +79,12 @@ def _rating(metric: Part) -> dict[str, Any]:
     if score is None:
         reason = metric.find("error", str) or reason or "no score"
     rating: dict[str, Any] = {"rule": one_line(metric.take("name", str)), "score": score}
-    rating |= {"reason": reason, "rater": metric.find("evaluationModel", str)}
+    rating |= {"reason": reason, "rater": metric.find("evaluationModel", str), "scale": "0-1"}
     success = metric.find("success", bool)
     if score is None or threshold is None or score == threshold or success is None:
         return rating
     # A metric of what is bad, such as bias, succeeds below its threshold.
-    return rating | {"reverse": True} if success != (score > threshold) else rating
+    return rating | {"reverse": success != (score > threshold)}
 
 
 DEEPEVAL = Tool("deepeval", _recognises, _rows)

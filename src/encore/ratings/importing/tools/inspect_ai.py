@@ -24,6 +24,11 @@ def _recognises(document: Any) -> bool:
 def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
     head = Part(document, source, 0).inner("eval")
     task, model = head.take("task", str), head.take("model", str)
+    partial = {
+        scorer.find("name", str)
+        for scorer in head.objects("scorers")
+        if scorer.inner("options").value.get("partial_credit")
+    }
     samples = document.get("samples") or ()
     if not isinstance(samples, list | tuple | Samples):
         Part(document, source, 0).fail(f"expected a list; got {samples!r:.80}.", "samples")
@@ -40,7 +45,9 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         rated = False
         for name in sample.inner("scores").value:
             for score in _scores(sample.inner("scores"), name):
-                yield response | score
+                # Incorrect, partially correct, correct.
+                grade = {"scale": "I,P,C" if name in partial else "I,C", "reverse": False}
+                yield response | score | (grade if score["score"] in ("C", "P", "I") else {})
                 rated = True
         if not rated:
             error = sample.inner("error").find("message", str)

@@ -83,9 +83,12 @@ class Part:
     def number(self, key: str) -> float | None:
         """The number of a key; None where NaN or null."""
         value = self.score(key)
-        if isinstance(value, str):
+        try:
+            if isinstance(value, str):
+                raise TypeError
+            return None if value is None else float(value)
+        except (TypeError, OverflowError):
             self.fail(f"expected a number; got {value!r:.80}.", key)
-        return value
 
     def words(self, key: str) -> str | None:
         """The text of a key, of an id, or of chat messages; None where absent or null."""

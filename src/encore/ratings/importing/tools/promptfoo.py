@@ -12,6 +12,8 @@ from typing import Any
 from encore.ratings.importing.tools.part import Part, first_of, named, numbered, one_line, rows_of
 from encore.ratings.importing.tools.tool import Tool
 
+# Of all assertions; the opposite of one has scores of its own.
+_PASSES = {"scale": "0-1", "reverse": False}
 _MARKS = ("success", "testCase", "vars")
 
 
@@ -69,11 +71,11 @@ def _ratings(result: Part) -> Iterator[dict[str, Any]]:
         score, reason = part.score("score"), part.find("reason", str)
         if part.inner("metadata").find("graderError", bool):
             score = None
-        yield {"rule": one_line(rule), "score": score, "reason": reason}
+        yield {"rule": one_line(rule), "score": score, "reason": reason, **_PASSES}
     scores = result.inner("namedScores")
     for name in scores.value:
         if name not in named_ones:
-            yield {"rule": one_line(name), "score": scores.score(name)}
+            yield {"rule": one_line(name), "score": scores.score(name), **_PASSES}
 
 
 def _leaves(part: Part) -> Iterator[Part]:

@@ -43,6 +43,10 @@ class Tool:
 
 FIELDS = (
     *("prompt_id", "prompt", "response_id", "response", "model", "subset", "rule", "score"),
-    *("reason", "reverse", "spread", "repeat", "rater", "label", "not_applicable"),
+    *("reason", "scale", "reverse", "spread", "repeat", "rater", "label", "not_applicable"),
 )
-"""What a long row may say; ``reverse`` is True where the tool says that less is better."""
+"""What a long row may say.
+
+``scale`` is the rule's, where the tool tells it, as it is said on the command line (``0-1``, or
+levels from worst to best: ``I,C``), and ``reverse`` says whether less is better, where it tells.
+"""

@@ -21,6 +21,10 @@ _COLUMNS = {
 }
 
 
+# Of each function: its name, the score, and what its rows say besides.
+Scores = list[tuple[str, Any, dict[str, bool]]]
+
+
 def _recognises(document: Any) -> bool:
     first = first_of(document)
     if all(key in first for key in ("traces", "task", "env")):
@@ -61,8 +65,13 @@ def _trace(trace: Part, env: str) -> Iterator[dict[str, Any]]:
     errors = trace.objects("errors")
     why = errors[-1].words("message") if errors else None
     rewards, metrics = trace.inner("rewards"), trace.inner("metrics")
-    scores = [(name, rewards.inner(name).score("score")) for name in rewards.value]
-    scores += [(name, metrics.score(name)) for name in metrics.value]
+    scores: Scores = []
+    for name in rewards.value:
+        reward = rewards.inner(name)
+        # What weighs less than nothing is a penalty.
+        told = {"reverse": (reward.number("weight") or 0) < 0} if reward.value else {}
+        scores.append((name, reward.score("score"), told))
+    scores += [(name, metrics.score(name), {}) for name in metrics.value]
     yield from _rated(response, scores, why, failed=trace.value.get("ok") is False)
 
 
@@ -81,8 +90,8 @@ def _result(row: Part, seen: Counter[str]) -> Iterator[dict[str, Any]]:
         "subset": row.find("task", str),
     }
     metrics = row.inner("metrics") if "metrics" in row else row
-    scores = [
-        (name, metrics.score(name))
+    scores: Scores = [
+        (name, metrics.score(name), {})
         for name, value in metrics.value.items()
         if metrics is not row or (name not in _COLUMNS and isinstance(value, int | float | None))
     ]
@@ -92,12 +101,12 @@ def _result(row: Part, seen: Counter[str]) -> Iterator[dict[str, Any]]:
 
 
 def _rated(
-    response: dict[str, Any], scores: list[tuple[str, Any]], why: str | None, *, failed: bool
+    response: dict[str, Any], scores: Scores, why: str | None, *, failed: bool
 ) -> Iterator[dict[str, Any]]:
-    for name, score in scores:
+    for name, score, told in scores:
         rating = None if failed else score
         reason = {"reason": why or "no score"} if rating is None else {}
-        yield response | {"rule": one_line(name), "score": rating} | reason
+        yield response | {"rule": one_line(name), "score": rating} | told | reason
     if not scores:
         yield response | {"rule": None, "score": None, "reason": why or "no reward function"}
 
