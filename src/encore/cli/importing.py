@@ -16,7 +16,7 @@ from encore.cli.paths import ParameterType, ReadsMatching, ReadsNamed, Writes
 from encore.cli.screen import Grid, note, print_json, say, show
 from encore.cli.verb import verb
 from encore.errors import InputError
-from encore.formatting import visible
+from encore.formatting import number, percent, visible
 from encore.ratings.importing import (
     Imported,
     Question,
@@ -259,4 +259,10 @@ def _short(value: Any) -> str:
 
 
 def _agreement(done: Imported) -> list[str]:
-    return [str(found) for found in done.agreement]
+    """How far raters agree, a line per rule."""
+    return [
+        f"{found.rule}: {counted(found.n_shared, 'response')} rated by two or more raters, "
+        f"{percent(found.exact)} % of their ratings the same, Krippendorff's alpha "
+        f"{number(found.alpha, '.2f')}"
+        for found in done.agreement
+    ]

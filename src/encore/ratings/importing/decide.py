@@ -9,7 +9,7 @@ import numpy as np
 
 from encore.errors import InputError
 from encore.formatting import listed
-from encore.ratings.importing.choices import ALL, Choices, Question, joined_names
+from encore.ratings.importing.choices import ALL, Choices, Question, escaped, joined_names
 from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.names import sounds_bad
 from encore.ratings.importing.scale import (
@@ -71,7 +71,7 @@ def decided(
     found = {}
     scale: Scale | None
     for rule, read in clean.items():
-        scale, words, why = _scale(rule, read, choices, rules, pool)
+        scale, words, why = _scale(grid, rule, read, choices, rules=rules, pool=pool)
         if scale is None:
             if not any(rule in q.rules and q.kind == "scale" for q in questions):
                 questions.append(_scale_question(rule, read))
@@ -101,10 +101,12 @@ def _check_names(grid: RatingsGrid, choices: Choices) -> None:
 
 
 def _read(grid: RatingsGrid, rule: str, choices: Choices) -> Read:
-    said = choices.scale_of(rule)
+    said = choices.scale_of(rule) or grid.rules[rule].scale
     words = () if said is None else scale_from_text(said)[1]
     cells, decimal = grid.rules[rule].cells, grid.found.decimal
-    if words and rule not in choices.scale:  # of all rules: it is meant for those with such words
+    if (
+        words and said == choices.scale.get(ALL) and rule not in choices.scale
+    ):  # of all rules: it is meant for those with such words
         plain = read_values(rule, cells, choices, decimal=decimal)
         if not plain.unread():
             return plain
@@ -112,7 +114,13 @@ def _read(grid: RatingsGrid, rule: str, choices: Choices) -> Read:
 
 
 def _scale(
-    rule: str, read: Read, choices: Choices, rules: Rulebook | None, pool: Sequence[float]
+    grid: RatingsGrid,
+    rule: str,
+    read: Read,
+    choices: Choices,
+    *,
+    rules: Rulebook | None,
+    pool: Sequence[float],
 ) -> tuple[Scale | None, tuple[str, ...], str]:
     """A rule's scale, its words, and where it comes from."""
     if rules is not None:
@@ -121,6 +129,8 @@ def _scale(
     if said is not None and not (rule not in choices.scale and read.words and "," not in said):
         of_said, words = scale_from_text(said, read.seen)
         return of_said, words, "said"
+    if (told := grid.rules[rule].scale) is not None:
+        return *scale_from_text(told, read.seen), "tool"
     scale = certain_scale(read, pool) or certain_scale(read, read.seen)
     return scale, read.words, "seen"
 
@@ -136,23 +146,30 @@ def _pool(reads: Iterable[Read]) -> list[float]:
 
 
 def _about_grid(grid: RatingsGrid, choices: Choices) -> list[Question]:
-    if grid.twice is None or "repeat" in grid.others:
-        return []
-    first, second = grid.twice
+    questions = []
     found = grid.found
-    places = [
-        f"{found.sources[int(found.source[r])]}, row {found.rows[r]}" for r in (first, second)
-    ]
-    raters = "" if "rater" in grid.roles else " or --rater COLUMN, if two raters gave them"
-    return [
-        Question(
-            "repeats",
-            (),
-            f"{places[1]} rates the same response under the same rule as {places[0]}: is it rated "
-            f"again{raters and ', or by another rater (--rater COLUMN, --rater-per-file)'}?",
-            {"repeats": "--number-repeats"},
+    raters = raters_of(grid)
+    if len(raters) > 1 and choices.combine is None:
+        text = f"ratings by {len(raters)} raters ({listed(raters)}): one, their mean, or repeats?"
+        answers = {how: f"--combine={how}" for how in ("mean", "repeats")}
+        questions.append(Question("combine", (), text, answers))
+    if grid.twice is not None and "repeat" not in grid.others:
+        first, second = (
+            f"{found.sources[int(found.source[row])]}, row {found.rows[row]}" for row in grid.twice
         )
-    ]
+        by = "" if raters else " (If another rater did: --rater COLUMN, or --rater-per-file.)"
+        text = f"{second} rates the same response under the same rule as {first}: again?{by}"
+        questions.append(Question("repeats", (), text, {"repeats": "--number-repeats"}))
+    return questions
+
+
+def raters_of(grid: RatingsGrid) -> list[str]:
+    """The names of the raters, in the order of their appearance."""
+    if "rater" not in grid.others:
+        return []
+    column = grid.others["rater"]
+    texts = column.texts().to_pylist()
+    return list(dict.fromkeys(texts[code] for code in column.used()))
 
 
 def _about_values(
@@ -184,7 +201,7 @@ def _about_values(
                 f"its values are words ({', '.join(map(repr, words))}); name its levels from worst "
                 f"to best."
             )
-            answers = {"worst,…,best": f"--scale={rule}=WORST,…,BEST"}
+            answers = {"worst,…,best": f"--scale={escaped(rule)}=WORST,…,BEST"}
             questions.append(Question("scale", (rule,), text, answers))
     stands = _stand_ins(read, choices, rule, fixed)
     for value in stands:
@@ -253,6 +270,8 @@ def _stand_ins(read: Read, choices: Choices, rule: str, fixed: Scale | None) -> 
     if not others or not suspects:
         return []
     low, high = min(others), max(others)
+    if not (all(v.is_integer() for v in others) or 0 <= low <= high <= 1):
+        return []  # among numbers with decimals, such as logits, they are as good as any
     texts = dict(zip(read.numbers.tolist(), read.texts, strict=True))
     found = []
     for value in suspects:
@@ -279,7 +298,7 @@ def _scale_question(rule: str, read: Read) -> Question:
         "scale",
         (rule,),
         f"{seen}. On which scale is that, from worst to best?",
-        {text: f"--scale={rule}={text}" for text in likely},
+        {text: f"--scale={escaped(rule)}={text}" for text in likely},
     )
 
 
@@ -288,8 +307,8 @@ def _turned(grid: RatingsGrid, rule: str, read: Read, choices: Choices) -> bool 
     said = choices.direction_of(rule)
     if said is not None:
         return said == "reverse"
-    if grid.rules[rule].reverse:
-        return True
+    if (told := grid.rules[rule].reverse) is not None:
+        return told
     if read.sure or rule in choices.scale or not sounds_bad(rule):
         return False
     return None

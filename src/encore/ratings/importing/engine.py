@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from encore._version import __version__
 from encore.errors import InputError
 from encore.files import StrPath, file_digest, refuse_overwrite
 from encore.ratings.arrow import KIND, RULES_DIGEST, VERSION, ratings_from
+from encore.ratings.importing.agreement import RatersAgreement
 from encore.ratings.importing.answers import answered
 from encore.ratings.importing.build import Built, built, drafted, said_scales, table_of
 from encore.ratings.importing.choices import (
@@ -26,8 +27,9 @@ from encore.ratings.importing.choices import (
     Shape,
     UnsureError,
 )
-from encore.ratings.importing.coded import Found
-from encore.ratings.importing.decide import Decided, decided
+from encore.ratings.importing.coded import Coded, Found
+from encore.ratings.importing.combine import How, combine_raters
+from encore.ratings.importing.decide import Decided, decided, raters_of
 from encore.ratings.importing.documents import read_archive, read_json
 from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.shapes import grid_of
@@ -58,7 +60,7 @@ class Imported:
         What was understood of the files.
     command : str
         The command line that repeats this exactly, with nothing left to guess.
-    agreement : tuple
+    agreement : tuple of RatersAgreement
         How far several raters agree, per rule.
     """
 
@@ -66,7 +68,7 @@ class Imported:
     rules: Rulebook
     understood: Understood
     command: str
-    agreement: tuple[Any, ...] = ()
+    agreement: tuple[RatersAgreement, ...] = ()
 
 
 def import_ratings(
@@ -188,8 +190,8 @@ def import_ratings(
         if written is not None:
             refuse_overwrite(written, *paths)
     found = read_files(paths, choices)
-    written = _said_paths(out, rules, rules_out)
-    imported = imported_from(found, choices, book, ask, written)
+    said = _said_paths(out, rules, rules_out)
+    imported = imported_from(found, choices, book, ask, said)
     if drafts is not None:
         imported.rules.save(drafts, _HEADING.format(source=", ".join(found.sources[:5])))
     if out is not None:
@@ -248,6 +250,8 @@ def imported_from(
     """
     if choices.decimal is not None:
         found = replace(found, decimal=choices.decimal)
+    if choices.rater_per_file:
+        found = _with_raters(found)
     while True:
         grid = grid_of(found, choices, rules)
         settled, questions = decided(grid, choices, rules)
@@ -260,11 +264,38 @@ def imported_from(
     book = drafted(settled) if rules is None else _in_order(rules, grid)
     columns = built(grid, settled, book)
     table = table_of(grid, {rule: columns[rule] for rule in book.ids})
+    agreement: tuple[RatersAgreement, ...] = ()
+    if choices.combine is not None and len(raters_of(grid)) > 1:
+        together = combine_raters(_by_rater(table), book, how=cast(How, choices.combine))
+        table, agreement = together.table, together.agreement
     ratings_from(table, book, found.sources[0])  # which checks all that it promises
     shown = understood(grid, settled, columns, book, table)
     arguments = _arguments(grid, choices, settled, columns, drafted_rules=rules is None)
     command = shlex.join(["encore", "import", *found.sources, *written, *arguments])
-    return Imported(table, book, shown, command)
+    return Imported(table, book, shown, command, agreement)
+
+
+def _with_raters(found: Found) -> Found:
+    """The same with each file's name as its rater's."""
+    if "rater" in found.columns:
+        raise InputError("there is a column 'rater' already; leave --rater-per-file out.")
+    stems = [Path(source).stem for source in found.sources]
+    names: list[Any] = stems if len(set(stems)) == len(stems) else list(found.sources)
+    return replace(found, columns={**found.columns, "rater": Coded(found.source, names)})
+
+
+def _by_rater(table: pa.Table) -> dict[str, pa.Table]:
+    """The table as one per rater."""
+    column = table["rater"].combine_chunks().dictionary_encode()
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise InputError(f"row {row + 1} of the ratings has no rater; give every row one.")
+    rest = table.drop_columns(["rater"])
+    codes = column.indices.to_numpy()
+    return {
+        name: rest.take(pa.array((codes == code).nonzero()[0]))
+        for code, name in enumerate(column.dictionary.to_pylist())
+    }
 
 
 def _in_order(rules: Rulebook, grid: RatingsGrid) -> Rulebook:
@@ -291,17 +322,19 @@ def _arguments(
             if (found.scale is not None and choices.direction_of(rule) == "reverse")
             or grid.rules[rule].reverse
         }
-        scales = said_scales(settled, turned)
+        guessed = {rule: found for rule, found in settled.items() if found.why != "tool"}
+        scales = said_scales(guessed, turned)
         one = set(scales.values())
-        scales = {ALL: one.pop()} if len(one) == 1 else scales
+        scales = {ALL: one.pop()} if len(one) == 1 and len(guessed) == len(settled) else scales
         made = replace(
             made,
             scale=scales,
-            reverse=tuple(rule for rule in settled if rule in turned),
+            reverse=tuple(r for r in settled if r in turned and not grid.rules[r].reverse),
             as_is=choices.as_is,
         )
     if grid.found.tool is None:
-        made = replace(made, shape=grid.shape, roles=grid.roles)
+        roles = {r: c for r, c in grid.roles.items() if not (r == "rater" and made.rater_per_file)}
+        made = replace(made, shape=grid.shape, roles=roles)
         if grid.shape == "wide":
             made = replace(made, rule_columns=tuple(c.column for c in grid.rules.values()))
     if grid.found.decimal != ".":

@@ -29,15 +29,18 @@ class RuleCells:
         What stands beside them: ``"spread"``, ``"reason"``, ``"applies"``, ``"p"``.
     places : ndarray of int
         The row of what was found that each cell comes from; -1 where none does.
-    reverse : bool
-        Whether the tool that wrote them says that less is better.
+    scale : str, optional
+        The scale, where the tool that wrote them says it.
+    reverse : bool, optional
+        Whether less is better, where the tool says it.
     """
 
     column: str
     cells: Coded
     beside: dict[str, Coded]
     places: Rows
-    reverse: bool = False
+    scale: str | None = None
+    reverse: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)

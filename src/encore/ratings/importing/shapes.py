@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -95,8 +96,6 @@ def _wide(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid
         names = [roles[r] for r in ("prompt_id", "subset", "rater", "repeat") if r in roles]
         names += [roles["prompt"]] if "prompt" in roles and "prompt_id" not in roles else []
         keys = [found.columns[name].keys() for name in (*names, roles["response_id"])]
-        if choices.rater_per_file:
-            keys.append(found.source.astype(np.int64))
         numbers = ordinal(combined(keys)[0])
         if choices.number_repeats and "repeat" not in roles:
             others["repeat"] = Coded.of(pa.array(numbers))
@@ -196,8 +195,6 @@ def _responses(
             source=found.sources[0],
         )
     keys = [found.columns[name].keys() for name in (*names, *own)]
-    if choices.rater_per_file:
-        keys.append(found.source.astype(np.int64))
     numbers = None
     if choices.number_repeats and "repeat" not in roles:
         numbers = ordinal(combined([*keys, found.columns[roles["rule"]].keys()])[0])
@@ -246,12 +243,18 @@ def _cells_of(found: Found, roles: dict[str, str], at: Rows, own: Rows, n_rows: 
         for role in ("spread", "reason", "applies", "not_applicable")
         if role in roles
     }
-    less = False
-    if found.tool is not None and "reverse" in columns:
-        marks = columns["reverse"].take(own)
-        values = marks.objects()
-        less = any(values[code] is True for code in marks.used())
-    return RuleCells(roles["score"], columns[roles["score"]].take(places), near, places, less)
+    scale, less = (_of_tool(found, name, own) for name in ("scale", "reverse"))
+    cells = columns[roles["score"]].take(places)
+    return RuleCells(roles["score"], cells, near, places, scale, less)
+
+
+def _of_tool(found: Found, name: str, own: Rows) -> Any:
+    """What a tool says of a rule in its rows; None where it says nothing, or two things."""
+    if found.tool is None or name not in found.columns:
+        return None
+    column = found.columns[name].take(own)
+    values = {column.objects()[code] for code in column.used()}
+    return values.pop() if len(values) == 1 else None
 
 
 def _of_responses(
@@ -262,7 +265,7 @@ def _of_responses(
     kept, dropped = {}, []
     names = {column: role for role, column in roles.items()}
     for name, column in found.columns.items():
-        if name in consumed or (found.tool is not None and name == "reverse"):
+        if name in consumed or (found.tool is not None and name in ("scale", "reverse")):
             continue
         same = column.codes == column.codes[first[at]]
         if not same.all():

@@ -36,7 +36,7 @@ class RuleUnderstood:
         How many different values there are.
     scale : str
         Its scale, worst to best.
-    why : {"rules", "said", "seen"}
+    why : {"rules", "said", "tool", "seen"}
         Where the scale comes from.
     reversed : bool
         Whether the highest value is the worst.
