@@ -188,7 +188,8 @@ def test_a_suffix_that_says_nothing_is_refused_with_those_that_do(name: str, tex
     with pytest.raises(InputError) as caught:
         as_ratings(path, FIVE)
     assert str(caught.value) == (
-        f"{path}: not a table. Expected a name ending in .parquet, .csv, .jsonl, .ndjson."
+        f"{path}: not a table. Expected a name ending in .parquet, .csv, .jsonl, .ndjson; "
+        f"`encore import` reads others."
     )
 
 

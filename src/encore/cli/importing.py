@@ -147,6 +147,28 @@ def import_(
     say("again, with nothing left to guess:", f"  {done.command}")
 
 
+@verb()
+@click.argument("files", metavar="RATINGS...", nargs=-1, required=True, type=ReadsMatching())
+@output("The rules.toml to write.")
+@reading_options
+@json_option()
+def guess(files: tuple[str, ...], out: Path, as_json: bool, **how: Any) -> None:
+    """Draft the rules of RATINGS alone: their names, and the scales that the values met are on.
+
+    It takes the options of `encore import`, and asks or refuses as that does.
+
+    \b
+    Example:
+      encore rules guess judge.jsonl -o rules.toml --scale 1-5
+    """
+    done = _imported(files, None, None, rules_out=out, **library_options(how))
+    if as_json:
+        print_json({"out": str(out), "rules": done.rules.to_dicts(), **done.understood.to_dict()})
+        return
+    show(_rules_table(done.understood.rules))
+    say(f"{out}: {counted(len(done.rules), 'rule')}, drafted; check scales, write texts")
+
+
 def _imported(*what: Any, **how: Any) -> Imported:
     """Import; what is not certain is asked for on a terminal, and else said line by line."""
     try:

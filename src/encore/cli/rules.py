@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from encore.cli.importing import guess
 from encore.cli.options import counted, head_option, json_option, on_device, output
 from encore.cli.paths import ReadsNamed
 from encore.cli.screen import note, print_json, say, show, working
@@ -161,3 +162,4 @@ def heads(
 
 
 rules.add_command(select)
+rules.add_command(guess)

@@ -91,12 +91,21 @@ def rating_columns(rules: Rulebook, names: list[str], source: str) -> list[str]:
     if missing:
         raise RatingsError(
             f"no column for {len(missing)} of {len(needed)} ratings: {missing[:5]}. Found "
-            f"columns {names[:20]}. Name the columns after the rules' ids, or give the rules "
-            f"that these ratings were made with.",
+            f"columns {names[:20]}.{_meant(missing, names)} Name the columns after the rules' ids, "
+            f"or give the rules that these ratings were made with; `encore import` reads tables "
+            f"of other shapes and names (--rule-columns, --prefix).",
             source=source,
         )
     endings = ("", *NUMBERS_BESIDE, PROBABILITIES)
     return [name for end in endings for column in needed if (name := column + end) in present]
+
+
+def _meant(missing: list[str], names: list[str]) -> str:
+    """The columns whose names are nearly those that are missing."""
+    from encore.ratings.importing.names import near  # only a missing column needs it
+
+    found = ((name, near(name, names)) for name in missing[:5])
+    return "".join(f" Is column {other!r} meant for {name!r}?" for name, other in found if other)
 
 
 def to_responses(table: pa.Table, rules: Rulebook, source: str, first_row: int = 1) -> pa.Table:

@@ -15,6 +15,8 @@ from encore.ratings.origin import Origin
 
 APPLIES = ".applies"
 """Ends the name of a column that says how far a rule applies."""
+IMPORTS = "`encore import` reads words, percentages and N/A (--map, --na, --unrated)."
+"""What helps where a cell of somebody's own table is not a number."""
 # What a text file may hold where there is no rating.
 _ABSENT = pa.array(["", "NaN", "nan", "NA", "null", "None"])
 _LISTS = pa.list_(pa.float64())
@@ -43,7 +45,9 @@ def numbers_from_text(column: Any, name: str, origin: Origin) -> Any:
     except pa.ArrowInvalid as error:
         texts = column.to_pylist()
         row = next((row for row, text in enumerate(texts) if not _is_number(text)), 0)
-        message = f"{texts[row]!r} is not a number; expected one, or nothing where unrated."
+        message = (
+            f"{texts[row]!r} is not a number; expected one, or nothing where unrated. {IMPORTS}"
+        )
         raise origin.error(message, row, name) from error
 
 
@@ -170,7 +174,7 @@ def numbers_of(table: pa.Table, name: str, origin: Origin) -> Any:
         row = next((row for row, value in enumerate(values) if value is not None), 0)
         raise origin.error(
             f"{values[row] if values else None!r} is of type {kind}; expected a number, or "
-            f"nothing where unrated.",
+            f"nothing where unrated. {IMPORTS}",
             row,
             name,
         )

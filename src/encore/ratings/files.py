@@ -30,6 +30,7 @@ from encore.ratings.arrow import (
     to_responses,
 )
 from encore.ratings.columns import (
+    IMPORTS,
     ids_of_values,
     lists_of_values,
     null_where,
@@ -195,7 +196,10 @@ def table_batches(
     source = str(path)
     reader = _READERS.get(Path(path).suffix.lower())
     if reader is None:
-        raise InputError(f"{source}: not a table. Expected a name ending in {', '.join(_READERS)}.")
+        raise InputError(
+            f"{source}: not a table. Expected a name ending in {', '.join(_READERS)}; "
+            f"`encore import` reads others."
+        )
 
     def chosen(names: list[str]) -> dict[str, Kind]:
         if not names:
@@ -372,7 +376,9 @@ def _json_numbers(values: list[Any], name: str, origin: Origin) -> list[float | 
                 raise TypeError
             numbers.append(None if value is None else float(value))
         except (TypeError, OverflowError) as error:
-            message = f"{value!r:.80} is not a number; expected one, or null where unrated."
+            message = (
+                f"{value!r:.80} is not a number; expected one, or null where unrated. {IMPORTS}"
+            )
             raise origin.error(message, row, name) from error
     return numbers
 

@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from encore.errors import RatingsError
 from encore.ratings.columns import lists_of_values
 from encore.ratings.importing.choices import Choices
 from encore.ratings.importing.coded import Coded
 from encore.ratings.importing.decide import Decided
 from encore.ratings.importing.grid import RatingsGrid, combined, ordinal
-from encore.ratings.importing.scale import scale_text
+from encore.ratings.importing.scale import reversed_scale, scale_text
 from encore.ratings.importing.values import (
     NOT_APPLICABLE,
     RATED,
@@ -243,17 +242,9 @@ def drafted(decided: Mapping[str, Decided]) -> Rulebook:
 
 def said_scales(decided: Mapping[str, Decided], reversed_rules: set[str]) -> dict[str, str]:
     """The scales as options say them, before any was reversed."""
-    from encore.ratings.importing.scale import reversed_scale
-
     said = {}
     for rule, found in decided.items():
         if found.scale is not None:
             scale = reversed_scale(found.scale) if rule in reversed_rules else found.scale
             said[rule] = scale_text(scale, found.words)
     return said
-
-
-def refuse_nothing(table: pa.Table, source: str) -> None:
-    """Refuse a table without rows."""
-    if not table.num_rows:
-        raise RatingsError("no rows; expected at least one response.", source=source)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from encore.ratings.importing.choices import ALL, Choices
 from encore.ratings.importing.coded import Coded, text_of
+from encore.ratings.spread import pooled_entropy
 
 NA_WORDS = frozenset(
     {"n/a", "n.a.", "not applicable", "not_applicable", "notapplicable", "does not apply"}
@@ -245,10 +246,10 @@ def _samples(values: Any, decimal: str) -> _Cell:
         )
     if any(cell.kind == NOT_APPLICABLE for cell in cells):
         return _Cell(UNREAD)
-    shares = np.array(list(Counter(numbers).values())) / len(numbers)
-    spread = float(-(shares * np.log(shares)).sum()) + 0.0
+    counts = list(Counter(numbers).values())
+    spread = float(pooled_entropy(counts, counts, len(numbers)))
     mean = math.fsum(numbers) / len(numbers)
-    return _Cell(RATED, mean, "samples", abs(spread), tuple(numbers))
+    return _Cell(RATED, mean, "samples", spread, tuple(numbers))
 
 
 def _family(
