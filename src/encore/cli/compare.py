@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from encore.cli.labels import label_options, note_pairing, taken
 from encore.cli.options import counted, json_option, note_uneven, rules_option, seed_option
 from encore.cli.paths import Reads, ReadsReward
 from encore.cli.screen import note, print_json, say, show, working
@@ -79,18 +80,23 @@ def comparing_options(command: _F) -> _F:
 @verb()
 @click.argument("pairs", type=Reads(streams=True))
 @rules_option()
+@label_options()
 @comparing_options
 def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: Any) -> None:
     """Compare every scheme and baseline on the same labelled PAIRS.
 
+    With --label, PAIRS are rated responses with a label each.
+
     \b
     Example:
       encore compare pairs.parquet --rules rules.toml
+      encore compare ratings.parquet --rules rules.toml --label human_score
       encore compare pairs.parquet --rules rules.toml --rewards judge=rewards.parquet
       encore compare pairs.parquet --rules rules.toml --format latex
     """
     as_json = how.pop("as_json")
-    comparison = compared(as_pairs(pairs, Rulebook.load(rules_source)), **how)
+    rules, by_label = Rulebook.load(rules_source), taken(how)
+    comparison = compared(as_pairs(pairs, rules, **by_label, rng=how["seed"]), **how)
     print_compared(comparison, "json" if as_json else form, ties=ties or "half")
 
 
@@ -134,6 +140,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _note_left_out(comparison: Comparison) -> None:
     """Pairs and schemes that are not in the tables, or not as one would think."""
+    note_pairing(comparison.pairing)
     for row in comparison.rows:
         if row.n_unknown:
             left_out = counted(row.n_unknown, "pair")

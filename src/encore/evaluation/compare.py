@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from encore.calibration import Calibration, calibrate
 from encore.errors import InputError
@@ -42,6 +42,7 @@ from encore.evaluation.intervals import (
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
+from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.rules import Rulebook, Rules, as_rulebook
 
 
@@ -50,6 +51,11 @@ def compare(
     rules: Rules,
     *,
     scale: Any = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
     calibration_set: Any = None,
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
@@ -66,11 +72,14 @@ def compare(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout.
+        In the pairs layout; with *label*, ratings of responses in any form.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; see :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
         The scale, if the rules are a list of ids.
+    label : str or array_like of float, optional
+        Make pairs of rated responses by their labels; see :func:`encore.pairs`, also for *gap*,
+        *max_per_prompt*, *across_prompts* and *lower_is_better*.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
@@ -103,8 +112,18 @@ def compare(
         raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
     rewards = rewards or {}
     check_names(rewards)
-    rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
-    labelled = as_pairs(pairs, rules)
+    rules = as_rulebook(rules, scale)
+    labelled = as_pairs(
+        pairs,
+        rules,
+        label=label,
+        gap=gap,
+        max_per_prompt=max_per_prompt,
+        across_prompts=across_prompts,
+        lower_is_better=lower_is_better,
+        rng=rng,
+    )
+    rng = np.random.default_rng(rng)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
@@ -134,6 +153,7 @@ def compare(
         n_prompts=bootstrap.n_prompts,
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
+        pairing=labelled.pairing,
     )
 
 

@@ -23,6 +23,7 @@ from encore.formatting import (
     points,
     points_interval,
 )
+from encore.ratings.pairing import Pairing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +49,8 @@ class Comparison(Record):
         Sizes; *n_folds* is how many splits the learned schemes had.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    pairing : Pairing or None
+        How the pairs were made of labels, if they were.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +63,7 @@ class Comparison(Record):
     n_prompts: int
     n_folds: int
     n_uneven: int
+    pairing: Pairing | None = None
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme; also ``comparison[scheme]``.
