@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ from encore.evaluation.intervals import (
     holm,
     percentile_interval,
     sign_flip_p_values,
+)
+from encore.evaluation.rank_agreement import (
+    LabelledResponses,
+    auroc_interval,
+    spearman_intervals,
 )
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
@@ -89,7 +95,7 @@ def compare(
     rewards : mapping of str to array_like of shape (n_pairs, 2), or path, optional
         Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
         judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
-        :func:`encore.rewards.load_rewards`.
+        :func:`encore.rewards.load_rewards`. With *label*, also one reward for each row of ratings.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -133,6 +139,7 @@ def compare(
     of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
     drawn = bootstrap.sums_of([*columns, *of_rules])
     rows = _rows(labelled, candidates, columns, drawn, rng)
+    rows = _with_agreement(rows, candidates, labelled, rng)
     correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) :])
     supported = chosen_scheme(candidates, labelled)
     return Comparison(
@@ -235,3 +242,29 @@ def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = resampled[:, 0] / resampled[:, 1]
         return percentile_interval(float(total[0] / total[1]), draws)
+
+
+def _with_agreement(
+    rows: list[Row],
+    candidates: Mapping[str, Candidate],
+    pairs: PreferencePairs,
+    rng: np.random.Generator,
+) -> list[Row]:
+    """Rows with how they order labelled responses, where pairs were made of these."""
+    responses = LabelledResponses.of(pairs)
+    found = {n: c.agreement for n, c in candidates.items() if c.agreement is not None}
+    if responses is None or not found:
+        return rows
+    spearman = spearman_intervals(found, rng)
+    return [
+        replace(
+            row,
+            spearman=spearman[row.scheme],
+            auroc=auroc_interval(responses, found[row.scheme].placements)
+            if responses.is_outcome
+            else None,
+        )
+        if row.scheme in found
+        else row
+        for row in rows
+    ]

@@ -14,7 +14,7 @@ _ROUNDING, _SHORT = 1e-12, 1e-9
 Rows = NDArray[np.int64]
 
 
-class Drawn(NamedTuple):
+class DrawnPairs(NamedTuple):
     """Pairs by row, and how many there were of each kind."""
 
     higher: Rows
@@ -30,7 +30,7 @@ def draw_pairs(
     gap: float,
     most: int,
     rng: np.random.Generator,
-) -> Drawn:
+) -> DrawnPairs:
     """Draw at most *most* pairs of each key, of rows whose labels differ by *gap*, or at all.
 
     With a key's rows in the order of their labels, those that lie far enough below a row are the
@@ -52,7 +52,7 @@ def draw_pairs(
 
     Returns
     -------
-    Drawn
+    DrawnPairs
         Pairs by the first row of their key, then by row.
 
     Examples
@@ -64,7 +64,7 @@ def draw_pairs(
     """
     rows = np.flatnonzero(~np.isnan(labels))
     if not rows.size:
-        return Drawn(rows, rows, 0, 0, 0)
+        return DrawnPairs(rows, rows, 0, 0, 0)
     values, rank = np.unique(labels[rows], return_inverse=True)
     _, first, key = np.unique(keys[rows], return_index=True, return_inverse=True)
     order = np.lexsort((rows, rank, key))
@@ -76,7 +76,7 @@ def draw_pairs(
     higher, lower = _far(n_far, starts, most, rng)
     by_key = np.lexsort((rows[lower], rows[higher], first[key[higher]]))
     _, repeated = np.unique(place, return_counts=True)
-    return Drawn(
+    return DrawnPairs(
         higher=rows[higher[by_key]],
         lower=rows[lower[by_key]],
         n_possible=_n_pairs(sizes),

@@ -29,6 +29,8 @@ class Pairing:
         Whether the labels have two values, such as 0 and 1.
     across_prompts : bool
         Whether pairs may join responses to different prompts; see :func:`encore.pairs`.
+    prompts_together : int
+        How many prompts are in a group at least, if so; otherwise 1.
     max_per_prompt : int
         At most so many pairs of one prompt were drawn.
     n_responses, n_labelled : int
@@ -51,6 +53,7 @@ class Pairing:
     highest: float
     is_outcome: bool
     across_prompts: bool
+    prompts_together: int
     max_per_prompt: int
     n_responses: int
     n_labelled: int
@@ -62,17 +65,24 @@ class Pairing:
     n_pairs: int
 
     @property
+    def most(self) -> int:
+        """How many pairs were drawn at most of a prompt, or of a group of prompts."""
+        return self.max_per_prompt * self.prompts_together
+
+    @property
     def sentence(self) -> str:
         """What the pairs are, and what was left out, as a person reads it."""
         best = "lower" if self.lower_is_better else "higher"
         is_default = self.gap == self.standard_deviation
         by = f"by at least {self.gap:.4g}{' (one standard deviation)' if is_default else ''}"
-        unit, units = ("group", "groups") if self.across_prompts else ("prompt", "prompts")
+        unit, units = "prompt", "prompts"
+        if self.across_prompts:
+            unit, units = "group", f"groups of {self.prompts_together} prompts or more"
         out = {
             "responses without a label": self.n_responses - self.n_labelled,
             "tied pairs": self.n_tied,
             "pairs nearer than the gap": self.n_close,
-            f"pairs beyond {self.max_per_prompt} a {unit}": self.n_far - self.n_pairs,
+            f"pairs beyond {self.most} a {unit}": self.n_far - self.n_pairs,
         }
         left_out = ", ".join(f"{count:,} {what}" for what, count in out.items() if count)
         return (
