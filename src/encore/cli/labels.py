@@ -60,6 +60,18 @@ def taken(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.pop(name) for name in (*UNSAID, "label")}
 
 
+def said(by_label: dict[str, Any]) -> list[str]:
+    """The options of :func:`label_options` that were given, as words of a command."""
+    words = []
+    for name, value in by_label.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool) and name == "lower_is_better":
+            words.append(option if value else "--higher-is-better")
+        elif value != UNSAID.get(name):
+            words += [option] if value is True else [option, str(value)]
+    return words
+
+
 def note_pairing(pairing: Pairing | None) -> None:
     """Say how pairs were made of labels, if they were."""
     if pairing is not None:

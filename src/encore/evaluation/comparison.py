@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import isnan
 from textwrap import wrap
-from typing import Any, ClassVar
+from typing import Any
 
 from encore.arrays import Record
 from encore.errors import UnknownNameError
@@ -17,6 +17,7 @@ from encore.extras import require
 from encore.formatting import (
     UNDEFINED,
     html_table,
+    interval,
     number,
     percent,
     percent_interval,
@@ -137,17 +138,38 @@ class Comparison(Record):
         """The table of :meth:`by_subset` as Markdown."""
         return self.by_subset(ties).to("markdown")
 
-    columns: ClassVar = (
-        *("scheme", "strict", "half", "95 %", "resolved", "tied"),
-        *("diff", "95 %", "p Holm"),
-    )
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What :attr:`table` has in a row."""
+        agreement = {"auroc": ("AUROC", "95 %"), "spearman": ("Spearman", "95 %"), None: ()}
+        return (
+            *("scheme", "strict", "half", "95 %", "resolved", "tied"),
+            *("diff", "95 %", "p Holm", *agreement[self.ranked_by]),
+        )
+
+    @property
+    def ranked_by(self) -> str | None:
+        """What stands beside accuracy: ``auroc`` of outcomes, ``spearman`` of other labels.
+
+        None where the pairs were not made of labels.
+        """
+        if self.pairing is None:
+            return None
+        return "auroc" if self.pairing.is_outcome else "spearman"
 
     @property
     def title(self) -> str:
         """What :attr:`table` shows."""
+        agreement = {
+            "auroc": "; AUROC: of all labelled responses",
+            "spearman": "; Spearman: with labels, mean of prompts",
+            None: "",
+        }
+        across = self.pairing is not None and self.pairing.across_prompts
         return (
-            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
-            f"diff: half less that of uniform"
+            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} "
+            f"{'groups of prompts' if across else 'prompts'}; "
+            f"diff: half less that of uniform{agreement[self.ranked_by]}"
         )
 
     @property
@@ -164,8 +186,18 @@ class Comparison(Record):
             half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
             shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
             strict = percent(accuracy["strict"].value)
-            rows.append((row.scheme, strict, *half, *shares, *against))
+            rows.append((row.scheme, strict, *half, *shares, *against, *self._agreement(row)))
         return rows
+
+    def _agreement(self, row: Row) -> tuple[str, ...]:
+        """The cells of :attr:`ranked_by`; dashes for a reward of pairs alone."""
+        if self.ranked_by is None:
+            return ()
+        found = getattr(row, self.ranked_by)
+        if found is None:
+            return (UNDEFINED, UNDEFINED)
+        form = ".3f" if self.ranked_by == "auroc" else "+.2f"
+        return (number(found.value, form), interval(found.low, found.high, form))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
@@ -191,4 +223,7 @@ def _flat(row: Row) -> dict[str, Any]:
     flat |= {"tie_rate": row.tie_rate, "difference": row.difference.value}
     flat |= {"difference_low": row.difference.low, "difference_high": row.difference.high}
     flat |= {"p_value": row.p_value, "p_holm": row.p_holm, "separation": row.separation}
+    for name in ("spearman", "auroc"):
+        if (found := getattr(row, name)) is not None:
+            flat |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
     return {**flat, "n_unknown": row.n_unknown}

@@ -22,6 +22,7 @@ from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
 from encore.files import StrPath
 from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, as_pairs
+from encore.ratings.convert import check_said
 from encore.ratings.pairing import MAX_PER_PROMPT, Pairing
 from encore.rewards import Reward, as_reward
 from encore.rewards.files import read_rewards
@@ -175,8 +176,10 @@ def evaluate(
     """
     n_uneven, pairing = 0, None
     if reward is None:
+        how = {"gap": gap, "across_prompts": across_prompts, "lower_is_better": lower_is_better}
+        check_said(label, **how, max_per_prompt=max_per_prompt)
         if label is not None:
-            raise InputError("label goes with a reward: give weights, or rewards of pairs alone.")
+            raise InputError("labels are of rated responses: say what rewards these (--weights).")
         found = read_rewards(pairs)
         values, prompts, subsets = found.values, found.prompts, found.subsets
     else:

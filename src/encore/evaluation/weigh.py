@@ -16,6 +16,7 @@ from encore.errors import InputError
 from encore.evaluation.cross_validate import choose
 from encore.files import StrPath
 from encore.ratings import as_pairs
+from encore.ratings.convert import check_said
 from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.weights import (
     LEARNED,
@@ -89,19 +90,16 @@ def weigh(
     """
     if not isinstance(calibration, Calibration):
         calibration = Calibration.load(calibration)
+    how: dict[str, Any] = {
+        "gap": gap,
+        "max_per_prompt": max_per_prompt,
+        "across_prompts": across_prompts,
+        "lower_is_better": lower_is_better,
+    }
+    check_said(label, **how)
     if pairs is None and label is not None:
-        raise InputError("label says how pairs are made: give the rated responses as pairs.")
-    labelled = partial(
-        as_pairs,
-        pairs,
-        calibration.rules,
-        label=label,
-        gap=gap,
-        max_per_prompt=max_per_prompt,
-        across_prompts=across_prompts,
-        lower_is_better=lower_is_better,
-        rng=rng,
-    )
+        raise InputError("labels are of rated responses: give these as pairs (--pairs).")
+    labelled = partial(as_pairs, pairs, calibration.rules, label=label, rng=rng, **how)
     if not isinstance(scheme, str) and options:
         raise InputError(f"options {sorted(options)} go with the name of a scheme.")
     if _is_by_hand(scheme):

@@ -104,13 +104,11 @@ def as_pairs(
         "across_prompts": across_prompts,
         "lower_is_better": lower_is_better,
     }
+    check_said(label, **how)
     if label is not None:
         ratings, labels, subsets = labelled_responses(data, rules, label)
         column = label if isinstance(label, str) else ""
         return pairs_by_label(ratings, labels, column=column, subsets=subsets, rng=rng, **how)
-    if how != UNSAID:
-        said = [name for name, value in how.items() if value != UNSAID[name]]
-        raise InputError(f"{', '.join(said)}: these say how pairs are made of labels; give label.")
     if isinstance(data, PreferencePairs):
         rules.same_as(data.rules, "these rules", data.ratings.source)
         return data
@@ -120,3 +118,19 @@ def as_pairs(
         path = os.fspath(data)
         return arrow.pairs_from(files.read_arrow(path, rules, also=("subset",)), rules, path)
     return arrow.pairs_from(arrow.to_arrow(data, "pairs"), rules, "pairs")
+
+
+def check_said(label: Any, **how: Any) -> None:
+    """Refuse options of how pairs are made of labels where there is no label.
+
+    Raises
+    ------
+    InputError
+        If one is given.
+    """
+    said = [name for name, value in how.items() if value != UNSAID[name]]
+    if label is None and said:
+        raise InputError(
+            f"{', '.join(said)}: of how pairs are made of labels, so give the labels too: --label "
+            f"COLUMN (label=)."
+        )

@@ -16,10 +16,10 @@ from encore.ratings.pairing import MAX_PER_PROMPT, Pairing
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import RatingsTable
 
-# How many prompts are dealt into a group, and how many groups there are before they grow. Were labels
-# and rewards unrelated, pairs within groups of 16, 8, 4 and 2 would estimate an accuracy with 1.2,
-# 1.5, 2.2 and 4.5 times the variance of all pairs (as incomplete U-statistics: Blom 1976); but an
-# interval needs many groups to resample.
+# How many prompts are dealt into a group, and how many groups there are before they grow. If labels
+# and rewards were unrelated, pairs within groups of 16, 8, 4 and 2 would estimate an accuracy with
+# 1.2, 1.5, 2.2 and 4.5 times the variance of all pairs (as incomplete U-statistics: Blom 1976); but
+# an interval needs many groups to resample.
 _FEWEST_TOGETHER, _MOST_TOGETHER, _GROUPS = 2, 16, 50
 # Words of a column's name by which more of it may well be worse.
 _WORSE = frozenset(

@@ -34,7 +34,7 @@ class PreferencePairs(Record):
         The subset of each pair; the same for all if the data has none.
     labels : ndarray of float64 or None, shape (n_rows,)
         The label of each row of *ratings* where pairs were made of labels; NaN where unlabelled.
-        They are of all responses, so :meth:`take` drops them.
+        They are of all responses, so :meth:`take` drops them unless told.
     pairing : Pairing or None
         How pairs were made of labels.
 
@@ -147,8 +147,10 @@ class PreferencePairs(Record):
             f"{subsets}"
         )
 
-    def take(self, rows: ArrayLike | slice) -> PreferencePairs:
+    def take(self, rows: ArrayLike | slice, *, keep_labels: bool = False) -> PreferencePairs:
         """These pairs only, by mask or by position, in this order; the ratings are kept.
+
+        The labels of all responses are kept only on request, as for an even sample of the pairs.
 
         Raises
         ------
@@ -171,7 +173,7 @@ class PreferencePairs(Record):
             chosen=self.chosen[taken],
             rejected=self.rejected[taken],
             subsets=self.subsets.take(taken),
-            labels=None,
+            labels=self.labels if keep_labels else None,
         )
 
     @property
