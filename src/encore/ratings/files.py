@@ -217,7 +217,7 @@ def column_names(path: StrPath) -> list[str]:
 
     def choose(names: list[str]) -> dict[str, Kind]:
         found.extend(names)
-        return {}
+        return {names[0]: Kind.TEXT}
 
     for _ in table_batches(path, choose, batch_rows=1):
         break

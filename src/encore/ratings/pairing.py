@@ -72,24 +72,23 @@ class Pairing:
     @property
     def sentence(self) -> str:
         """What the pairs are, and what was left out, as a person reads it."""
-        best = "lower" if self.lower_is_better else "higher"
-        is_default = self.gap == self.standard_deviation
-        by = f"by at least {self.gap:.4g}{' (one standard deviation)' if is_default else ''}"
-        unit, units = "prompt", "prompts"
-        if self.across_prompts:
-            unit, units = "group", f"groups of {self.prompts_together} prompts or more"
+        unit = f"group of {self.prompts_together} prompts or more"
+        unit = unit if self.across_prompts else "prompt"
+        gap = f" by at least {self.gap:.4g}" if self.gap else ""
+        is_default = " (one standard deviation)" if self.gap == self.standard_deviation else ""
         out = {
-            "responses without a label": self.n_responses - self.n_labelled,
-            "tied pairs": self.n_tied,
-            "pairs nearer than the gap": self.n_close,
-            f"pairs beyond {self.most} a {unit}": self.n_far - self.n_pairs,
+            "response without a label": self.n_responses - self.n_labelled,
+            "pair of equal labels": self.n_tied,
+            "pair nearer than the gap": self.n_close,
+            f"pair beyond {self.most} a {unit.split()[0]}": self.n_far - self.n_pairs,
         }
-        left_out = ", ".join(f"{count:,} {what}" for what, count in out.items() if count)
+        left_out = ", ".join(_counted(n, what) for what, n in out.items() if n)
         return (
-            f"{self.n_pairs:,} pairs of {self.n_prompts:,} {units} by "
+            f"{_counted(self.n_pairs, 'pair')} of {_counted(self.n_prompts, unit)}, by "
             f"{f'the labels in {self.column!r}' if self.column else 'the labels given'} "
-            f"({self.lowest:.4g} to {self.highest:.4g}, {best} is better), "
-            f"which differ {by if self.gap else 'at all'}. Left out: {left_out or 'nothing'}."
+            f"({self.lowest:.4g} to {self.highest:.4g}, "
+            f"{'lower' if self.lower_is_better else 'higher'} is better), which differ"
+            f"{gap}{is_default}. Left out: {left_out or 'nothing'}."
         )
 
     def refusal(self, source: str) -> RatingsError:
@@ -116,3 +115,9 @@ class Pairing:
             f"{self.n_tied:,} pairs are tied, {self.n_close:,} differ by less. Give a smaller gap; "
             f"0 takes all that differ."
         )
+
+
+def _counted(number: int, noun: str) -> str:
+    """A number with its noun, whose first word is then in the plural."""
+    first, *rest = noun.split(" ")
+    return " ".join([f"{number:,}", first if number == 1 else f"{first}s", *rest])
