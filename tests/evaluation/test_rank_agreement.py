@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import encore
 from encore import Rulebook, compare
 from encore.evaluation.rank_agreement import (
-    Agreement,
+    RankAgreement,
     LabelledResponses,
     auroc_interval,
     mean_ranks,
@@ -35,8 +35,8 @@ def responses(labels: Any, prompts: Any, *, is_outcome: bool = True) -> Labelled
     return LabelledResponses(np.arange(len(labels)), labels, np.array(prompts), is_outcome)
 
 
-def spearman(values: Any, prompts: Any = None) -> Agreement:
-    return Agreement(np.array(values, dtype=float), np.array([]))
+def spearman(values: Any, prompts: Any = None) -> RankAgreement:
+    return RankAgreement(np.array(values, dtype=float), np.array([]))
 
 
 def test_spearman_by_hand() -> None:

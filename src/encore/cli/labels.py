@@ -57,13 +57,14 @@ def label_options(*, required: bool = False) -> Callable[[_F], _F]:
 
 def taken(options: dict[str, Any]) -> dict[str, Any]:
     """The options of :func:`label_options`, taken out of *options*."""
-    return {name: options.pop(name) for name in (*UNSAID, "label")}
+    return {name: options.pop(name) for name in ("label", *UNSAID)}
 
 
 def said(by_label: dict[str, Any]) -> list[str]:
     """The options of :func:`label_options` that were given, as words of a command."""
     words = []
-    for name, value in by_label.items():
+    for name in ("label", *UNSAID):
+        value = by_label[name]
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool) and name == "lower_is_better":
             words.append(option if value else "--higher-is-better")

@@ -23,7 +23,7 @@ from encore.evaluation.cross_validate import (
     splits_of,
 )
 from encore.evaluation.dawid_skene import fit_dawid_skene
-from encore.evaluation.rank_agreement import Agreement, LabelledResponses, averaged, judged_with
+from encore.evaluation.rank_agreement import RankAgreement, LabelledResponses, averaged, judged_with
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs
@@ -54,7 +54,7 @@ class Candidate:
         Best-of-n scores by prompt, where the pairs are of a benchmark that is scored so.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
-    agreement : Agreement or None
+    agreement : RankAgreement or None
         With the labels of single responses, where pairs were made of them and these are rewarded.
     """
 
@@ -63,7 +63,7 @@ class Candidate:
     separation: float
     items: Floats | None = None
     deviation: float = float("nan")
-    agreement: Agreement | None = None
+    agreement: RankAgreement | None = None
 
 
 def candidates_of(

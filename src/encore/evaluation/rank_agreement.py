@@ -27,7 +27,7 @@ _NORMAL = {0.95: 1.959963984540054}[CONFIDENCE]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Agreement(Record):
+class RankAgreement(Record):
     """How one reward orders labelled responses.
 
     Parameters
@@ -73,12 +73,12 @@ class LabelledResponses(Record):
         _, prompts = np.unique(pairs.ratings.prompts.codes[rows], return_inverse=True)
         return cls(rows, labels, prompts, pairs.pairing.is_outcome)
 
-    def agreement(self, rewards: Floats) -> Agreement:
+    def agreement(self, rewards: Floats) -> RankAgreement:
         """How a reward, NaN where unknown, orders them."""
         levels = _levels(rewards)
         by_prompt = spearman_by_prompt(levels, self.labels, self.prompts)
         nothing = np.full(len(self.rows), np.nan)
-        return Agreement(by_prompt, placements(levels, self.labels) if self.is_outcome else nothing)
+        return RankAgreement(by_prompt, placements(levels, self.labels) if self.is_outcome else nothing)
 
 
 def spearman_by_prompt(rewards: Floats, labels: Floats, prompts: NDArray[np.int64]) -> Floats:
@@ -172,7 +172,7 @@ def _levels(rewards: Floats) -> Floats:
 
 
 def spearman_intervals(
-    agreements: Mapping[str, Agreement], rng: np.random.Generator
+    agreements: Mapping[str, RankAgreement], rng: np.random.Generator
 ) -> dict[str, Interval]:
     """The mean over prompts of each reward's correlation, with intervals that resample prompts.
 
@@ -266,7 +266,7 @@ def judged_with(pairs: PreferencePairs, responses: LabelledResponses | None) -> 
     return PreferencePairs(pairs.ratings, chosen, rejected, subsets)
 
 
-def averaged(agreements: Sequence[Agreement]) -> Agreement | None:
+def averaged(agreements: Sequence[RankAgreement]) -> RankAgreement | None:
     """The mean of several rewards' agreements, item by item, over those that are known."""
     if not agreements:
         return None
@@ -276,4 +276,4 @@ def averaged(agreements: Sequence[Agreement]) -> Agreement | None:
         known = ~np.isnan(stacked)
         with np.errstate(invalid="ignore"):
             means.append(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
-    return Agreement(*means)
+    return RankAgreement(*means)
