@@ -112,7 +112,18 @@ def test_a_parameter_of_plain_text_names_no_file() -> None:
     named = {text.split()[-1] for text in texts}
     # Each of these is a name, an address, a device or JSON; a new one has to be looked at.
     assert named <= {
-        *("base_url", "key_env", "extra", "device", "group", "head", "keep", "label", "split", "rule"),
+        *(
+            "base_url",
+            "key_env",
+            "extra",
+            "device",
+            "group",
+            "head",
+            "keep",
+            "label",
+            "split",
+            "rule",
+        ),
     }
 
 

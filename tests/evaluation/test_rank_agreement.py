@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import encore
 from encore import Rulebook, compare
 from encore.evaluation.rank_agreement import (
-    RankAgreement,
     LabelledResponses,
+    RankAgreement,
     auroc_interval,
     mean_ranks,
     placements,

@@ -96,7 +96,9 @@ def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: 
     """
     as_json = how.pop("as_json")
     rules, by_label = Rulebook.load(rules_source), taken(how)
-    comparison = compared(as_pairs(pairs, rules, **by_label, rng=how["seed"]), **how)
+    labelled = as_pairs(pairs, rules, **by_label, rng=how["seed"])
+    note_pairing(labelled.pairing)
+    comparison = compared(labelled, **how)
     print_compared(comparison, "json" if as_json else form, ties=ties or "half")
 
 
@@ -140,7 +142,6 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _note_left_out(comparison: Comparison) -> None:
     """Pairs and schemes that are not in the tables, or not as one would think."""
-    note_pairing(comparison.pairing)
     for row in comparison.rows:
         if row.n_unknown:
             left_out = counted(row.n_unknown, "pair")

@@ -23,7 +23,7 @@ from encore.evaluation.cross_validate import (
     splits_of,
 )
 from encore.evaluation.dawid_skene import fit_dawid_skene
-from encore.evaluation.rank_agreement import RankAgreement, LabelledResponses, averaged, judged_with
+from encore.evaluation.rank_agreement import LabelledResponses, RankAgreement, averaged, judged_with
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs

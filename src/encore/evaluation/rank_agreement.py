@@ -77,8 +77,10 @@ class LabelledResponses(Record):
         """How a reward, NaN where unknown, orders them."""
         levels = _levels(rewards)
         by_prompt = spearman_by_prompt(levels, self.labels, self.prompts)
-        nothing = np.full(len(self.rows), np.nan)
-        return RankAgreement(by_prompt, placements(levels, self.labels) if self.is_outcome else nothing)
+        placed = np.full(len(self.rows), np.nan)
+        if self.is_outcome:
+            placed = placements(levels, self.labels)
+        return RankAgreement(by_prompt, placed)
 
 
 def spearman_by_prompt(rewards: Floats, labels: Floats, prompts: NDArray[np.int64]) -> Floats:
