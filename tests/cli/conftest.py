@@ -54,7 +54,7 @@ x,z,chat,Hi!,Hello,Shoo
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: rules, ratings, labels, pairs, texts, a calibration, weights and a store."""
+    """The current folder: rules, ratings, labels, pairs, texts, a calibration, weights, a store."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.toml").write_text(RULES)
     (tmp_path / "ratings.csv").write_text(RATINGS)

@@ -196,9 +196,11 @@ def test_spearman_stands_beside_accuracy_and_is_that_of_all_labelled_responses(p
     uniform = found.row("uniform").spearman
     assert uniform is not None and uniform.value == pytest.approx(np.mean(expected))
     assert uniform.low < uniform.value < uniform.high
-    assert found.columns[-2:] == ("Spearman", "95 %") and found.row("uniform").auroc is None
-    assert found.table[0][-2] == f"{uniform.value:+.2f}"
-    assert "Spearman: with labels, mean of prompts" in found.title
+    assert found.agreement_columns == ("scheme", "Spearman", "95 %")
+    assert found.row("uniform").auroc is None
+    assert found.agreement_table[0][:2] == ("uniform", f"{uniform.value:+.2f}")
+    assert found.agreement_title == "order of the 200 labelled responses, within prompts"
+    assert found.agreement_title in found._repr_html_()
     assert found.pairing is not None and found.pairing.max_per_prompt == 2
     assert all(found.row(scheme).spearman is not None for scheme in found)
     assert found.to_frame().loc["uniform", "spearman"] == uniform.value
@@ -211,7 +213,10 @@ def test_auroc_stands_beside_accuracy_where_labels_are_outcomes(peer: Peer) -> N
     uniform = found.row("uniform").auroc
     expected = peer("sklearn.metrics").roc_auc_score(frame["label"], reward)
     assert uniform is not None and uniform.value == pytest.approx(expected)
-    assert found.columns[-2:] == ("AUROC", "95 %") and found.row("uniform").spearman is not None
+    assert found.agreement_columns == ("scheme", "Spearman", "95 %", "AUROC", "95 %")
+    assert found.agreement_table[0][3] == f"{uniform.value:.3f}"
+    assert found.row("uniform").spearman is not None
+    assert found.agreement_title.endswith("within prompts; AUROC: of all together")
 
 
 def test_where_all_pairs_are_drawn_accuracy_is_the_auroc_within_prompts(peer: Peer) -> None:
@@ -243,7 +248,7 @@ def test_other_rewards_of_rows_are_ranked_too_and_those_of_pairs_are_not() -> No
     assert found.row("rows").spearman == found.row("uniform").spearman
     assert found.row("sides").spearman is None
     assert found.row("rows").accuracy == found.row("sides").accuracy
-    assert [row[-2:] for row in found.table if row[0] == "sides"] == [("–", "–")]
+    assert ("sides", "–", "–") in found.agreement_table
     with pytest.raises(encore.InputError, match=r"expected \(\d+, 2\), .*\. Or \(200,\), one for"):
         compare(frame, RULES, label="label", rewards={"few": reward[:3]})
 
@@ -261,5 +266,6 @@ def test_learned_rewards_of_responses_come_from_splits_that_did_not_see_their_pr
 
 def test_without_labels_nothing_changes() -> None:
     found = compare(encore.examples.ratings_path(), encore.examples.rules())
-    assert found.pairing is None and found.columns[-1] == "p Holm"
+    assert found.pairing is None and found.agreement_columns == ()
+    assert found.agreement_table == [] and found._repr_html_().count("<table") == 1
     assert all(found.row(scheme).spearman is None for scheme in found)

@@ -15,6 +15,7 @@ from encore.cli.paths import Reads, ReadsReward
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import (
     accuracy_by_rule_table,
+    agreement_table,
     comparison_table,
     entropy_accuracy_table,
     plain_table,
@@ -134,6 +135,8 @@ def print_compared(
 def print_comparison(comparison: Comparison) -> None:
     """The tables, and under them the sentences that say what they support."""
     show(comparison_table(comparison))
+    if comparison.pairing is not None:
+        show(agreement_table(comparison))
     _note_left_out(comparison)
     show(accuracy_by_rule_table(comparison))
     show(entropy_accuracy_table(comparison))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import isnan
 from textwrap import wrap
-from typing import Any
+from typing import Any, ClassVar
 
 from encore.arrays import Record
 from encore.errors import UnknownNameError
@@ -138,38 +138,18 @@ class Comparison(Record):
         """The table of :meth:`by_subset` as Markdown."""
         return self.by_subset(ties).to("markdown")
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What :attr:`table` has in a row."""
-        agreement = {"auroc": ("AUROC", "95 %"), "spearman": ("Spearman", "95 %"), None: ()}
-        return (
-            *("scheme", "strict", "half", "95 %", "resolved", "tied"),
-            *("diff", "95 %", "p Holm", *agreement[self.ranked_by]),
-        )
-
-    @property
-    def ranked_by(self) -> str | None:
-        """What stands beside accuracy: ``auroc`` of outcomes, ``spearman`` of other labels.
-
-        None where the pairs were not made of labels.
-        """
-        if self.pairing is None:
-            return None
-        return "auroc" if self.pairing.is_outcome else "spearman"
+    columns: ClassVar = (
+        *("scheme", "strict", "half", "95 %", "resolved", "tied"),
+        *("diff", "95 %", "p Holm"),
+    )
 
     @property
     def title(self) -> str:
         """What :attr:`table` shows."""
-        agreement = {
-            "auroc": "; AUROC: of all labelled responses",
-            "spearman": "; Spearman: with labels, mean of prompts",
-            None: "",
-        }
         across = self.pairing is not None and self.pairing.across_prompts
         return (
             f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} "
-            f"{'groups of prompts' if across else 'prompts'}; "
-            f"diff: half less that of uniform{agreement[self.ranked_by]}"
+            f"{'groups of prompts' if across else 'prompts'}; diff: half less that of uniform"
         )
 
     @property
@@ -186,18 +166,43 @@ class Comparison(Record):
             half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
             shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
             strict = percent(accuracy["strict"].value)
-            rows.append((row.scheme, strict, *half, *shares, *against, *self._agreement(row)))
+            rows.append((row.scheme, strict, *half, *shares, *against))
         return rows
 
-    def _agreement(self, row: Row) -> tuple[str, ...]:
-        """The cells of :attr:`ranked_by`; dashes for a reward of pairs alone."""
-        if self.ranked_by is None:
+    @property
+    def agreement_columns(self) -> tuple[str, ...]:
+        """The columns of :attr:`agreement_table`: AUROC is of outcomes only."""
+        if self.pairing is None:
             return ()
-        found = getattr(row, self.ranked_by)
-        if found is None:
-            return (UNDEFINED, UNDEFINED)
-        form = ".3f" if self.ranked_by == "auroc" else "+.2f"
-        return (number(found.value, form), interval(found.low, found.high, form))
+        of_outcomes = ("AUROC", "95 %") if self.pairing.is_outcome else ()
+        return ("scheme", "Spearman", "95 %", *of_outcomes)
+
+    @property
+    def agreement_title(self) -> str:
+        """What :attr:`agreement_table` shows."""
+        if self.pairing is None:
+            return ""
+        unit = "groups of prompts" if self.pairing.across_prompts else "prompts"
+        return f"order of the {self.pairing.n_labelled:,} labelled responses, within {unit}" + (
+            "; AUROC: of all together" if self.pairing.is_outcome else ""
+        )
+
+    @property
+    def agreement_table(self) -> list[tuple[str, ...]]:
+        """How each scheme orders labelled responses, where pairs were made of their labels.
+
+        A reward that is known of pairs alone has dashes.
+        """
+        rows = []
+        for row in self.rows if self.pairing is not None else ():
+            cells: list[str] = []
+            for found, form in ((row.spearman, "+.2f"), (row.auroc, ".3f")):
+                if found is None:
+                    cells += [UNDEFINED, UNDEFINED]
+                else:
+                    cells += [number(found.value, form), interval(found.low, found.high, form)]
+            rows.append((row.scheme, *cells)[: len(self.agreement_columns)])
+        return rows
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
@@ -211,7 +216,12 @@ class Comparison(Record):
 
     def _repr_html_(self) -> str:
         """In a notebook: every scheme with its difference to uniform, and what that supports."""
-        return html_table(self.title, self.columns, self.table, self.sentence)
+        agreement = ""
+        if self.pairing is not None:
+            agreement = html_table(
+                self.agreement_title, self.agreement_columns, self.agreement_table
+            )
+        return agreement + html_table(self.title, self.columns, self.table, self.sentence)
 
 
 def _flat(row: Row) -> dict[str, Any]:
