@@ -109,10 +109,17 @@ def test_a_near_miss_of_the_column_is_suggested(rules: Rulebook, save: Save) -> 
             ids(data, rules, "scores")
 
 
-@pytest.mark.parametrize("name", ["harm", "harm.spread", "prompt_id", "repeat", "response"])
+@pytest.mark.parametrize(
+    "name", ["harm", "harm.spread", "harm.p", "prompt_id", "repeat", "response"]
+)
 def test_a_column_that_holds_something_else_is_refused(rules: Rulebook, name: str) -> None:
     with pytest.raises(InputError, match=r"compared with itself|holds no labels"):
         ids(dict(RATED), rules, name)
+
+
+def test_a_person_may_label_what_a_rule_is_about(rules: Rulebook) -> None:
+    frame = {**RATED, "harm.human": RATED["score"]}
+    assert ids(frame, rules, "harm.human", lower_is_better=False) == ("b > a",)
 
 
 def test_pairs_are_not_made_into_pairs(rules: Rulebook, save: Save) -> None:

@@ -57,7 +57,7 @@ def pairs_by_label(
     """
     origin = ratings.origin
     lower_is_better = _direction(column, lower_is_better, origin)
-    if not isinstance(max_per_prompt, int) or max_per_prompt < 1:
+    if not isinstance(max_per_prompt, int | np.integer) or max_per_prompt < 1:
         raise InputError(f"max_per_prompt is {max_per_prompt!r}; expected a whole number from 1.")
     rng = np.random.default_rng(rng)
     values = _by_response(ratings, _checked(labels, ratings, column), column)
@@ -88,7 +88,7 @@ def pairs_by_label(
         is_outcome=len(np.unique(given)) == 2,
         across_prompts=across_prompts,
         prompts_together=together,
-        max_per_prompt=max_per_prompt,
+        max_per_prompt=int(max_per_prompt),
         n_responses=int(ratings.is_first.sum()),
         n_labelled=len(given),
         n_prompts=len(np.unique(table.prompts.codes[drawn.higher])),

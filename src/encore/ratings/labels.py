@@ -84,13 +84,16 @@ def _table(data: Any, rules: Rulebook, column: str | None) -> tuple[pa.Table, st
 
 def _check_name(column: str, rules: Rulebook, source: str) -> None:
     """Refuse a column that holds something else than labels."""
+    from encore.ratings import arrow
+
     if column in rules.ids:
         raise InputError(
             f"{source}: {column!r} is one of the rules, so it would be compared with itself. Name "
             f"the column of people's labels, or leave this rule out."
         )
-    of_rule, dot, _ = column.rpartition(".")
-    if column in RESERVED_IDS or (dot and of_rule in rules.ids):
+    endings = (*arrow.NUMBERS_BESIDE, arrow.PROBABILITIES)
+    beside = {rule_id + ending for rule_id in rules.ids for ending in endings}
+    if column in RESERVED_IDS or column in beside:
         raise InputError(f"{source}: {column!r} holds no labels; name the column of labels.")
 
 
