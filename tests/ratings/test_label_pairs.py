@@ -148,6 +148,14 @@ def test_no_pair_joins_two_subsets() -> None:
     assert as_pairs(frame, RULES, label="score", across_prompts=True).n_pairs == 2
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_prompts_are_dealt_among_those_of_their_subset(seed: int) -> None:
+    frame = {"prompt_id": list("abcd"), "subset": ["x", "y", "x", "y"], "score": [1, 2, 3, 4]}
+    frame |= {"harm": [1] * 4, "privacy": [1] * 4}
+    pairs = as_pairs(frame, RULES, label="score", gap=0, across_prompts=True, rng=seed)
+    assert rows(pairs) == [(2, 0), (3, 1)] and groups_of(pairs)[:2] == [0, 1]
+
+
 def test_labels_of_all_responses_are_dropped_with_some_pairs_unless_told() -> None:
     pairs = made([1, 2, 3], ["p"] * 3)
     assert pairs.take([0]).labels is None

@@ -109,9 +109,7 @@ def test_a_near_miss_of_the_column_is_suggested(rules: Rulebook, save: Save) -> 
             ids(data, rules, "scores")
 
 
-@pytest.mark.parametrize(
-    "name", ["harm", "harm.spread", "harm.p", "prompt_id", "repeat", "response"]
-)
+@pytest.mark.parametrize("name", ["harm", "harm.spread", "harm.p", "prompt_id", "repeat", "prompt"])
 def test_a_column_that_holds_something_else_is_refused(rules: Rulebook, name: str) -> None:
     with pytest.raises(InputError, match=r"compared with itself|holds no labels"):
         ids(dict(RATED), rules, name)
