@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ALREADY = "these are pairs already, which say which response people chose: leave out the label."
 _TRUTH = {"true": 1.0, "false": 0.0}
-_ABSENT = frozenset(("", "nan", "na", "n/a", "null", "none"))
+_ABSENT = frozenset(("", "NaN", "nan", "NA", "null", "None"))  # as where there is no rating
 
 
 def labelled_responses(
@@ -132,11 +132,11 @@ def label_column(table: pa.Table, column: str, source: str) -> NDArray[np.float6
 
 def _label_of(text: str | None) -> float | None:
     """A label from text, NaN where it is empty; None if it is neither number nor truth value."""
-    word = "" if text is None else text.strip().lower()
+    word = "" if text is None else text.strip()
     if word in _ABSENT:
         return float("nan")
-    if word in _TRUTH:
-        return _TRUTH[word]
+    if word.lower() in _TRUTH:
+        return _TRUTH[word.lower()]
     try:
         return None if "_" in word else float(word)
     except ValueError:

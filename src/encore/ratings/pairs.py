@@ -82,6 +82,12 @@ class PreferencePairs(Record):
                     source=self.ratings.source,
                 )
             object.__setattr__(self, name, rows)
+        if self.labels is not None and np.shape(self.labels) != (self.ratings.n_rows,):
+            raise RatingsError(
+                f"labels have shape {np.shape(self.labels)} for {self.ratings.n_rows} rows of "
+                f"ratings; expected one for each.",
+                source=self.ratings.source,
+            )
         prompts = self.ratings.prompts
         if (
             prompts is not None
