@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,8 @@ from encore.evaluation.intervals import (
 from encore.ratings import Ids, PreferencePairs
 
 Floats = NDArray[np.float64]
-Ranks = NDArray[np.float64]
 _ROUNDING = 1e-13  # of the largest reward, as in accuracies
-_NORMAL = {0.95: 1.959963984540054}[CONFIDENCE]
+_NORMAL = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,7 +146,7 @@ def placements(rewards: Floats, labels: Floats) -> Floats:
     return found
 
 
-def mean_ranks(values: Floats, groups: NDArray[np.int64]) -> Ranks:
+def mean_ranks(values: Floats, groups: NDArray[np.int64]) -> Floats:
     """Ranks from 0 within groups; equal values share their mean rank."""
     order = np.lexsort((values, groups))
     values, of = values[order], groups[order]
