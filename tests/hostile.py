@@ -237,7 +237,14 @@ OUTPUTS = {
     "rewardbench.json": "rewardbench/scores.json",
     "rewardbench_2.json": "rewardbench/scores_2.json",
 }
+
+
+def _import(path: Path) -> object:
+    return encore.import_ratings(path, path.with_name("out.parquet"), scale="0-5", as_is=["all"])
+
+
 TABLES: dict[str, tuple[Rows, Callable[[Path], object]]] = {
+    "judged": (ROWS, _import),
     "ratings": (ROWS, lambda path: calibrate(path, RULES)),
     "scored": (ROWS, _score),
     "pairs": (PAIRS, lambda path: as_pairs(path, RULES)),

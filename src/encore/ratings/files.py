@@ -196,10 +196,8 @@ def table_batches(
     source = str(path)
     reader = _READERS.get(Path(path).suffix.lower())
     if reader is None:
-        raise InputError(
-            f"{source}: not a table. Expected a name ending in {', '.join(_READERS)}; "
-            f"`encore import` reads others."
-        )
+        known = f"{', '.join(_READERS)}; `encore import` reads others"
+        raise InputError(f"{source}: not a table. Expected a name ending in {known}.")
 
     def chosen(names: list[str]) -> dict[str, Kind]:
         if not names:
@@ -389,10 +387,8 @@ def _json_numbers(values: list[Any], name: str, origin: Origin) -> list[float | 
                 raise TypeError
             numbers.append(None if value is None else float(value))
         except (TypeError, OverflowError) as error:
-            message = (
-                f"{value!r:.80} is not a number; expected one, or null where unrated. {IMPORTS}"
-            )
-            raise origin.error(message, row, name) from error
+            message = f"{value!r:.80} is not a number; expected one, or null where unrated."
+            raise origin.error(f"{message} {IMPORTS}", row, name) from error
     return numbers
 
 
