@@ -129,7 +129,8 @@ def test_ratings_that_hardly_speak_are_said_to(run: Run, folder: Path) -> None:
             "harm\n5\n",
             "ratings.csv: no column for 1 of 2 ratings: ['privacy']. Found columns ['harm']. Name "
             "the columns after the rules' ids, or give the rules that these ratings were made "
-            "with.",
+            "with; `encore import` reads tables of other shapes and names (--rule-columns, "
+            "--prefix).",
         ),
         (
             "harm,privacy\n5,5\n5,inf\n",
@@ -139,7 +140,8 @@ def test_ratings_that_hardly_speak_are_said_to(run: Run, folder: Path) -> None:
         (
             "harm,privacy\n5,5\n5,good\n",
             "ratings.csv, row 2, column 'privacy': 'good' is not a number; expected one, or "
-            "nothing where unrated.",
+            "nothing where unrated. `encore import` reads words, percentages and N/A (--map, --na, "
+            "--unrated).",
         ),
         (
             "harm,privacy\n5,5\n2.5,5\n",

@@ -334,14 +334,18 @@ def test_text_in_a_rating_is_refused_in_its_row_of_a_parquet_file(save: Save) ->
 def test_text_in_a_rating_is_refused_in_its_row_of_a_csv_file(save: Save) -> None:
     error = refused(save("a.csv", with_last(RATED, "privacy", "good")))
     assert (error.row, error.column) == (5, "privacy")
-    assert error.message == "'good' is not a number; expected one, or nothing where unrated."
+    assert error.message.startswith(
+        "'good' is not a number; expected one, or nothing where unrated. `encore import` reads"
+    )
 
 
 @pytest.mark.parametrize("value", ["5", "good", [5], {"level": 5}])
 def test_what_is_no_number_is_refused_in_its_row_of_a_json_file(value: Any, save: Save) -> None:
     error = refused(save("a.jsonl", with_last(RATED, "privacy", value)), batch_rows=3)
     assert (error.row, error.column) == (5, "privacy")
-    assert error.message == f"{value!r} is not a number; expected one, or null where unrated."
+    assert error.message.startswith(
+        f"{value!r} is not a number; expected one, or null where unrated. `encore import` reads"
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)

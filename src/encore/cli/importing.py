@@ -136,7 +136,11 @@ def import_(
     done = _imported(files, out, rules_source, rules_out=rules_out, **library_options(how))
     if as_json:
         print_json(
-            {"command": done.command, "rules": done.rules.to_dicts(), **done.understood.to_dict()}
+            {
+                "command": done.command,
+                "rules": done.rules.to_dicts(),
+                "understood": done.understood.to_dict(),
+            }
         )
         return
     print_understood(done)
@@ -163,7 +167,13 @@ def guess(files: tuple[str, ...], out: Path, as_json: bool, **how: Any) -> None:
     """
     done = _imported(files, None, None, rules_out=out, **library_options(how))
     if as_json:
-        print_json({"out": str(out), "rules": done.rules.to_dicts(), **done.understood.to_dict()})
+        print_json(
+            {
+                "out": str(out),
+                "rules": done.rules.to_dicts(),
+                "understood": done.understood.to_dict(),
+            }
+        )
         return
     show(_rules_table(done.understood.rules))
     say(f"{out}: {counted(len(done.rules), 'rule')}, drafted; check scales, write texts")

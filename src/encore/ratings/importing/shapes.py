@@ -101,7 +101,20 @@ def _wide(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid
             others["repeat"] = Coded.of(pa.array(numbers))
         elif numbers.any():
             twice = _twice(found, roles["response_id"], combined(keys)[0])
+    elif "response" in roles and len(found.sources) > 1:
+        names = [r for r in ("prompt_id", "prompt", "model", "rater", "response") if r in roles]
+        same = combined([found.columns[roles[role]].keys() for role in names])[0]
+        twice = None if "repeat" in roles else _in_two_files(found, same)
+        if twice is not None and choices.number_repeats:
+            others["repeat"] = Coded.of(pa.array(ordinal(same)))
     return RatingsGrid("wide", cells, others, roles, found, twice=twice)
+
+
+def _in_two_files(found: Found, same: Rows) -> tuple[int, int] | None:
+    """The first two rows of one response that are of different files."""
+    first = np.unique(same, return_index=True)[1][same]
+    again = np.flatnonzero(found.source != found.source[first])
+    return (int(first[again[0]]), int(again[0])) if len(again) else None
 
 
 def _take_id(found: Found, roles: dict[str, str]) -> None:
