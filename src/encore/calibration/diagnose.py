@@ -137,13 +137,13 @@ def diagnose(calibration: Calibration | StrPath) -> Diagnosis:
         ("coverage", calibration.coverage < COVERAGE_BELOW, calibration.coverage),
         ("small", per_level < RATINGS_PER_LEVEL, per_level),
     ]
-    if calibration.statistics.margin_sum.ndim == 2:
+    if calibration.statistics.has_covariance:
         earlier = np.abs(np.tril(calibration.margin_correlation, -1))
         redundant = earlier.max(axis=1, initial=0.0)
         twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
         # A correlation of zero strays by about 1 / sqrt(n); one that strays further is real.
-        n_prompts = np.maximum(np.diagonal(calibration.statistics.margin_prompts), 1)
+        n_prompts = np.maximum(calibration.n_compared, 1)
         against = along < np.minimum(INVERTED_BELOW, -3 / np.sqrt(n_prompts))
         checks += [
             ("redundant", redundant > REDUNDANT_ABOVE, redundant),
