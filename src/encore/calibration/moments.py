@@ -12,7 +12,7 @@ Integers = NDArray[np.int64]
 
 # Elements of the largest temporary array, 8 MB of float64: more falls out of the cache.
 _MAX_ELEMENTS = 1 << 20
-# Of so many whole numbers up to 2^40 a float still holds the sum, and a product of matrices, exactly.
+# So many whole numbers up to 2^40 have a sum that a float holds exactly, in any order.
 _MAX_PROMPTS = 1 << (53 - FRACTION_BITS)
 
 

@@ -142,12 +142,12 @@ class Statistics(Record):
 def _contradictions(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
     """Numbers that no ratings could give together."""
     yield from _contradictory_counts(found, n_levels)
+    yield from _contradictory_pairs(found)
     yield from _contradictory_margins(found)
 
 
 def _contradictory_counts(found: Statistics, n_levels: NDArray[np.int64]) -> Iterator[str]:
-    counts = found.counts.astype(np.float64)  # what is no count may be too large to add or multiply
-    n_ratings = counts.sum(axis=1)
+    n_ratings = found.counts.astype(np.float64).sum(axis=1)  # what is no count may be too large
     levels = np.arange(found.counts.shape[1])
     if (found.applies_count > found.n_responses).any():
         yield f"applies_count is larger than the {found.n_responses} responses"
@@ -165,6 +165,11 @@ def _contradictory_counts(found: Statistics, n_levels: NDArray[np.int64]) -> Ite
         yield f"spread_count is larger than the {found.n_responses} responses"
     if (found.spread_sum > found.spread_count.astype(object) * int(LARGEST * ONE)).any():
         yield "spread_sum is larger than spread_count spreads can be"
+
+
+def _contradictory_pairs(found: Statistics) -> Iterator[str]:
+    counts = found.counts.astype(np.float64)
+    n_ratings = counts.sum(axis=1)
     if (found.resolved_pairs > found.rated_pairs).any():
         yield "resolved_pairs is larger than rated_pairs"
     # At most every two of a rule's ratings are a pair; at most those on two levels are resolved.
@@ -189,8 +194,10 @@ def _contradictory_margins(found: Statistics) -> Iterator[str]:
         return  # what is larger may be more than a float holds
     if (own_prompts.sum(axis=0) > found.prompts.n_runs).any():
         yield f"margin_prompts is larger than the {found.prompts.n_runs} runs of prompts"
-    shared = 0 if not found.has_covariance else prompts - np.minimum(
-        own_prompts[..., None], own_prompts[:, None]
+    shared = (
+        0
+        if not found.has_covariance
+        else prompts - np.minimum(own_prompts[..., None], own_prompts[:, None])
     )
     if (own_prompts.sum(axis=0) > found.rated_pairs).any() or np.any(shared > 0):
         yield "margin_prompts is larger than the pairs, or than the prompts of one of two rules"
