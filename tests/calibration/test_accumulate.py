@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as npst
 
 from encore.calibration.accumulate import accumulate
 from encore.calibration.fixed_point import ONE, to_float
+from encore.errors import InputError
 from encore.ratings import RatingsTable
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 
@@ -236,3 +237,115 @@ def test_cutting_between_prompts_never_changes_the_result(
     cut = data.draw(st.sampled_from([0, *ends.tolist(), table.n_rows]))
     parts = accumulate(table.take(slice(0, cut))) + accumulate(table.take(slice(cut, None)))
     assert parts == accumulate(table)
+
+
+def test_only_ratings_of_rules_that_apply_at_least_half_are_counted() -> None:
+    # The rule applies to the responses by 1, 1/2, 0.49 and 0: the first two are counted. Of the
+    # prompts p (two responses counted) and q (none), p alone has a margin, of 1.
+    rules = Rulebook.from_ids(["a"], RangeScale(0, 1, 2))
+    table = RatingsTable(
+        rules,
+        [[0.0], [1.0], [7.0], [NAN]],
+        prompts=["p", "p", "q", "q"],
+        applies=[[1], [0.5], [0.49], [0]],
+        spread=[[0.25], [0.5], [4], [4]],
+    )
+    found = accumulate(table)
+    assert (found.n_responses, found.applies_count.tolist()) == (4, [2])
+    assert found.counts.tolist() == [[1, 1]] and found.n_outside.tolist() == [0]
+    assert (to_float(found.spread_sum).tolist(), found.spread_count.tolist()) == ([0.75], [2])
+    assert (found.rated_pairs.tolist(), found.resolved_pairs.tolist()) == ([1], [1])
+    assert (found.margin_moment.tolist(), found.prompts_with_margin.tolist()) == ([[1.0]], [[1]])
+
+
+def test_an_unrated_response_that_a_rule_applies_to_is_one_that_it_applies_to() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    found = accumulate(RatingsTable(rules, [[NAN], [1], [1]], applies=[[1], [0.9], [0.1]]))
+    assert (found.applies_count.tolist(), found.counts.tolist()) == ([2], [[0, 1]])
+
+
+def test_of_a_response_s_repeats_the_first_says_whether_a_rule_applies() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[0], [1], [1]], None, ["x", "x", "y"], [0, 1, 0]), applies=[[1], [0], [0]]
+    )
+    found = accumulate(table)
+    assert (found.n_responses, found.applies_count.tolist()) == (2, [1])
+    # The repeat does not count, so nothing is known of the spread.
+    assert (found.counts.tolist(), found.spread_count.tolist()) == ([[1, 0]], [0])
+
+
+@given(table=tables(), data=st.data())
+def test_ratings_that_do_not_count_are_as_if_they_were_not_there(
+    table: RatingsTable, data: st.DataObject
+) -> None:
+    shape = table.values.shape
+    share = st.sampled_from([0.0, 0.3, 0.5, 1.0])
+    applies = data.draw(npst.arrays(np.float64, shape, elements=share))
+    with_it = RatingsTable(RULES, table.values, table.prompts, applies=applies)
+    without = RatingsTable(RULES, np.where(applies >= 0.5, table.values, NAN), table.prompts)
+    found, expected = accumulate(with_it).to_dict(), accumulate(without).to_dict()
+    assert found.pop("applies_count") == (applies >= 0.5).sum(axis=0).tolist()
+    assert expected.pop("applies_count") == [len(applies)] * 3
+    assert found == expected
+
+
+@given(table=tables())
+def test_rules_that_always_apply_are_as_if_nothing_was_said(table: RatingsTable) -> None:
+    ones = np.ones(table.values.shape)
+    told = RatingsTable(RULES, table.values, table.prompts, applies=ones)
+    assert accumulate(told) == accumulate(table)
+
+
+def test_soft_counts_are_the_summed_probabilities_of_the_levels() -> None:
+    # Three ratings: two with probabilities, a third all on its level.
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    p = np.array([[[0.25, 0.75]], [[0.5, 0.5]], [[NAN, NAN]]])
+    found = accumulate(RatingsTable(rules, [[NAN], [NAN], [0]], probabilities=p))
+    assert to_float(found.soft_counts).tolist() == [[0.25 + 0.5 + 1, 0.75 + 0.5]]
+    # The expected levels 0.75 and 0.5 are both nearest to 1.
+    assert found.counts.tolist() == [[1, 2]]
+
+
+def test_without_probabilities_soft_counts_are_the_counts() -> None:
+    found = accumulate(RatingsTable(RULES, [[1, 2, 0.5], [1, NAN, 0.1]]))
+    assert to_float(found.soft_counts).tolist() == found.counts.tolist()
+
+
+@given(data=st.data())
+def test_soft_counts_sum_to_the_ratings_exactly(data: st.DataObject) -> None:
+    raw = npst.arrays(np.float64, (4, 1, 3), elements=st.floats(0, 1))
+    p = data.draw(raw) + np.array([1e-3, 0, 0])
+    p = np.where(data.draw(npst.arrays(np.bool_, (4, 1, 1))), p / p.sum(axis=2, keepdims=True), NAN)
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3)))
+    found = accumulate(RatingsTable(rules, [[1], [2], [3], [NAN]], probabilities=p))
+    n_ratings = int(found.counts.sum())
+    assert sum(found.soft_counts[0]) == n_ratings * ONE
+    own = np.where(np.isnan(p), [[[1, 0, 0]], [[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], p)
+    # A level's probability is the difference of two that were rounded.
+    np.testing.assert_allclose(
+        to_float(found.soft_counts)[0], own.sum(axis=(0, 1)), atol=4 * 2**-40
+    )
+
+
+def test_a_spread_that_no_entropy_has_is_refused() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    for spread, wrong in ((4e6, False), (1e7, True), (1e300, True)):
+        table = RatingsTable(rules, [[1]], spread=[[spread]])
+        if wrong:
+            with pytest.raises(InputError, match=r"a\.spread is 1e\+.* expected the entropy"):
+                accumulate(table)
+        else:
+            assert to_float(accumulate(table).spread_sum).tolist() == [spread]
+
+
+def test_the_spread_of_a_response_does_not_depend_on_what_else_is_in_its_batch() -> None:
+    # x has a spread of its own; y, in another batch, has that of its repeats.
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[1], [1], [0], [1]], None, ["x", "x", "y", "y"], [0, 1, 0, 1]),
+        spread=[[0.5], [NAN], [NAN], [NAN]],
+    )
+    found = accumulate(table)
+    assert to_float(found.spread_sum) == pytest.approx([0.5 + np.log(2) + 1 / 4])
+    assert accumulate(table.take(slice(0, 2))) + accumulate(table.take(slice(2, 4))) == found

@@ -265,12 +265,14 @@ class Calibration(Record):
     def _repr_html_(self) -> str:
         """In a notebook: every rule with its histogram and entropy."""
         nats, normalised = self.entropy(), self.normalised_entropy()
+        applies = [] if self.always_apply else ["applies %"]
         rows = [
             (
                 rule.id,
                 sparkline(self.statistics.counts[k, : rule.scale.n_levels].tolist()),
                 number(float(nats[k])),
                 number(float(normalised[k])),
+                *(percent(float(self.applies_share[k])) for _ in applies),
                 percent(float(self.coverage[k])),
                 percent(float(self.resolved_share[k])),
             )
@@ -278,7 +280,7 @@ class Calibration(Record):
         ]
         return html_table(
             f"{self._name}: {self.n_responses:,} responses, {len(self.rules)} rules",
-            ("rule", "ratings", "entropy, nats", "normalised", "rated %", "resolved %"),
+            ("rule", "ratings", "entropy, nats", "normalised", *applies, "rated %", "resolved %"),
             rows,
         )
 

@@ -108,6 +108,8 @@ def no_factor(calibration: Calibration) -> str:
     """Why the rules' margins do not say what the rules share; empty if they do."""
     if not calibration.statistics.has_covariance:
         return "there are too many rules to keep the covariances of their margins"
+    if not calibration.statistics.applies_count.all():
+        return "a rule never applies"
     if np.isnan(calibration.normalised_entropy()).any():
         return "a rule was never rated"
     variance = np.nan_to_num(calibration.margin_variance)

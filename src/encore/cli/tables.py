@@ -65,26 +65,30 @@ def votes_table(election: ChosenRules) -> Table:
 def calibration_table(
     calibration: Calibration, diagnosis: Diagnosis, weights: Weights | None = None
 ) -> Table:
-    """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags."""
+    """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags.
+
+    How often a rule applies is shown where one does not always.
+    """
     weighed = ["weight", "share"] if weights else []
     title = (
         f"{counted(calibration.n_responses, 'response')} to "
         f"{counted(calibration.n_prompts, 'prompt')} under "
         f"{counted(len(calibration.rules), 'rule')}"
     )
+    shares = {"rated": calibration.coverage, "resolved": calibration.resolved_share}
+    if not calibration.always_apply:
+        shares = {"applies": calibration.applies_share, **shares}
     table = new_table(
         f"{title}, weighed by {weights.scheme}" if weights else title,
-        *("rule", "ratings", "H nats", "H norm", *weighed, "rated", "resolved", "flags"),
+        *("rule", "ratings", "H nats", "H norm", *weighed, *shares, "flags"),
     )
     entropy, normalised = calibration.entropy(), calibration.normalised_entropy()
     for i, rule in enumerate(calibration.rules):
         counts = calibration.statistics.counts[i, : rule.scale.n_levels].tolist()
-        numbers = [f"{entropy[i]:.3f}", f"{normalised[i]:.3f}"]
+        numbers = [number(float(h[i])) for h in (entropy, normalised)]
         if weights:
             numbers += [f"{weights.values[i]:#.4g}", percent(float(weights.shares[i]))]
-        numbers += [
-            percent(float(v[i])) for v in (calibration.coverage, calibration.resolved_share)
-        ]
+        numbers += [percent(float(share[i])) for share in shares.values()]
         flags = " ".join(diagnosis.flags(rule.id))
         table.add_row(rule.id, sparkline(counts), *numbers, flags)
     return table

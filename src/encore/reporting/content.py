@@ -35,7 +35,7 @@ class RuleRow:
         In the reward that the report is about.
     accuracy : mapping of str to Interval
         Accuracy of the rule alone, by tie convention; empty without labelled pairs.
-    resolved_share, coverage : float
+    resolved_share, applies_share, coverage : float
         See :class:`encore.Calibration`.
     flags : tuple of (str, str)
         Kinds of finding and what they say.
@@ -49,6 +49,7 @@ class RuleRow:
     share: float
     accuracy: Mapping[str, Interval]
     resolved_share: float
+    applies_share: float
     coverage: float
     flags: tuple[tuple[str, str], ...]
 
@@ -233,6 +234,7 @@ def _rule_rows(
                 share=float(weights.shares[k]),
                 accuracy=accuracies.get(rule.id, {}),
                 resolved_share=float(calibration.resolved_share[k]),
+                applies_share=float(calibration.applies_share[k]),
                 coverage=float(calibration.coverage[k]),
                 flags=tuple((kind, said[rule.id, kind]) for kind in diagnosis.flags(rule.id)),
             )
