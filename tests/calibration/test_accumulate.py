@@ -247,8 +247,8 @@ def test_only_ratings_of_rules_that_apply_at_least_half_are_counted() -> None:
         rules,
         [[0.0], [1.0], [7.0], [NAN]],
         prompts=["p", "p", "q", "q"],
-        applies=[[1], [0.5], [0.49], [0]],
-        spread=[[0.25], [0.5], [4], [4]],
+        applies=[[1.0], [0.5], [0.49], [0.0]],
+        spread=[[0.25], [0.5], [4.0], [4.0]],
     )
     found = accumulate(table)
     assert (found.n_responses, found.applies_count.tolist()) == (4, [2])
@@ -260,7 +260,7 @@ def test_only_ratings_of_rules_that_apply_at_least_half_are_counted() -> None:
 
 def test_an_unrated_response_that_a_rule_applies_to_is_one_that_it_applies_to() -> None:
     rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
-    found = accumulate(RatingsTable(rules, [[NAN], [1], [1]], applies=[[1], [0.9], [0.1]]))
+    found = accumulate(RatingsTable(rules, [[NAN], [1.0], [1.0]], applies=[[1.0], [0.9], [0.1]]))
     assert (found.applies_count.tolist(), found.counts.tolist()) == ([2], [[0, 1]])
 
 
@@ -301,14 +301,14 @@ def test_soft_counts_are_the_summed_probabilities_of_the_levels() -> None:
     # Three ratings: two with probabilities, a third all on its level.
     rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
     p = np.array([[[0.25, 0.75]], [[0.5, 0.5]], [[NAN, NAN]]])
-    found = accumulate(RatingsTable(rules, [[NAN], [NAN], [0]], probabilities=p))
+    found = accumulate(RatingsTable(rules, [[NAN], [NAN], [0.0]], probabilities=p))
     assert to_float(found.soft_counts).tolist() == [[0.25 + 0.5 + 1, 0.75 + 0.5]]
     # The expected levels 0.75 and 0.5 are both nearest to 1.
     assert found.counts.tolist() == [[1, 2]]
 
 
 def test_without_probabilities_soft_counts_are_the_counts() -> None:
-    found = accumulate(RatingsTable(RULES, [[1, 2, 0.5], [1, NAN, 0.1]]))
+    found = accumulate(RatingsTable(RULES, [[1.0, 2.0, 0.5], [1.0, NAN, 0.1]]))
     assert to_float(found.soft_counts).tolist() == found.counts.tolist()
 
 

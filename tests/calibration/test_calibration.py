@@ -45,8 +45,8 @@ def test_a_rule_that_was_never_rated_is_unknown_not_zero() -> None:
 def test_shares_are_of_the_responses_that_a_rule_applies_to() -> None:
     # Rule a applies to three responses and rates two of them, b never applies.
     table = RatingsTable(
-        *(RULES, [[1, 2], [4, NAN], [NAN, NAN], [2, NAN]], ["p", "p", "q", "q"]),
-        applies=[[1, 0.4], [1, 0], [0.5, 0], [0, 0]],
+        *(RULES, np.array([[1, 2], [4, NAN], [NAN, NAN], [2, NAN]]), ["p", "p", "q", "q"]),
+        applies=np.array([[1, 0.4], [1, 0], [0.5, 0], [0, 0]]),
     )
     found = calibrate(table, RULES)
     assert found.applies_share.tolist() == [0.75, 0.0] and not found.always_apply

@@ -131,11 +131,11 @@ def test_blocks_of_any_size_give_the_same_sums(
 def test_sums_are_those_of_floats_to_one_part_in_a_billion(seed: int, gaps: float) -> None:
     rng = np.random.default_rng(seed)
     n, size = 40, int(rng.integers(2, 12))
-    values = np.column_stack([rng.integers(1, 5, n * size), rng.integers(1, 4, n * size)])
-    values = np.column_stack([values, rng.uniform(-0.5, 1, n * size)])
+    two = [rng.integers(1, most, n * size) for most in (5, 4)]
+    values = np.column_stack([*two, rng.uniform(-0.5, 1, n * size)]).astype(np.float64)
     values[rng.random(values.shape) < gaps] = NAN
     prompts = np.arange(n).repeat(size)
-    found = calibrate(values, RULES, prompts=prompts)
+    found = calibrate(values, RULES, prompts=prompts.tolist())
     unit = RULES.unit(values).reshape(n, size, 3)
     margins = unit[:, :, None] - unit[:, None]  # of every two responses, both ways round
     both = ~np.isnan(margins[..., :, None] + margins[..., None, :])

@@ -214,7 +214,7 @@ def test_moments_that_no_margins_have_are_refused() -> None:
 def test_moments_that_rounding_takes_below_zero_are_read_back() -> None:
     # Margins of 1 and of 6e-7, the square of which rounds to 0: an eigenvalue of about -4e-13.
     rules = Rulebook.from_ids(["a", "b"], RangeScale(0, 1))
-    found = accumulate(RatingsTable(rules, [[0, 0], [1, 6e-7]], prompts=["p", "p"]))
+    found = accumulate(RatingsTable(rules, [[0.0, 0.0], [1.0, 6e-7]], prompts=["p", "p"]))
     assert found.margin_moment[1].tolist() == pytest.approx([6e-7, 0], abs=1e-12)
     assert found.margin_moment[1, 1] == 0
     assert Statistics.from_dict(found.to_dict(), rules.n_levels) == found

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.calibration.entropy import pooled_entropy
-from encore.calibration.fixed_point import LARGEST, ONE, exact_sum, to_fixed
+from encore.calibration.fixed_point import LARGEST_FIXED, ONE, exact_sum, to_fixed
 from encore.calibration.moments import Moments
 from encore.calibration.prompts import PromptSample, prompt_hashes
 from encore.calibration.statistics import (
@@ -67,13 +67,14 @@ def _soft_counts(
 ) -> NDArray[np.object_]:
     """Summed level probabilities; a rating without any is all on its level."""
     if table.probabilities is None:
-        return _level_counts(levels, max_levels).astype(object) * ONE
+        return np.asarray(_level_counts(levels, max_levels).astype(object) * ONE)
     known = table.counted & ~np.isnan(table.probabilities[..., 0])
     # Rounded as cumulated, the probabilities of a rating sum to exactly 1.
     cumulated = np.where(known[..., None], table.probabilities, 0.0).cumsum(axis=2)
     whole = np.where(known, cumulated[..., -1], 1.0)
     soft = np.diff(to_fixed(cumulated / whole[..., None]), axis=2, prepend=0)
-    return exact_sum(soft) + _level_counts(np.where(known, -1, levels), max_levels) * ONE
+    others = _level_counts(np.where(known, -1, levels), max_levels)
+    return np.asarray(exact_sum(soft) + others.astype(object) * ONE)
 
 
 def _level_counts(levels: NDArray[np.int16], max_levels: int) -> NDArray[np.int64]:
@@ -128,7 +129,7 @@ def _spread(table: RatingsTable, max_levels: int) -> tuple[NDArray[np.object_], 
         rows, of_repeats = _spread_of_repeats(table, table.responses.codes, max_levels)
         spread = np.where(np.isnan(spread[rows]), of_repeats, spread[rows])
     known = ~np.isnan(spread)
-    beyond = np.argwhere(known & (spread > LARGEST))
+    beyond = np.argwhere(known & (spread > LARGEST_FIXED))
     if len(beyond):
         row, rule = beyond[0].tolist()
         raise table.origin.error(

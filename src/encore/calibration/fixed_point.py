@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 FRACTION_BITS = 40
 ONE = 1 << FRACTION_BITS
-LARGEST = 2.0 ** (62 - FRACTION_BITS)
+LARGEST_FIXED = 2.0 ** (62 - FRACTION_BITS)
 """The largest number that is held: about four million."""
 
 
 def to_fixed(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Numbers up to ``LARGEST``, rounded to whole multiples of 2^-40."""
+    """Numbers up to ``LARGEST_FIXED``, rounded to whole multiples of 2^-40."""
     return np.rint(np.ldexp(values, FRACTION_BITS)).astype(np.int64)
 
 
@@ -28,8 +28,8 @@ def exact_sum(fixed: NDArray[np.int64]) -> NDArray[np.object_]:
     >>> exact_sum(np.full((4, 1), 2**62)).tolist() == [2**64]
     True
     """
-    high, low = fixed >> 32, fixed & 0xFFFFFFFF
-    return high.sum(axis=0).astype(object) * (1 << 32) + low.sum(axis=0).astype(object)
+    high, low = (part.sum(axis=0).astype(object) for part in (fixed >> 32, fixed & 0xFFFFFFFF))
+    return np.asarray(high * (1 << 32) + low)
 
 
 def to_float(fixed: NDArray[np.object_]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from encore.arrays import Record, cached_array
 from encore.calibration.fields import whole_number, whole_numbers
-from encore.calibration.fixed_point import LARGEST, ONE, to_float
+from encore.calibration.fixed_point import LARGEST_FIXED, ONE, to_float
 from encore.calibration.prompts import PromptSample
 from encore.errors import DocumentError
 
@@ -163,7 +163,7 @@ def _contradictory_counts(found: Statistics, n_levels: NDArray[np.int64]) -> Ite
         yield "n_outside is larger than the number of ratings"
     if (found.spread_count > found.n_responses).any():
         yield f"spread_count is larger than the {found.n_responses} responses"
-    if (found.spread_sum > found.spread_count.astype(object) * int(LARGEST * ONE)).any():
+    if (found.spread_sum > found.spread_count.astype(object) * int(LARGEST_FIXED * ONE)).any():
         yield "spread_sum is larger than spread_count spreads can be"
 
 
