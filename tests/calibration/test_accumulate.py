@@ -318,7 +318,7 @@ def test_soft_counts_sum_to_the_ratings_exactly(data: st.DataObject) -> None:
     p = data.draw(raw) + np.array([1e-3, 0, 0])
     p = np.where(data.draw(npst.arrays(np.bool_, (4, 1, 1))), p / p.sum(axis=2, keepdims=True), NAN)
     rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3)))
-    found = accumulate(RatingsTable(rules, [[1], [2], [3], [NAN]], probabilities=p))
+    found = accumulate(RatingsTable(rules, [[1.0], [2.0], [3.0], [NAN]], probabilities=p))
     n_ratings = int(found.counts.sum())
     assert sum(found.soft_counts[0]) == n_ratings * ONE
     own = np.where(np.isnan(p), [[[1, 0, 0]], [[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], p)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,47 +58,48 @@ class Moments:
             step = min(step, _MAX_PROMPTS)
             for at in range(0, len(alike), step):
                 prompts = alike[at : at + step]
+                prompts = prompts[np.argsort(buckets[prompts], kind="stable")]
                 rows = starts[prompts][:, None] + np.arange(size)
                 # Rules first: the prompts, of which there are many, make the inner loops.
                 ratings = np.ascontiguousarray(unit[rows].transpose(2, 1, 0))
-                in_bucket = (buckets[prompts][:, None] == np.arange(self._sum.shape[1])) * 1.0
-                (self._add_pairs if size == 2 else self._add_groups)(ratings, in_bucket)
+                means, both = self._pairs(ratings) if size == 2 else self._groups(ratings)
+                fixed = np.rint(means * 2.0**FRACTION_BITS)
+                met, first = np.unique(buckets[prompts], return_index=True)
+                self._sum[:, met] += np.add.reduceat(fixed, first, axis=1).astype(np.int64)
+                self._prompts[:, met] += np.add.reduceat(both, first, axis=1, dtype=np.int64)
 
-    def _add_pairs(self, ratings: Floats, in_bucket: Floats) -> None:
-        """Prompts of two responses, so of one pair each; *ratings*: (n_rules, 2, n_prompts)."""
+    def _pairs(self, ratings: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Of prompts with two responses, so one pair each; *ratings*: (n_rules, 2, n_prompts)."""
         margins = ratings[:, 0] - ratings[:, 1]
-        met = ~np.isnan(margins)
-        margins = np.where(met, margins, 0.0)
-        every = in_bucket.sum(axis=0)
-        both = every if met.all() else self._products(met * 1.0, met * 1.0) @ in_bucket
-        self._count(self._products(margins, margins), both, in_bucket)
+        unmet = np.isnan(margins)
+        margins[unmet] = 0.0
+        return self._products(margins, margins), self._products(~unmet, ~unmet)
 
-    def _add_groups(self, ratings: Floats, in_bucket: Floats) -> None:
-        """Prompts of three responses or more; *ratings*: (n_rules, size, n_prompts).
+    def _groups(self, ratings: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Of prompts with three responses or more; *ratings*: (n_rules, size, n_prompts).
 
         With c = x less about its mean, and sums over the n responses that both rules rate,
         Σ_{i<j} (c_ik - c_jk)(c_il - c_jl) = n Σ c_k c_l - (Σ c_k)(Σ c_l), of n (n - 1) / 2 pairs.
-        Every sum is of whole numbers, so the order of the responses does not matter.
+        Every sum is of whole units, so the order of the responses does not matter.
         """
-        met = ~np.isnan(ratings)
-        x = np.where(met, ratings, 0.0)
-        coarse = np.rint(x * 2.0**31).astype(np.int64).sum(axis=1)
-        centre = coarse / np.maximum(met.sum(axis=1, dtype=np.int64), 1) / 2.0**31
-        c = np.where(met, x - centre[:, None], 0.0)
-        # Whole numbers of this unit, of which a float holds as many as there are responses exactly.
+        unrated = np.isnan(ratings)
+        ratings[unrated] = 0.0
+        # A float holds exactly as many of these as there are responses.
         unit = 2.0 ** (ratings.shape[1].bit_length() - 52)
+        known = np.maximum((~unrated).sum(axis=1), 1)
+        c = ratings - (np.rint(ratings / unit).sum(axis=1) / known * unit)[:, None]
+        c[unrated] = 0.0
         squares = self._sum_of_products(c, unit) * unit
-        n, ones = self._shared(met, np.rint(c / unit) * unit)
-        pairs = np.maximum(n * (n - 1) / 2, 1.0)
-        means = (n * squares - ones) / pairs
-        both = (n > 1) * 1.0
-        self._count(means * both, both @ in_bucket, in_bucket)
+        n, ones = self._shared(~unrated, np.rint(c / unit) * unit)
+        both = n > 1
+        pairs = np.where(both, n * (n - 1) / 2, 1.0)
+        return np.where(both, (n * squares - ones) / pairs, 0.0), both
 
-    def _products(self, left: Floats, right: Floats) -> Floats:
+    def _products(self, left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
         """Products of every two rules' numbers, in the order of the sums."""
         if not self._covariance:
-            return left * right
-        products = np.empty((len(self._rows), *left.shape[1:]))
+            return np.asarray(left * right)
+        products = np.empty((len(self._rows), *left.shape[1:]), dtype=left.dtype)
         at = 0
         for k in range(self._n_rules):
             n_others = self._n_rules - k
@@ -125,9 +128,3 @@ class Moments:
         n, sums = each @ each.transpose(0, 2, 1), one @ each.transpose(0, 2, 1)
         rows, columns = self._rows, self._columns
         return n[:, rows, columns].T, (sums[:, rows, columns] * sums[:, columns, rows]).T
-
-    def _count(self, means: Floats, both: Floats, in_bucket: Floats) -> None:
-        """Add each prompt's mean to its bucket, rounded, and the prompts where both rules rate."""
-        fixed = np.rint(means * 2.0**FRACTION_BITS)
-        self._sum += (fixed @ in_bucket).astype(np.int64)
-        self._prompts += both.astype(np.int64)

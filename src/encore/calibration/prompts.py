@@ -34,7 +34,7 @@ def prompt_hashes(names: Sequence[Any]) -> NDArray[np.uint64]:
     Examples
     --------
     >>> [f"{value:016x}" for value in prompt_hashes(["1", 1, "a longer one"]).tolist()]
-    []
+    ['3148715f5c36d393', '8c1f5a4902d7a0fd', '92c2f31389549a10']
     """
     kinds = np.zeros(len(names), dtype=np.uint64)
     try:
