@@ -209,11 +209,37 @@ def _rating_columns(cells: Cells, rules: Rulebook, *, paired: bool) -> dict[str,
 def _other_columns(
     tables: Mapping[str, pa.Table], rules: Rulebook, rows: Sequence[Rows]
 ) -> dict[str, Any]:
-    """The columns that are no ratings: what the first rater who has a response says there."""
+    """The columns that are no ratings: what the first rater who has a response says there.
+
+    Reasons are of a rating, so all raters' stand there, each after the rater's name.
+    """
+    prefixes = ("", *(f"{side}." for side in SIDES))
+    reasons = {f"{prefix}{own}.reason" for prefix in prefixes for own in rules.ids}
     which = (np.array(rows) >= 0).argmax(axis=0)
     starts = np.cumsum([0, *(len(table) for table in tables.values())])[:-1]
     places = starts[which] + np.array(rows)[which, np.arange(len(which))]
-    return {name: c.take(pa.array(places)) for name, c in _joined(tables, rules).items()}
+    return {
+        name: _said_by_all(tables, name, rows) if name in reasons else column.take(pa.array(places))
+        for name, column in _joined(tables, rules).items()
+    }
+
+
+def _said_by_all(tables: Mapping[str, pa.Table], name: str, rows: Sequence[Rows]) -> pa.Array:
+    """A column of texts, each after its rater's name where several raters say something."""
+    cells: list[list[str]] = [[] for _ in rows[0]]
+    alone: list[str | None] = [None] * len(cells)
+    for (rater, table), own in zip(tables.items(), rows, strict=True):
+        if name in table.column_names:
+            texts = table[name].to_pylist()
+            for place in np.flatnonzero(own >= 0).tolist():
+                text = texts[own[place]]
+                if text is not None:
+                    cells[place].append(f"{rater}: {text}")
+                    alone[place] = str(text)
+    several = (cell if len(cell) > 1 else None for cell in cells)
+    return pa.array(
+        [" | ".join(c) if c else text for c, text in zip(several, alone, strict=True)], pa.string()
+    )
 
 
 def _joined(tables: Mapping[str, pa.Table], rules: Rulebook) -> dict[str, Any]:
