@@ -17,6 +17,7 @@ from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.parsing import json_value
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
+from encore.raters.judge.options import Applicability
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
@@ -63,6 +64,18 @@ _JUDGE = (
     ),
     click.option(
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
+    ),
+    click.option(
+        "--applicability",
+        type=click.Choice(["prompt", "response", "none"]),
+        help="Who says how far a rule applies: the judge, asked about each prompt first, or with "
+        "each response (not for training); or nobody.  [default: prompt for a judge and more than "
+        "20 rules, else none]",
+    ),
+    click.option(
+        "--applies-at-least",
+        type=click.FloatRange(0, 1),
+        help="With prompt: rules that apply less are not asked about.  [default: 0.1]",
     ),
     click.option(
         "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
@@ -154,6 +167,8 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         prefill: bool | None,
         max_input_tokens: int | None,
         max_answer_tokens: int | None,
+        applicability: Applicability | None,
+        applies_at_least: float | None,
         extra: str | None,
         concurrency: int,
         timeout: float,
@@ -168,6 +183,7 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if spec is None:
             return verb(chosen=None, **others)
+        _refuse_applicability(spec, base_url, applicability, applies_at_least)
         if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
             heads_options = {**running, "max_tokens": max_input_tokens, "head": head}
@@ -181,6 +197,8 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
             prefill=spec.startswith("local") if prefill is None else prefill,
             max_input_tokens=max_input_tokens,
             max_answer_tokens=max_answer_tokens,
+            applicability=applicability or "auto",
+            applies_at_least=0.1 if applies_at_least is None else applies_at_least,
             extra=_json_object(extra),
             fence_key=_fence_key(),
         )
@@ -189,6 +207,29 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         return verb(chosen=chosen, **others)
 
     return with_rater
+
+
+def _refuse_applicability(
+    spec: str, base_url: str | None, applicability: str | None, at_least: float | None
+) -> None:
+    """Refuse what only a judge can be asked, and a limit that nothing is compared with."""
+    why = {
+        "heads": "a model's heads give each response a value whether or not a rule applies",
+        "recorded": "recorded ratings say themselves how far a rule applies, where they do",
+    }
+    kind = spec.partition(":")[0]
+    if (
+        kind in why
+        and base_url is None
+        and (applicability not in (None, "none") or at_least is not None)
+    ):
+        raise InputError(
+            f"--applicability asks a judge, openai:MODEL or local; got --rater {spec}: {why[kind]}."
+        )
+    if at_least is not None and applicability in ("response", "none"):
+        raise InputError(
+            f"--applies-at-least goes with --applicability prompt; got {applicability}."
+        )
 
 
 def plain_rater(spec: str, base_url: str | None, key_env: str) -> Chosen:
