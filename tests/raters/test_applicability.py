@@ -63,9 +63,7 @@ def judge(endpoint: SteadyEndpoint, *, limits: Limits | None = None, **options: 
 
 
 def asked(endpoint: SteadyEndpoint) -> Counter[str]:
-    return Counter(
-        "question" if "Question: " in one.prompt else "rating" for one in endpoint.asked
-    )
+    return Counter("question" if "Question: " in one.prompt else "rating" for one in endpoint.asked)
 
 
 def test_a_rule_applies_where_the_request_is_safe_or_the_rule_at_stake(data: Path) -> None:

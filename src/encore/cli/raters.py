@@ -17,7 +17,6 @@ from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.parsing import json_value
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
-from encore.raters.judge.options import Applicability
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
@@ -80,6 +79,10 @@ _JUDGE = (
     click.option(
         "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
     ),
+)
+_HOW = (
+    *("reading", "n_samples", "temperature", "seed", "batch_rules", "prefill", "max_input_tokens"),
+    *("max_answer_tokens", "applicability", "applies_at_least", "extra"),
 )
 _LIMITS = (
     click.option(
@@ -159,17 +162,6 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         spec: str | None,
         base_url: str | None,
         key_env: str,
-        reading: Any,
-        n_samples: int,
-        temperature: float | None,
-        seed: int,
-        batch_rules: bool,
-        prefill: bool | None,
-        max_input_tokens: int | None,
-        max_answer_tokens: int | None,
-        applicability: Applicability | None,
-        applies_at_least: float | None,
-        extra: str | None,
         concurrency: int,
         timeout: float,
         attempts: int,
@@ -181,32 +173,28 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         batch_tokens: int | None,
         **others: Any,
     ) -> Any:
+        how = {name: others.pop(name) for name in _HOW}
         if spec is None:
             return verb(chosen=None, **others)
-        _refuse_applicability(spec, base_url, applicability, applies_at_least)
+        _refuse_applicability(spec, base_url, how["applicability"], how["applies_at_least"])
         if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-            heads_options = {**running, "max_tokens": max_input_tokens, "head": head}
+            heads_options = {**running, "max_tokens": how["max_input_tokens"], "head": head}
             return verb(chosen=_heads(spec.removeprefix("heads:"), heads_options), **others)
-        options = JudgeOptions(
-            reading=reading,
-            n_samples=n_samples,
-            temperature=temperature,
-            seed=seed,
-            batch_rules=batch_rules,
-            prefill=spec.startswith("local") if prefill is None else prefill,
-            max_input_tokens=max_input_tokens,
-            max_answer_tokens=max_answer_tokens,
-            applicability=applicability or "auto",
-            applies_at_least=0.1 if applies_at_least is None else applies_at_least,
-            extra=_json_object(extra),
-            fence_key=_fence_key(),
-        )
+        options = _judge_options(spec, how)
         limits = Limits(concurrency, timeout, attempts, 120.0, max_requests, max_tokens)
         chosen = _choose(spec, base_url, options, limits, os.environ.get(key_env))
         return verb(chosen=chosen, **others)
 
     return with_rater
+
+
+def _judge_options(spec: str, how: dict[str, Any]) -> JudgeOptions:
+    """What the options say; where one has no default here, it goes by the rater or the rules."""
+    said = {name: value for name, value in how.items() if value is not None}
+    defaults = {"prefill": spec.startswith("local")}
+    extra = {"extra": _json_object(how["extra"]), "fence_key": _fence_key()}
+    return JudgeOptions(**{**defaults, **said, **extra})
 
 
 def _refuse_applicability(

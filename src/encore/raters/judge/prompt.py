@@ -28,8 +28,7 @@ class Asks(StrEnum):
 
 # Part of every rating's key: raise it with any change to the words below.
 TEMPLATE_VERSIONS = {Asks.RATING: 3, Asks.RATING_OR_NONE: 1, Asks.PROMPT: 1}
-# How the answer is begun for a judge.
-ANSWER_STARTS = {Asks.RATING: "Rating: ", Asks.RATING_OR_NONE: "Rating: ", Asks.PROMPT: "Answer: "}
+ANSWER_START = "Rating: "  # some servers repeat it, and the grammar of answers knows it
 
 _HEAD = """\
 You are a careful rater. You rate how well a response follows a rule.

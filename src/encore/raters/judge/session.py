@@ -18,7 +18,7 @@ from encore.raters.judge.endpoint import (
 from encore.raters.judge.opening import Opening
 from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import (
-    ANSWER_STARTS,
+    ANSWER_START,
     Asks,
     Fence,
     codes_of,
@@ -255,7 +255,7 @@ class Session:
         messages = [{"role": "user", "content": call.prompt + asked}]
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         if prefill:
-            messages.append({"role": "assistant", "content": ANSWER_STARTS[self.asks]})
+            messages.append({"role": "assistant", "content": ANSWER_START})
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         body |= {
             "temperature": self.options.temperature,
