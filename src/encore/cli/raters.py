@@ -17,6 +17,7 @@ from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.parsing import json_value
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
+from encore.raters.judge.options import Applicability
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
@@ -220,11 +221,16 @@ def _refuse_applicability(
         )
 
 
-def plain_rater(spec: str, base_url: str | None, key_env: str) -> Chosen:
+def plain_rater(
+    spec: str, base_url: str | None, key_env: str, *, applicability: Applicability = "auto"
+) -> Chosen:
     """A rater by its name alone, with the default options."""
+    _refuse_applicability(spec, base_url, None if applicability == "auto" else applicability, None)
     if spec.startswith("heads:") and base_url is None:
         return _heads(spec.removeprefix("heads:"), {})
-    options = JudgeOptions(prefill=spec.startswith("local"), fence_key=_fence_key())
+    options = JudgeOptions(
+        prefill=spec.startswith("local"), fence_key=_fence_key(), applicability=applicability
+    )
     return _choose(spec, base_url, options, Limits(), os.environ.get(key_env))
 
 

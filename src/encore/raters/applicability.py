@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,3 +119,49 @@ def applicability_of(told: Cells, rules: Rulebook, at_least: float) -> Applicabi
     applies[np.isnan(applies)] = 1.0
     applies[applies < at_least] = 0.0
     return Applicability(applies, unsafe, unknown)
+
+
+@dataclass(frozen=True)
+class PromptCoverage:
+    """To how many prompts rules apply.
+
+    Parameters
+    ----------
+    n_prompts, n_without : int
+        Prompts, and to how many of them no rule applies.
+    by_rule : mapping of str to int
+        To how many of them each rule applies.
+    """
+
+    n_prompts: int
+    n_without: int
+    by_rule: Mapping[str, int]
+
+
+def prompt_coverage(
+    applies: NDArray[np.float64], prompts: NDArray[np.int64], rules: Rulebook, at_least: float
+) -> PromptCoverage:
+    """To how many prompts each rule applies, and to how many none.
+
+    Parameters
+    ----------
+    applies : ndarray of float, shape (n_responses, n_rules)
+        How far each rule applies; the same for all responses to a prompt.
+    prompts : ndarray of int, shape (n_responses,)
+        Which prompt each response answers.
+    rules : Rulebook
+        The rules.
+    at_least : float
+        Where a rule applies less, it does not.
+
+    Examples
+    --------
+    >>> rules = Rulebook.from_ids(["privacy", "crime"], [0, 1])
+    >>> applies = np.array([[0.9, 0.0], [0.9, 0.0], [0.05, 0.0]])
+    >>> prompt_coverage(applies, np.array([0, 0, 1]), rules, 0.1)
+    PromptCoverage(n_prompts=2, n_without=1, by_rule={'privacy': 1, 'crime': 0})
+    """
+    _, rows = np.unique(prompts, return_index=True)
+    does = applies[rows] >= at_least
+    by_rule = dict(zip(rules.ids, does.sum(axis=0).tolist(), strict=True))
+    return PromptCoverage(len(rows), int((~does.any(axis=1)).sum()), by_rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,8 @@ class Job:
         self.store = store
         self.notes: list[str] = []
         self.on_note: Callable[[str], None] = lambda message: None
-        self.usage = self.usage_of_prompts = Usage()
+        self.usage_of_prompts = Usage()
+        self._counter = _Counter(0, None)
         passes = rater.passes(rules) if isinstance(rater, AsksPrompts) else None
         asked = None if passes is None else questions(rules)
         second = rater if passes is None else passes.second
@@ -156,7 +157,7 @@ class Job:
         if retry_unrated:
             for each in self._passes:
                 each.drop_unrated()
-        self._find_applicability()
+        self.applicability()
         self.n_stored = self.count_stored()
 
     def _add_prompts(self, passes: TwoPasses, asked: Rulebook) -> None:
@@ -203,30 +204,37 @@ class Job:
         StoppedError
             If it stops early.
         """
-        self.usage = self.usage_of_prompts = Usage()
-        began, n_answers = time.monotonic(), sum(each.n_left() for each in self._passes)
-        n_done = n_unrated = 0
+        self.ask_prompts(on_progress)
+        counter = self._counter
+        counter.n_answers = counter.n_done + self.responses.n_left()
+        self.responses.run(counter)
 
-        def count(answer: Answer) -> None:
-            nonlocal n_done, n_unrated
-            self.usage += answer.usage
-            n_done += 1
-            n_unrated += answer.reason is not None
-            if on_progress is not None:
-                seconds = time.monotonic() - began
-                on_progress(Progress(n_answers, n_done, n_unrated, self.usage, seconds))
+    def ask_prompts(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        """Begin a run, and have the rater say what is missing about prompts alone.
 
+        Raises
+        ------
+        StoppedError
+            If it stops early.
+        """
+        n_answers = sum(each.n_left() for each in self._passes)
+        self._counter, self.usage_of_prompts = _Counter(n_answers, on_progress), Usage()
         if self.prompts is not None:
             try:
-                self.prompts.run(count)
+                self.prompts.run(self._counter)
             finally:
-                self.usage_of_prompts = self.usage
-            self._find_applicability()
-            n_answers = n_done + self.responses.n_left()
-        self.responses.run(count)
+                self.usage_of_prompts = self._counter.usage
+            self.applicability()
 
-    def _find_applicability(self) -> Applicability | None:
-        """Leave out the rules that do not apply, as far as it is known by now; None if not asked.
+    @property
+    def usage(self) -> Usage:
+        """What the last run has cost."""
+        return self._counter.usage
+
+    def applicability(self) -> Applicability | None:
+        """How far rules apply, as far as it is known by now; None if that is not asked.
+
+        From then on the rules that do not apply are left out.
 
         A rater that sees all rules at once is asked about all where one applies: its ratings
         depend on them.
@@ -246,7 +254,7 @@ class Job:
 
     def rated(self) -> Rated:
         """The table of everything known now; what is not rated yet is null too."""
-        found = self._find_applicability()
+        found = self.applicability()
         cells = self.responses.cells()
         if found is not None:
             cells = cells.as_far_as(found.applies)
@@ -264,3 +272,24 @@ class Job:
             (self.texts.source, self.store.path, *getattr(self.rater, "files", ())),
             tuple(self.notes),
         )
+
+
+@dataclass
+class _Counter:
+    """Counts the answers of a run as they come."""
+
+    n_answers: int
+    on_progress: Callable[[Progress], None] | None
+    usage: Usage = field(default_factory=Usage)
+    n_done: int = 0
+    n_unrated: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, answer: Answer) -> None:
+        self.usage += answer.usage
+        self.n_done += 1
+        self.n_unrated += answer.reason is not None
+        if self.on_progress is not None:
+            seconds = time.monotonic() - self.began
+            counts = (self.n_answers, self.n_done, self.n_unrated)
+            self.on_progress(Progress(*counts, self.usage, seconds))

@@ -331,6 +331,8 @@ def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 def _answer(columns: Sequence[Any]) -> Answer:
     value, spread, reason, probabilities, applies, reply, *usage, n_cut = columns
+    if not 0 <= applies <= 1 or [value is None, reason is None] == [True, applies > 0]:
+        raise ValueError("an answer is neither a rating nor why there is none")
     return Answer(
         value,
         spread,
