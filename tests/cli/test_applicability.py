@@ -58,8 +58,8 @@ def test_a_run_says_what_asking_first_has_cost_and_spared(run: Run, endpoint: Re
     assert "4 responses under 3 rules; 14 requests, 1,400 tokens in" in lines[-1]
     after = rate(run, endpoint, "--applicability", "prompt", "--dry-run").stdout.splitlines()
     assert "2 prompts, 0 of them to be asked about" in after[1]
-    assert "that 4 answers need not be asked for." in after[1]
-    assert after[2].startswith("Left to ask: 0 requests, ")
+    assert after[2] == "By what is known of the others, 4 answers need not be asked for."
+    assert after[3].startswith("Left to ask: 0 requests, ")
 
 
 def test_it_says_so_in_json(run: Run, endpoint: Reader) -> None:

@@ -42,9 +42,11 @@ def _say_prompts(planned: Plan) -> None:
     say(
         f"Which rules apply: {counted(planned.n_prompts, 'prompt')}, {new} of them to be asked "
         f"about first, with {counted(of.n_requests, 'request')} and about {of.prompt_tokens:,} "
-        f"tokens in. Of the others it is known that {counted(planned.n_left_out, 'answer')} need "
-        f"not be asked for."
+        f"tokens in."
     )
+    if new < planned.n_prompts:
+        left_out = counted(planned.n_left_out, "answer")
+        say(f"By what is known of the others, {left_out} need not be asked for.")
     if new:
         say(
             f"What they leave out is not known before: the whole is at least "
