@@ -33,13 +33,15 @@ def rules_table(title: str, rules: Rulebook) -> Table:
 
 def coverage_table(coverage: Sequence[Coverage]) -> Table:
     """Per rule: how much of it is rated, how sure the rater was, and why the rest is unrated."""
-    table = new_table("coverage", "rule", "responses", "rated %", "spread nats", "unrated")
+    nowhere = any(rule.n_not_applicable for rule in coverage)
+    more = ["not applicable"] if nowhere else []
+    table = new_table("coverage", "rule", "responses", *more, "rated %", "spread nats", "unrated")
     table.columns[-1].justify = "left"
     for rule in coverage:
         reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
-        spread = number(rule.mean_spread)
-        share = percent(rule.n_rated / rule.n_responses)
-        table.add_row(rule.rule, str(rule.n_responses), share, spread, reasons)
+        counts = [str(rule.n_responses), *([str(rule.n_not_applicable)] if nowhere else [])]
+        numbers = (percent(rule.rated_share), number(rule.mean_spread))
+        table.add_row(rule.rule, *counts, *numbers, reasons)
     return table
 
 
