@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibration.entropy import pooled_entropy
 from encore.calibration.fixed_point import LARGEST_FIXED, ONE, exact_sum, to_fixed
 from encore.calibration.moments import Moments
 from encore.calibration.prompts import PromptSample, prompt_hashes
@@ -15,6 +14,7 @@ from encore.calibration.statistics import (
     n_buckets,
 )
 from encore.ratings import RatingsTable
+from encore.ratings.spread import pooled_entropy
 
 
 def accumulate(table: RatingsTable) -> Statistics:

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+from encore.cli.labels import label_options, note_pairing, taken
 from encore.cli.options import counted, json_option, note_uneven, rules_option, seed_option
 from encore.cli.paths import Reads, ReadsReward
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import (
     accuracy_by_rule_table,
+    agreement_table,
     comparison_table,
     entropy_accuracy_table,
     plain_table,
@@ -79,18 +81,25 @@ def comparing_options(command: _F) -> _F:
 @verb()
 @click.argument("pairs", type=Reads(streams=True))
 @rules_option()
+@label_options()
 @comparing_options
 def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: Any) -> None:
     """Compare every scheme and baseline on the same labelled PAIRS.
 
+    With --label, PAIRS are rated responses with a label each.
+
     \b
     Example:
       encore compare pairs.parquet --rules rules.toml
+      encore compare ratings.parquet --rules rules.toml --label human_score
       encore compare pairs.parquet --rules rules.toml --rewards judge=rewards.parquet
       encore compare pairs.parquet --rules rules.toml --format latex
     """
     as_json = how.pop("as_json")
-    comparison = compared(as_pairs(pairs, Rulebook.load(rules_source)), **how)
+    rules, by_label = Rulebook.load(rules_source), taken(how)
+    labelled = as_pairs(pairs, rules, **by_label, rng=how["seed"])
+    note_pairing(labelled.pairing)
+    comparison = compared(labelled, **how)
     print_compared(comparison, "json" if as_json else form, ties=ties or "half")
 
 
@@ -126,6 +135,8 @@ def print_compared(
 def print_comparison(comparison: Comparison) -> None:
     """The tables, and under them the sentences that say what they support."""
     show(comparison_table(comparison))
+    if comparison.pairing is not None:
+        show(agreement_table(comparison))
     _note_left_out(comparison)
     show(accuracy_by_rule_table(comparison))
     show(entropy_accuracy_table(comparison))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
+from encore.cli.labels import label_options, note_pairing
 from encore.cli.options import counted, json_option, note_uneven, seed_option
 from encore.cli.paths import Reads
 from encore.cli.screen import note, print_json, say, show, working
@@ -24,20 +26,23 @@ from encore.rewards import Reward
     type=Reads(),
     help="A weights.json or reward.json.  [default: PAIRS hold rewards, as `encore score` writes]",
 )
+@label_options()
 @format_option
 @seed_option()
 @json_option()
-def evaluate(pairs: Path, weights: Path | None, seed: int, as_json: bool) -> None:
+def evaluate(pairs: Path, weights: Path | None, seed: int, as_json: bool, **by_label: Any) -> None:
     """Say how often one reward ranks labelled PAIRS as people do.
 
     \b
     Example:
       encore evaluate pairs.parquet --weights weights.json
       encore evaluate rewards.parquet
+      encore evaluate ratings.parquet --weights weights.json --label human_score
     """
     with working("evaluating"):
         reward = None if weights is None else Reward.load(weights)
-        evaluation = evaluate_reward(pairs, reward, rng=seed)
+        evaluation = evaluate_reward(pairs, reward, **by_label, rng=seed)
+    note_pairing(evaluation.pairing)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out because a reward is unknown.")
     note_uneven(evaluation.n_uneven)

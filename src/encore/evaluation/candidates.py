@@ -23,6 +23,7 @@ from encore.evaluation.cross_validate import (
     splits_of,
 )
 from encore.evaluation.dawid_skene import fit_dawid_skene
+from encore.evaluation.rank_agreement import LabelledResponses, RankAgreement, averaged, judged_with
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs
@@ -53,6 +54,8 @@ class Candidate:
         Best-of-n scores by prompt, where the pairs are of a benchmark that is scored so.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
+    agreement : RankAgreement or None
+        With the labels of single responses, where pairs were made of them and these are rewarded.
     """
 
     how: str
@@ -60,6 +63,7 @@ class Candidate:
     separation: float
     items: Floats | None = None
     deviation: float = float("nan")
+    agreement: RankAgreement | None = None
 
 
 def candidates_of(
@@ -75,18 +79,19 @@ def candidates_of(
     label_free, skipped = label_free_weights(calibration)
     if "uniform" in skipped:
         raise InputError(skipped["uniform"])
-    sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
+    judged = judged_with(pairs, LabelledResponses.of(pairs))
+    sides = {name: rewards_of(judged, weights) for name, weights in label_free.items()}
     candidates = {name: _candidate(pairs, "label-free", both) for name, both in sides.items()}
     if not candidates["uniform"].verdicts.known.any():
         raise _nothing_known(pairs)
-    for name, make in _others(pairs, calibration, rng).items():
+    for name, make in _others(pairs, judged, calibration, rng).items():
         if name in (*candidates, *skipped):
             continue
         try:
             candidates[name] = make()
         except InputError as error:
             skipped[name] = str(error)
-    learned, left_out = _learned(pairs, sides, n_folds, rng)
+    learned, left_out = _learned(pairs, judged, sides, n_folds, rng)
     candidates |= learned
     skipped |= left_out
     if dawid_skene:
@@ -96,7 +101,7 @@ def candidates_of(
         except (InputError, MissingExtraError) as error:
             skipped["dawid_skene"] = str(error)
     for name, given in rewards.items():
-        candidates[name] = _candidate(pairs, "another reward", _given(pairs, name, given))
+        candidates[name] = _candidate(pairs, "another reward", _given(pairs, judged, name, given))
     for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
         skipped[name] = "no pair has a known reward: too much of its weight is unrated."
@@ -104,20 +109,23 @@ def candidates_of(
 
 
 def _others(
-    pairs: PreferencePairs, calibration: Calibration, rng: np.random.Generator
+    pairs: PreferencePairs,
+    judged: PreferencePairs,
+    calibration: Calibration,
+    rng: np.random.Generator,
 ) -> dict[str, Callable[[], Candidate]]:
     """How to make the schemes that ``auto`` does not choose from, and the yardsticks."""
 
     def by_scheme(name: str) -> Candidate:
-        return _candidate(pairs, "label-free", rewards_of(pairs, SCHEMES[name]()(calibration)))
+        return _candidate(pairs, "label-free", rewards_of(judged, SCHEMES[name]()(calibration)))
 
     def randomly() -> Candidate:
         seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
-        draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
+        draws = (rewards_of(judged, Random(seed)(calibration)) for seed in seeds)
         return _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
 
     def alone() -> Candidate:
-        each = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+        each = (rewards_of(judged, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
         return _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", each)
 
     schemes = {name: partial(by_scheme, name) for name in SCHEMES if name not in BASELINES}
@@ -132,7 +140,11 @@ def check_names(rewards: Mapping[str, Rewards]) -> None:
 
 
 def _learned(
-    pairs: PreferencePairs, sides: Mapping[str, Sides], n_folds: int, rng: np.random.Generator
+    pairs: PreferencePairs,
+    judged: PreferencePairs,
+    sides: Mapping[str, Sides],
+    n_folds: int,
+    rng: np.random.Generator,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """What learns from the pairs, judged on splits that it did not see."""
     found: dict[str, Candidate] = {}
@@ -144,10 +156,10 @@ def _learned(
     how = f"learned, {n_folds} splits by prompt"
     for name, scheme in LEARNED.items():
         try:
-            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits))
+            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits, judged))
         except InputError as error:
             skipped[name] = str(error)
-    chosen = chosen_rewards(pairs, sides, splits)
+    chosen = chosen_rewards(pairs, sides, splits, judged)
     found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} splits by prompt", chosen)
     return found, skipped
 
@@ -157,11 +169,19 @@ def _candidate(pairs: PreferencePairs, how: str, rewards: Sides) -> Candidate:
 
 
 def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Candidate:
-    """Verdicts averaged over the rewards that are known for a pair."""
+    """Verdicts averaged over the rewards that are known for a pair.
+
+    *rewards* may go on after the pairs with labelled responses, see :func:`judged_with`.
+    """
+    responses = LabelledResponses.of(pairs)
+    n_pairs, agreements = pairs.n_pairs, []
     win, tie, known = (np.zeros(pairs.n_pairs) for _ in range(3))
     items = items_of(pairs)
     separations, halves, scores = [], [], []
     for chosen, rejected in rewards:
+        if responses is not None and len(chosen) > n_pairs:
+            agreements.append(responses.agreement(chosen[n_pairs:]))
+        chosen, rejected = chosen[:n_pairs], rejected[:n_pairs]
         verdicts = outcomes(chosen, rejected)
         win += np.nan_to_num(verdicts.win)
         tie += np.nan_to_num(verdicts.tie)
@@ -171,10 +191,12 @@ def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Can
         if items is not None:
             scores.append(best_of_n(verdicts, items))
     with np.errstate(invalid="ignore"):
-        averaged = Outcomes(win / known, tie / known)
+        verdicts_of = Outcomes(win / known, tie / known)
     deviation = float(np.nanstd(halves, ddof=1)) if len(halves) > 1 else float("nan")
     by_item = None if items is None else _mean_of(scores)
-    return Candidate(how, averaged, _mean(np.array(separations)), by_item, deviation)
+    return Candidate(
+        how, verdicts_of, _mean(np.array(separations)), by_item, deviation, averaged(agreements)
+    )
 
 
 def items_of(pairs: PreferencePairs) -> NDArray[np.int64] | None:
@@ -197,14 +219,21 @@ def _mean_of(scores: list[Floats]) -> Floats:
         return np.asarray(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
 
 
-def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
+def _given(pairs: PreferencePairs, judged: PreferencePairs, name: str, rewards: Rewards) -> Sides:
     if isinstance(rewards, str | os.PathLike):
         rewards = load_rewards(rewards, pairs)
     both = as_floats(rewards, f"other rewards {name!r}")
-    if both.shape != (pairs.n_pairs, 2):
+    if pairs.labels is not None and both.shape == pairs.labels.shape:
+        both = np.column_stack([both[judged.chosen], both[judged.rejected]])
+    elif both.shape != (pairs.n_pairs, 2):
         raise InputError(
             f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
             f"chosen and a rejected one for each pair."
+            + (
+                f" Or ({len(pairs.labels)},), one for each row of the ratings."
+                if pairs.labels is not None
+                else ""
+            )
         )
     if np.isinf(both).any():
         raise InputError(

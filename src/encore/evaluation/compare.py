@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from encore.calibration import Calibration, calibrate
 from encore.errors import InputError
@@ -39,9 +40,15 @@ from encore.evaluation.intervals import (
     percentile_interval,
     sign_flip_p_values,
 )
+from encore.evaluation.rank_agreement import (
+    LabelledResponses,
+    auroc_interval,
+    spearman_intervals,
+)
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
+from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.rules import Rulebook, Rules, as_rulebook
 
 
@@ -50,6 +57,11 @@ def compare(
     rules: Rules,
     *,
     scale: Any = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
     calibration_set: Any = None,
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
@@ -66,11 +78,14 @@ def compare(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout.
+        In the pairs layout; with *label*, ratings of responses in any form.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; see :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
         The scale, if the rules are a list of ids.
+    label : str or array_like of float, optional
+        Make pairs of rated responses by their labels; see :func:`encore.pairs`, also for *gap*,
+        *max_per_prompt*, *across_prompts* and *lower_is_better*.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
@@ -80,7 +95,7 @@ def compare(
     rewards : mapping of str to array_like of shape (n_pairs, 2), or path, optional
         Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
         judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
-        :func:`encore.rewards.load_rewards`.
+        :func:`encore.rewards.load_rewards`. With *label*, also one reward for each row of ratings.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -103,8 +118,18 @@ def compare(
         raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
     rewards = rewards or {}
     check_names(rewards)
-    rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
-    labelled = as_pairs(pairs, rules)
+    rules = as_rulebook(rules, scale)
+    labelled = as_pairs(
+        pairs,
+        rules,
+        label=label,
+        gap=gap,
+        max_per_prompt=max_per_prompt,
+        across_prompts=across_prompts,
+        lower_is_better=lower_is_better,
+        rng=rng,
+    )
+    rng = np.random.default_rng(rng)
     calibration = _calibration(labelled, rules, calibration_set)
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
@@ -114,6 +139,7 @@ def compare(
     of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
     drawn = bootstrap.sums_of([*columns, *of_rules])
     rows = _rows(labelled, candidates, columns, drawn, rng)
+    rows = _with_agreement(rows, candidates, labelled, rng)
     correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) :])
     supported = chosen_scheme(candidates, labelled)
     return Comparison(
@@ -134,6 +160,7 @@ def compare(
         n_prompts=bootstrap.n_prompts,
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
+        pairing=labelled.pairing,
     )
 
 
@@ -215,3 +242,29 @@ def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = resampled[:, 0] / resampled[:, 1]
         return percentile_interval(float(total[0] / total[1]), draws)
+
+
+def _with_agreement(
+    rows: list[Row],
+    candidates: Mapping[str, Candidate],
+    pairs: PreferencePairs,
+    rng: np.random.Generator,
+) -> list[Row]:
+    """Rows with how they order labelled responses, where pairs were made of these."""
+    responses = LabelledResponses.of(pairs)
+    found = {n: c.agreement for n, c in candidates.items() if c.agreement is not None}
+    if responses is None or not found:
+        return rows
+    spearman = spearman_intervals(found, rng)
+    return [
+        replace(
+            row,
+            spearman=spearman[row.scheme],
+            auroc=auroc_interval(responses, found[row.scheme].placements)
+            if responses.is_outcome
+            else None,
+        )
+        if row.scheme in found
+        else row
+        for row in rows
+    ]

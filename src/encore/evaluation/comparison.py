@@ -17,12 +17,14 @@ from encore.extras import require
 from encore.formatting import (
     UNDEFINED,
     html_table,
+    interval,
     number,
     percent,
     percent_interval,
     points,
     points_interval,
 )
+from encore.ratings.pairing import Pairing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +50,8 @@ class Comparison(Record):
         Sizes; *n_folds* is how many splits the learned schemes had.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    pairing : Pairing or None
+        How the pairs were made of labels, if they were.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +64,7 @@ class Comparison(Record):
     n_prompts: int
     n_folds: int
     n_uneven: int
+    pairing: Pairing | None = None
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme; also ``comparison[scheme]``.
@@ -141,9 +146,10 @@ class Comparison(Record):
     @property
     def title(self) -> str:
         """What :attr:`table` shows."""
+        across = self.pairing is not None and self.pairing.across_prompts
         return (
-            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
-            f"diff: half less that of uniform"
+            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} "
+            f"{'groups of prompts' if across else 'prompts'}; diff: half less that of uniform"
         )
 
     @property
@@ -163,6 +169,41 @@ class Comparison(Record):
             rows.append((row.scheme, strict, *half, *shares, *against))
         return rows
 
+    @property
+    def agreement_columns(self) -> tuple[str, ...]:
+        """The columns of :attr:`agreement_table`: AUROC is of outcomes only."""
+        if self.pairing is None:
+            return ()
+        of_outcomes = ("AUROC", "95 %") if self.pairing.is_outcome else ()
+        return ("scheme", "Spearman", "95 %", *of_outcomes)
+
+    @property
+    def agreement_title(self) -> str:
+        """What :attr:`agreement_table` shows."""
+        if self.pairing is None:
+            return ""
+        unit = "groups of prompts" if self.pairing.across_prompts else "prompts"
+        return f"order of the {self.pairing.n_labelled:,} labelled responses, within {unit}" + (
+            "; AUROC: of all together" if self.pairing.is_outcome else ""
+        )
+
+    @property
+    def agreement_table(self) -> list[tuple[str, ...]]:
+        """How each scheme orders labelled responses, where pairs were made of their labels.
+
+        A reward that is known of pairs alone has dashes.
+        """
+        rows = []
+        for row in self.rows if self.pairing is not None else ():
+            cells: list[str] = []
+            for found, form in ((row.spearman, "+.2f"), (row.auroc, ".3f")):
+                if found is None:
+                    cells += [UNDEFINED, UNDEFINED]
+                else:
+                    cells += [number(found.value, form), interval(found.low, found.high, form)]
+            rows.append((row.scheme, *cells)[: len(self.agreement_columns)])
+        return rows
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
         return "\n".join(
@@ -175,7 +216,12 @@ class Comparison(Record):
 
     def _repr_html_(self) -> str:
         """In a notebook: every scheme with its difference to uniform, and what that supports."""
-        return html_table(self.title, self.columns, self.table, self.sentence)
+        agreement = ""
+        if self.pairing is not None:
+            agreement = html_table(
+                self.agreement_title, self.agreement_columns, self.agreement_table
+            )
+        return agreement + html_table(self.title, self.columns, self.table, self.sentence)
 
 
 def _flat(row: Row) -> dict[str, Any]:
@@ -187,4 +233,7 @@ def _flat(row: Row) -> dict[str, Any]:
     flat |= {"tie_rate": row.tie_rate, "difference": row.difference.value}
     flat |= {"difference_low": row.difference.low, "difference_high": row.difference.high}
     flat |= {"p_value": row.p_value, "p_holm": row.p_holm, "separation": row.separation}
+    for name in ("spearman", "auroc"):
+        if (found := getattr(row, name)) is not None:
+            flat |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
     return {**flat, "n_unknown": row.n_unknown}

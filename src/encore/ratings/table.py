@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, cached_array, read_only
+from encore.arrays import Record, as_numpy, cached_array, read_only
 from encore.formatting import listed
 from encore.ratings.blocks import expected_levels, numbers_block, ratings_block, whole_repeats
 from encore.ratings.ids import Ids, as_id
@@ -207,6 +207,10 @@ class RatingsTable(Record):
         )
         return self._with(applies=np.minimum(means, 1.0)[codes])
 
+    def regrouped(self, prompts: Ids, responses: Ids | None) -> RatingsTable:
+        """The table with other ids of its rows, by which its responses stay distinct."""
+        return self._with(prompts=prompts, responses=responses)
+
     def _with(self, **parts: Any) -> RatingsTable:
         """The table with other parts, which need no check: they are made of its own."""
         table = object.__new__(RatingsTable)
@@ -367,6 +371,7 @@ def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = 
         If one is empty, or is not an id.
     """
     ids: list[Any] = []
+    values = as_numpy(values)
     for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
         if (type(value) is str and value) or type(value) is int:  # nearly all are
             ids.append(str(value) if as_text else value)

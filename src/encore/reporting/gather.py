@@ -17,6 +17,7 @@ from encore.errors import InputError
 from encore.files import file_digest
 from encore.parsing import json_value
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.ratings.forms import settled
 from encore.rules import Rulebook
 
 if TYPE_CHECKING:
@@ -73,9 +74,14 @@ class Subject(Record):
 
 
 def gather(
-    source: Any, rules: Rulebook | None, calibration_set: Any, rng: np.random.Generator
+    source: Any,
+    rules: Rulebook | None,
+    calibration_set: Any,
+    rng: np.random.Generator,
+    *,
+    pairs: PreferencePairs | None = None,
 ) -> Subject:
-    """Read what the report is about.
+    """Read what the report is about; where *pairs* were made of it by label, about these.
 
     Raises
     ------
@@ -94,7 +100,13 @@ def gather(
     if rules is None:
         raise InputError(f"{source if is_path else 'these ratings'}: give their rules.")
     own = calibration_set is None
-    if is_path:
+    if pairs is not None:
+        found = _from_memory(pairs, rules, rng)
+        calibration = calibrate(pairs, rules) if own else None
+        if is_path:
+            path = Path(source)
+            found |= {"name": path.name, "sha256": file_digest(path), "rater": _rater_of(path)}
+    elif is_path:
         found, calibration = _from_file(Path(source), rules, rng, calibrates=own)
     else:
         found = _from_memory(source, rules, rng)
@@ -154,6 +166,7 @@ def _from_file(
 
 
 def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
+    source = settled(source)
     if not isinstance(source, PreferencePairs | RatingsTable | np.ndarray | list | tuple):
         from encore.ratings import arrow
 
@@ -163,9 +176,12 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
     if isinstance(source, PreferencePairs):
         pairs, n_pairs, ids = as_pairs(source, rules), source.n_pairs, source.ids
         n_responses = len(np.unique([pairs.chosen, pairs.rejected]))
+        if pairs.pairing is not None:
+            n_responses = pairs.pairing.n_responses
         if n_pairs > MAX_PAIRS:
             taken = np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False))
-            pairs, ids = pairs.take(taken), tuple(ids[k] for k in taken)
+            pairs = pairs.take(taken, keep_labels=True)
+            ids = tuple(ids[k] for k in taken)
         numbers = {"pair_ids": ids, "n_pairs": n_pairs, "n_responses": n_responses}
         return {"name": "pairs", "pairs": pairs, **numbers}
     table = as_ratings(source, rules)

@@ -12,6 +12,7 @@ import numpy as np
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath, digest, refuse_overwrite
 from encore.ratings import PreferencePairs, RatingsTable
+from encore.ratings.forms import is_rows, settled
 from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.write import open_table
@@ -103,8 +104,9 @@ def score(
     Returns
     -------
     Scored, frame or ndarray
-        What was written, with *out*. Otherwise the rewards: a pandas or polars frame for such a
-        frame, an array for an array or a `RatingsTable`, and an Arrow table for all else.
+        What was written, with *out*. Otherwise the rewards: a pandas or polars frame or a
+        ``Dataset`` for such a one, rows for rows, an array for an array or a `RatingsTable`, and
+        an Arrow table for all else.
 
     Raises
     ------
@@ -132,12 +134,13 @@ def score(
         reward = replace(reward, max_missing=max_missing)
     if made := [name for name in keep if name in _REWARDS]:
         raise InputError(f"the columns {made} are made here, so they cannot be kept; rename them.")
-    if isinstance(ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
+    settled_ratings = settled(ratings)
+    if isinstance(settled_ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
         if out is not None or keep:
             raise InputError(
                 f"{type(ratings).__name__} has no columns to write or keep; give a frame or a file."
             )
-        return reward(ratings)
+        return reward(settled_ratings)
     if out is not None:
         return _write(ratings, reward, out, keep=keep, format=format)
     import pyarrow as pa
@@ -201,7 +204,11 @@ def _like(ratings: Any, scored: pa.Table) -> Any:
         import polars
 
         return polars.from_arrow(scored)
-    return scored
+    if library == "datasets":
+        import datasets
+
+        return datasets.Dataset(scored)
+    return scored.to_pylist() if is_rows(ratings) else scored
 
 
 def _score(

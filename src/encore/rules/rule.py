@@ -15,6 +15,8 @@ RESERVED_IDS = frozenset(
     | {"chosen", "rejected", "reward"}
 )
 _REQUIRED = ("id", "text", "scale")
+# The only word for where a rule applies; without it, a rater is asked where the rule is at stake.
+SAFE = "safe"
 # Notes on a rule: for people, not for the rater, so no rating depends on them.
 NOTES = ("group", "why", "source")
 
@@ -39,15 +41,20 @@ class Rule:
         Its group in a catalogue, such as ``privacy``.
     why : str, optional
         Why the rule exists.
+    applies : {"safe"}, optional
+        Where the rule applies, if that is not to be asked: to safe requests, as a rule against
+        needless refusal does.
 
     Raises
     ------
     InputError
-        If the id or the text is unusable, or group, why or source is not text.
+        If the id or the text is unusable, group, why or source is not text, or *applies* is
+        another word.
 
     Notes
     -----
-    Group, why and source are for people: no rater sees them and no digest depends on them.
+    Group, why and source are for people: no rater sees them and no digest depends on them. Nor
+    does it on *applies*, which changes no rating, but only how far a rating counts.
 
     Examples
     --------
@@ -62,6 +69,7 @@ class Rule:
     source: str | None = None
     group: str | None = None
     why: str | None = None
+    applies: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id.isprintable() or self.id != self.id.strip():
@@ -87,10 +95,15 @@ class Rule:
         for key, note in self._notes().items():
             if not isinstance(note, str):
                 raise InputError(f"rule {self.id!r}: {key} must be text; got {note!r}.")
+        if self.applies not in (None, SAFE):
+            raise InputError(
+                f"rule {self.id!r}: applies must be {SAFE!r}, or be left out; got {self.applies!r}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``rules.toml``."""
-        return {**self.judged(), **self._notes()}
+        applies = {} if self.applies is None else {"applies": self.applies}
+        return {**self.judged(), **self._notes(), **applies}
 
     def judged(self) -> dict[str, Any]:
         """What a rating depends on: id, text and scale."""
@@ -111,11 +124,11 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
     """
     name = data.get("id", "?")
     missing = [key for key in _REQUIRED if key not in data]
-    unknown = [key for key in data if key not in (*_REQUIRED, *NOTES)]
+    unknown = [key for key in data if key not in (*_REQUIRED, *NOTES, "applies")]
     if missing or unknown:
         raise InputError(
             f"rule {name!r}: missing keys {missing}, unknown keys {unknown}; "
-            f"a rule has id, text and scale, and optionally group, why and source."
+            f"a rule has id, text and scale, and optionally group, why, source and applies."
         )
     if not isinstance(data["scale"], Mapping):
         raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")
