@@ -122,8 +122,8 @@ def compose(
     """
     check_max_missing(max_missing)
     table = by(applies_by, as_ratings(ratings, weights.rules))
-    composed = _composed(table, weights, as_form(form), max_missing)
-    return composed.contributions() if contributions else composed.rewards
+    found = composed(table, weights, as_form(form), max_missing)
+    return found.contributions() if contributions else found.rewards
 
 
 def check_max_missing(max_missing: float) -> None:
@@ -158,8 +158,24 @@ def by(applies_by: AppliesBy, table: RatingsTable) -> RatingsTable:
 
 
 @dataclass(frozen=True, eq=False)
-class _Composed:
-    """Rewards, and what they were made of."""
+class Composed:
+    """Rewards, and what they were made of.
+
+    Parameters
+    ----------
+    table : RatingsTable
+        The ratings.
+    weights : Weights
+        Their weights.
+    form : Form
+        What made them rewards.
+    rewards, before_vetoes : ndarray of float64, shape (n_responses,)
+        With and without the caps of vetoes; NaN where unknown.
+    vetoed : ndarray of bool, shape (n_responses, n_rules)
+        Which rules veto which responses.
+    applicable, known : ndarray of bool, shape (n_responses,)
+        Whether a rule with weight applies, and whether also enough is rated.
+    """
 
     table: RatingsTable
     weights: Weights
@@ -170,7 +186,14 @@ class _Composed:
     applicable: Bools
     known: Bools
 
+    @property
+    def reasons(self) -> NDArray[np.str_]:
+        """Why each reward is unknown; empty where it is known."""
+        reasons = np.where(self.applicable, UNRATED, NO_RULE_APPLIES)
+        return np.where(np.isnan(self.rewards), reasons, "")
+
     def contributions(self) -> Contributions:
+        """With what each rule contributes."""
         shape = self.table.values.shape
         parts, used = np.full(shape, np.nan), np.full(shape, np.nan)
         with_share = np.flatnonzero(self.weights.shares > 0)
@@ -183,8 +206,6 @@ class _Composed:
             for k, part, weight in zip(with_share, found, cells.weights, strict=True):
                 parts[at, k] = part
                 used[at, k] = weight / cells.total
-        unknown = np.isnan(self.rewards)
-        reasons = np.where(self.applicable, UNRATED, NO_RULE_APPLIES)
         return Contributions(
             rules=self.weights.rules.ids,
             rewards=self.rewards,
@@ -195,11 +216,12 @@ class _Composed:
             not_applicable=self.table.not_applicable,
             vetoed=self.vetoed,
             before_vetoes=self.before_vetoes,
-            reasons=tuple(np.where(unknown, reasons, "").tolist()),
+            reasons=tuple(self.reasons.tolist()),
         )
 
 
-def _composed(table: RatingsTable, weights: Weights, form: Form, max_missing: float) -> _Composed:
+def composed(table: RatingsTable, weights: Weights, form: Form, max_missing: float) -> Composed:
+    """Compose a table whose rules are those of the weights."""
     applicable, known = _known(table, weights.shares, max_missing)
     rewards = np.full(table.n_rows, np.nan)
     if known.all():
@@ -207,7 +229,7 @@ def _composed(table: RatingsTable, weights: Weights, form: Form, max_missing: fl
     elif known.any():
         rewards[known] = form(_cells(table.take(known), weights))
     capped, vetoed = _vetoed(table, weights, rewards)
-    return _Composed(table, weights, form, capped, rewards, vetoed, applicable, known)
+    return Composed(table, weights, form, capped, rewards, vetoed, applicable, known)
 
 
 def _known(table: RatingsTable, shares: Floats, max_missing: float) -> tuple[Bools, Bools]:

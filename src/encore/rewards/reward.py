@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from encore.arrays import Record
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, document_kind, read_document, write_document
+from encore.ratings import as_ratings
 from encore.rewards.compose import (
     MAX_MISSING,
     AppliesBy,
+    Composed,
+    by,
     check_applies_by,
     check_max_missing,
-    compose,
+    composed,
 )
 from encore.rewards.contributions import Contributions
 from encore.rewards.forms import FORMS, Form, Mean, as_form, form_name, form_text, make_form
@@ -67,24 +70,16 @@ class Reward(Record):
 
     def __call__(self, ratings: Any) -> NDArray[np.float64]:
         """Rewards of shape (n_responses,); see :func:`encore.compose`."""
-        return compose(
-            ratings,
-            self.weights,
-            form=self.form,
-            max_missing=self.max_missing,
-            applies_by=self.applies_by,
-        )
+        return self.composed(ratings).rewards
 
     def contributions(self, ratings: Any) -> Contributions:
         """Rewards with what each rule contributes to them; see :func:`encore.compose`."""
-        return compose(
-            ratings,
-            self.weights,
-            form=self.form,
-            max_missing=self.max_missing,
-            applies_by=self.applies_by,
-            contributions=True,
-        )
+        return self.composed(ratings).contributions()
+
+    def composed(self, ratings: Any) -> Composed:
+        """Rewards, and what they were made of."""
+        table = by(self.applies_by, as_ratings(ratings, self.weights.rules))
+        return composed(table, self.weights, self.form, self.max_missing)
 
     def __repr__(self) -> str:
         by = ", rules applying by prompt" if self.applies_by == "prompt" else ""
@@ -140,14 +135,33 @@ class Reward(Record):
             raise DocumentError(f"{path}: a broken reward ({error!r}). Save it again.") from error
 
 
-def as_reward(reward: Reward | Weights | StrPath) -> Reward:
+def as_reward(
+    reward: Reward | Weights | StrPath,
+    *,
+    form: Form | str | None = None,
+    max_missing: float | None = None,
+    applies_by: AppliesBy | None = None,
+) -> Reward:
     """A reward from a reward, from weights, or from a file of either.
+
+    Parameters
+    ----------
+    reward : Reward, Weights or path
+        What it is made from.
+    form, max_missing, applies_by : optional
+        Instead of its own.
 
     Raises
     ------
     DocumentError
         As :meth:`Reward.load`.
+    InputError
+        If what it should have instead is unusable.
     """
     if isinstance(reward, Weights):
-        return Reward(reward)
-    return reward if isinstance(reward, Reward) else Reward.load(reward)
+        reward = Reward(reward)
+    elif not isinstance(reward, Reward):
+        reward = Reward.load(reward)
+    given = {"form": form, "max_missing": max_missing, "applies_by": applies_by}
+    instead: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(reward, **instead) if instead else reward

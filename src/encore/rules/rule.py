@@ -16,7 +16,8 @@ RESERVED_IDS = frozenset(
     | {"chosen", "rejected", "reward", "vetoed_by", "unknown_because"}
 )
 # Endings of columns that stand beside a rule's own.
-RESERVED_ENDINGS = (".spread", ".applies", ".p", ".reward", ".contribution")
+CONTRIBUTION = ".contribution"
+RESERVED_ENDINGS = (".spread", ".applies", ".p", ".reward", CONTRIBUTION)
 _REQUIRED = ("id", "text", "scale")
 # Notes on a rule: for people, not for the rater, so no rating depends on them.
 NOTES = ("group", "why", "source")
