@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from encore.cli.options import counted, json_option, note_uneven, seed_option
+from encore.cli.options import composing_options, counted, json_option, note_uneven, seed_option
 from encore.cli.paths import Reads
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import evaluation_table
 from encore.cli.verb import format_option, verb
 from encore.evaluation import FEW_PROMPTS
 from encore.evaluation import evaluate as evaluate_reward
-from encore.rewards import Reward
+from encore.rewards import AppliesBy, Reward
 
 
 @verb()
@@ -24,20 +24,29 @@ from encore.rewards import Reward
     type=Reads(),
     help="A weights.json or reward.json.  [default: PAIRS hold rewards, as `encore score` writes]",
 )
+@composing_options
 @format_option
 @seed_option()
 @json_option()
-def evaluate(pairs: Path, weights: Path | None, seed: int, as_json: bool) -> None:
+def evaluate(
+    pairs: Path,
+    weights: Path | None,
+    form: str | None,
+    applies_by: AppliesBy | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Say how often one reward ranks labelled PAIRS as people do.
 
     \b
     Example:
       encore evaluate pairs.parquet --weights weights.json
+      encore evaluate pairs.parquet --weights weights.json --form geometric
       encore evaluate rewards.parquet
     """
     with working("evaluating"):
         reward = None if weights is None else Reward.load(weights)
-        evaluation = evaluate_reward(pairs, reward, rng=seed)
+        evaluation = evaluate_reward(pairs, reward, form=form, applies_by=applies_by, rng=seed)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out because a reward is unknown.")
     note_uneven(evaluation.n_uneven)

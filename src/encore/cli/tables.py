@@ -132,6 +132,14 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
+def forms_table(comparison: Comparison) -> Table:
+    """Accuracy of every form under uniform weights, and its difference to the mean."""
+    table = new_table(comparison.forms_title, *comparison.forms_columns)
+    for form, *cells in comparison.forms_table:
+        table.add_row(form, *cells)
+    return table
+
+
 def entropy_accuracy_table(comparison: Comparison) -> Table:
     """Correlation of entropy with accuracy under every tie convention."""
     table = new_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from encore.calibration import Calibration
 from encore.errors import InputError, MissingExtraError
 from encore.evaluation.accuracy import Outcomes, outcomes, separation
 from encore.evaluation.cross_validate import (
+    MEAN,
     chosen_rewards,
     cross_validated,
     label_free_weights,
@@ -26,8 +27,8 @@ from encore.evaluation.dawid_skene import fit_dawid_skene
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs
-from encore.rewards import load_rewards
-from encore.weights import LEARNED, SCHEMES, Random, Single
+from encore.rewards import Form, form_text, load_rewards
+from encore.weights import LEARNED, SCHEMES, Random, Single, WeightingScheme, Weights
 from encore.weights.auto import CHOICES
 
 Floats = NDArray[np.float64]
@@ -70,23 +71,24 @@ def candidates_of(
     n_folds: int,
     dawid_skene: bool,
     rewards: Mapping[str, Rewards],
+    form: Form = MEAN,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """Every reward's verdicts, uniform first; and what is left out, with the reason."""
     label_free, skipped = label_free_weights(calibration)
     if "uniform" in skipped:
         raise InputError(skipped["uniform"])
-    sides = {name: rewards_of(pairs, weights) for name, weights in label_free.items()}
+    sides = {name: rewards_of(pairs, weights, form) for name, weights in label_free.items()}
     candidates = {name: _candidate(pairs, "label-free", both) for name, both in sides.items()}
     if not candidates["uniform"].verdicts.known.any():
         raise _nothing_known(pairs)
-    for name, make in _others(pairs, calibration, rng).items():
+    for name, make in _others(pairs, calibration, rng, form).items():
         if name in (*candidates, *skipped):
             continue
         try:
             candidates[name] = make()
         except InputError as error:
             skipped[name] = str(error)
-    learned, left_out = _learned(pairs, sides, n_folds, rng)
+    learned, left_out = _learned(pairs, sides, n_folds, rng, form)
     candidates |= learned
     skipped |= left_out
     if dawid_skene:
@@ -99,29 +101,46 @@ def candidates_of(
         candidates[name] = _candidate(pairs, "another reward", _given(pairs, name, given))
     for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
-        skipped[name] = "no pair has a known reward: too much of its weight is unrated."
+        skipped[name] = (
+            "no pair has a known reward: too much of its weight is unrated, or no rule applies."
+        )
     return candidates, skipped
 
 
 def _others(
-    pairs: PreferencePairs, calibration: Calibration, rng: np.random.Generator
+    pairs: PreferencePairs, calibration: Calibration, rng: np.random.Generator, form: Form
 ) -> dict[str, Callable[[], Candidate]]:
     """How to make the schemes that ``auto`` does not choose from, and the yardsticks."""
 
+    def weighed(scheme: WeightingScheme) -> Sides:
+        return rewards_of(pairs, scheme(calibration), form)
+
     def by_scheme(name: str) -> Candidate:
-        return _candidate(pairs, "label-free", rewards_of(pairs, SCHEMES[name]()(calibration)))
+        return _candidate(pairs, "label-free", weighed(SCHEMES[name]()))
 
     def randomly() -> Candidate:
         seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
-        draws = (rewards_of(pairs, Random(seed)(calibration)) for seed in seeds)
+        draws = (weighed(Random(seed)) for seed in seeds)
         return _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
 
     def alone() -> Candidate:
-        each = (rewards_of(pairs, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+        each = (weighed(Single(rule_id)) for rule_id in pairs.rules.ids)
         return _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", each)
 
     schemes = {name: partial(by_scheme, name) for name in SCHEMES if name not in BASELINES}
     return {**schemes, "random": randomly, "single": alone}
+
+
+def forms_of(
+    pairs: PreferencePairs, weights: Weights, forms: Sequence[Form]
+) -> dict[str, Candidate]:
+    """The verdicts of rewards of several forms under the same weights, the mean's first."""
+    how = f"{weights.scheme} weights"
+    by_name = {form_text(form): form for form in (MEAN, *forms)}
+    return {
+        name: _candidate(pairs, how, rewards_of(pairs, weights, form))
+        for name, form in by_name.items()
+    }
 
 
 def check_names(rewards: Mapping[str, Rewards]) -> None:
@@ -132,7 +151,11 @@ def check_names(rewards: Mapping[str, Rewards]) -> None:
 
 
 def _learned(
-    pairs: PreferencePairs, sides: Mapping[str, Sides], n_folds: int, rng: np.random.Generator
+    pairs: PreferencePairs,
+    sides: Mapping[str, Sides],
+    n_folds: int,
+    rng: np.random.Generator,
+    form: Form,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """What learns from the pairs, judged on splits that it did not see."""
     found: dict[str, Candidate] = {}
@@ -144,10 +167,10 @@ def _learned(
     how = f"learned, {n_folds} splits by prompt"
     for name, scheme in LEARNED.items():
         try:
-            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits))
+            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits, form))
         except InputError as error:
             skipped[name] = str(error)
-    chosen = chosen_rewards(pairs, sides, splits)
+    chosen = chosen_rewards(pairs, sides, splits, form)
     found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} splits by prompt", chosen)
     return found, skipped
 
@@ -215,8 +238,13 @@ def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
 
 
 def _nothing_known(pairs: PreferencePairs) -> InputError:
-    rated = pairs.ratings.rated.mean(axis=0).tolist()
-    coverage = dict(zip(pairs.rules.ids, rated, strict=True))
+    if not pairs.ratings.unrated.any():
+        return InputError(
+            "no pair has a known reward: no rule applies to both of its responses. Give rules for "
+            "prompts of this kind."
+        )
+    rated = 1 - pairs.ratings.unrated.mean(axis=0)
+    coverage = dict(zip(pairs.rules.ids, rated.tolist(), strict=True))
     sparse = sorted(coverage, key=coverage.__getitem__)[:5]
     return InputError(
         f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "

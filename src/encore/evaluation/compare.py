@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from encore.evaluation.candidates import (
     candidates_of,
     check_names,
     chosen_scheme,
+    forms_of,
 )
 from encore.evaluation.comparison import Comparison
 from encore.evaluation.conclusions import (
@@ -42,7 +44,10 @@ from encore.evaluation.intervals import (
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
+from encore.rewards import AppliesBy, Form, as_form, form_text
+from encore.rewards.compose import by
 from encore.rules import Rulebook, Rules, as_rulebook
+from encore.weights import Uniform
 
 
 def compare(
@@ -54,6 +59,9 @@ def compare(
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
     rewards: Mapping[str, Rewards] | None = None,
+    form: Form | str = "mean",
+    forms: Sequence[Form | str] = (),
+    applies_by: AppliesBy = "response",
     rng: np.random.Generator | int = 0,
 ) -> Comparison:
     """Compare all schemes and baselines on the same labelled pairs.
@@ -81,6 +89,12 @@ def compare(
         Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
         judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
         :func:`encore.rewards.load_rewards`.
+    form : Form or str, default "mean"
+        How unit ratings become one number, in every row; see :func:`encore.compose`.
+    forms : sequence of Form or str
+        Forms to compare with the mean under uniform weights, in rows of their own.
+    applies_by : {"response", "prompt"}
+        What says how far a rule applies; see :func:`encore.compose`.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -106,9 +120,17 @@ def compare(
     rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
+    form, of_forms = as_form(form), [as_form(each) for each in forms]
+    labelled = replace(labelled, ratings=by(applies_by, labelled.ratings))
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
-        labelled, calibration, rng, n_folds=n_folds, dawid_skene=dawid_skene, rewards=rewards
+        labelled,
+        calibration,
+        rng,
+        n_folds=n_folds,
+        dawid_skene=dawid_skene,
+        rewards=rewards,
+        form=form,
     )
     columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
     of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
@@ -134,7 +156,25 @@ def compare(
         n_prompts=bootstrap.n_prompts,
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
+        form=form_text(form),
+        forms=_form_rows(labelled, calibration, of_forms, rng),
     )
+
+
+def _form_rows(
+    pairs: PreferencePairs,
+    calibration: Calibration,
+    forms: Sequence[Form],
+    rng: np.random.Generator,
+) -> tuple[Row, ...]:
+    """Forms beside the mean under uniform weights; differences are to the mean."""
+    if not forms:
+        return ()
+    (rng,) = rng.spawn(1)  # so that no other row depends on which forms are compared
+    candidates = forms_of(pairs, Uniform()(calibration), forms)
+    columns = [_columns(pairs, candidates, name) for name in candidates]
+    drawn = ClusterBootstrap(pairs.prompts, rng).sums_of(columns)
+    return tuple(_rows(pairs, candidates, columns, drawn, rng))
 
 
 def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) -> Calibration:
@@ -149,12 +189,12 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
 def _columns(
     pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
 ) -> NDArray[np.float64]:
-    """What to resample: verdicts by subset, the difference to uniform, best-of-n scores.
+    """What to resample: verdicts by subset, the difference to the first, best-of-n scores.
 
     The last two are sums with their counts; a prompt's best-of-n score is at its first pair.
     """
     verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
-    difference = verdicts.half - candidates["uniform"].verdicts.half
+    difference = verdicts.half - next(iter(candidates.values())).verdicts.half
     best = np.full(pairs.n_pairs, np.nan)
     if scores is not None:
         items, first = np.unique(pairs.prompts.codes, return_index=True)
@@ -175,7 +215,7 @@ def _rows(
 ) -> list[Row]:
     halves = np.column_stack([candidate.verdicts.half for candidate in candidates.values()])
     p_values = sign_flip_p_values(halves - halves[:, :1], pairs.prompts, rng)
-    # Uniform, the first, is not compared with itself.
+    # The first is not compared with itself.
     adjusted = holm(np.append(np.nan, p_values[1:]))
     names = [str(name) for name in pairs.subsets.names]
     n_prompts = len(np.unique(pairs.prompts.codes))

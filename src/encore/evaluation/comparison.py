@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
 from textwrap import wrap
@@ -48,6 +48,10 @@ class Comparison(Record):
         Sizes; *n_folds* is how many splits the learned schemes had.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    form : str
+        The form of every reward of *rows*; see :func:`encore.compose`.
+    forms : tuple of Row
+        Forms under uniform weights, the mean first; their differences are to the mean.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +64,8 @@ class Comparison(Record):
     n_prompts: int
     n_folds: int
     n_uneven: int
+    form: str = "mean"
+    forms: tuple[Row, ...] = ()
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme; also ``comparison[scheme]``.
@@ -143,25 +149,27 @@ class Comparison(Record):
         """What :attr:`table` shows."""
         return (
             f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
-            f"diff: half less that of uniform"
+            f"diff: half less that of uniform{self._of_form}"
         )
+
+    @property
+    def _of_form(self) -> str:
+        return "" if self.form == "mean" else f"; form: {self.form}"
 
     @property
     def table(self) -> list[tuple[str, ...]]:
         """One row per scheme under *columns*, in percent and points; for terminal and notebook."""
-        rows: list[tuple[str, ...]] = []
-        for row in self.rows:
-            accuracy, difference = row.accuracy, row.difference
-            against = ("", "", "")  # uniform is not compared with itself
-            if row.scheme != "uniform":
-                # Where no pair is known to both, a p-value of 1 means nothing.
-                p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
-                against = (points(difference.value), points_interval(difference), p_value)
-            half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
-            shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
-            strict = percent(accuracy["strict"].value)
-            rows.append((row.scheme, strict, *half, *shares, *against))
-        return rows
+        return _table(self.rows)
+
+    forms_columns: ClassVar = ("form", *columns[1:])
+    forms_title: ClassVar = (
+        "forms under uniform weights, accuracy %; diff: half less that of the mean"
+    )
+
+    @property
+    def forms_table(self) -> list[tuple[str, ...]]:
+        """One row per form under *forms_columns*, as in *table*."""
+        return _table(self.forms)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
@@ -175,7 +183,27 @@ class Comparison(Record):
 
     def _repr_html_(self) -> str:
         """In a notebook: every scheme with its difference to uniform, and what that supports."""
-        return html_table(self.title, self.columns, self.table, self.sentence)
+        schemes = html_table(self.title, self.columns, self.table, self.sentence)
+        if not self.forms:
+            return schemes
+        return schemes + html_table(self.forms_title, self.forms_columns, self.forms_table)
+
+
+def _table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Rows as text; the first is what the others are compared with."""
+    table: list[tuple[str, ...]] = []
+    for place, row in enumerate(rows):
+        accuracy, difference = row.accuracy, row.difference
+        against = ("", "", "")
+        if place:
+            # Where no pair is known to both, a p-value of 1 means nothing.
+            p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
+            against = (points(difference.value), points_interval(difference), p_value)
+        half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
+        shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
+        strict = percent(accuracy["strict"].value)
+        table.append((row.scheme, strict, *half, *shares, *against))
+    return table
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from encore.calibration import Calibration
 from encore.errors import InputError
 from encore.evaluation.accuracy import outcomes
 from encore.ratings import PreferencePairs, as_pairs
-from encore.rewards import compose
+from encore.rewards import Form, Mean, compose
 from encore.weights import LEARNED, LearnedScheme, Weights
 from encore.weights.auto import CHOICES
 
 Floats = NDArray[np.float64]
 N_FOLDS = 5
+MEAN = Mean()
 
 
 def choose(
@@ -110,6 +111,7 @@ def chosen_rewards(
     pairs: PreferencePairs,
     label_free: Mapping[str, tuple[Floats, Floats]],
     splits: NDArray[np.int64],
+    form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
     """Rewards on each split by the scheme that :func:`choose` takes on the others.
 
@@ -123,20 +125,22 @@ def chosen_rewards(
         out = splits == split
         seen = pairs.take(~out)
         found = {name: half[~out] for name, half in halves.items()}
-        found |= _learned_halves(seen, splits[~out])
+        found |= _learned_halves(seen, splits[~out], form)
         name = simplest_of_the_best(found, codes[~out])
         if name in label_free:
             chosen[out], rejected[out] = (side[out] for side in label_free[name])
         else:
-            chosen[out], rejected[out] = rewards_of(pairs.take(out), LEARNED[name]()(seen))
+            chosen[out], rejected[out] = rewards_of(pairs.take(out), LEARNED[name]()(seen), form)
     return chosen, rejected
 
 
-def _learned_halves(pairs: PreferencePairs, splits: NDArray[np.int64]) -> dict[str, Floats]:
+def _learned_halves(
+    pairs: PreferencePairs, splits: NDArray[np.int64], form: Form = MEAN
+) -> dict[str, Floats]:
     halves = {}
     for name, scheme in LEARNED.items():
         try:
-            halves[name] = _half(*cross_validated(pairs, scheme(), splits))
+            halves[name] = _half(*cross_validated(pairs, scheme(), splits, form))
         except InputError:
             continue  # it finds no weights on these pairs
     return halves
@@ -167,20 +171,25 @@ def splits_of(pairs: PreferencePairs, n_folds: int, rng: np.random.Generator) ->
 
 
 def cross_validated(
-    pairs: PreferencePairs, scheme: LearnedScheme, splits: NDArray[np.int64]
+    pairs: PreferencePairs,
+    scheme: LearnedScheme,
+    splits: NDArray[np.int64],
+    form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
     """Rewards on each split by weights fitted to the others."""
     chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
     for split in np.unique(splits):
         out = splits == split
         weights = scheme(pairs.take(~out))
-        chosen[out], rejected[out] = rewards_of(pairs.take(out), weights)
+        chosen[out], rejected[out] = rewards_of(pairs.take(out), weights, form)
     return chosen, rejected
 
 
-def rewards_of(pairs: PreferencePairs, weights: Weights) -> tuple[Floats, Floats]:
+def rewards_of(
+    pairs: PreferencePairs, weights: Weights, form: Form = MEAN
+) -> tuple[Floats, Floats]:
     """Rewards of the chosen and of the rejected responses."""
-    rewards = compose(pairs.ratings, weights)
+    rewards = compose(pairs.ratings, weights, form=form)
     return rewards[pairs.chosen], rewards[pairs.rejected]
 
 

@@ -22,7 +22,7 @@ from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
 from encore.files import StrPath
 from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, as_pairs
-from encore.rewards import Reward, as_reward
+from encore.rewards import AppliesBy, Form, Reward, as_reward
 from encore.rewards.files import read_rewards
 from encore.weights import Weights
 
@@ -129,6 +129,8 @@ def evaluate(
     pairs: Any,
     reward: Reward | Weights | StrPath | None = None,
     *,
+    form: Form | str | None = None,
+    applies_by: AppliesBy | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Evaluation:
     """Evaluate one reward on labelled pairs.
@@ -142,6 +144,8 @@ def evaluate(
         :func:`~encore.score`.
     reward : Reward, Weights or path, optional
         What to evaluate, such as a ``weights.json``.
+    form, applies_by : optional
+        Instead of the reward's own; see :func:`encore.compose`.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -150,7 +154,8 @@ def evaluate(
     MismatchError
         If pairs and reward have different rules.
     InputError
-        If the pairs are unusable, or no pair has a known reward.
+        If the pairs are unusable, no pair has a known reward, or a form is given for rewards that
+        are made already.
 
     Examples
     --------
@@ -163,10 +168,14 @@ def evaluate(
     """
     n_uneven = 0
     if reward is None:
+        if form is not None or applies_by is not None:
+            raise InputError(
+                "form and applies_by say how ratings become rewards; a file of rewards holds them."
+            )
         found = read_rewards(pairs)
         values, prompts, subsets = found.values, found.prompts, found.subsets
     else:
-        reward = as_reward(reward)
+        reward = as_reward(reward, form=form, applies_by=applies_by)
         labelled = as_pairs(pairs, reward.weights.rules)
         rewards = reward(labelled.ratings)
         values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])
@@ -174,7 +183,9 @@ def evaluate(
     chosen, rejected = values.T
     verdicts = outcomes(chosen, rejected)
     if not verdicts.known.any():
-        raise InputError("no pair has a known reward: too much of the weight is unrated.")
+        raise InputError(
+            "no pair has a known reward: too much of the weight is unrated, or no rule applies."
+        )
     bootstrap = ClusterBootstrap(prompts, np.random.default_rng(rng))
     rows = sums_by_subset(verdicts, subsets)
     resampled = bootstrap.sums(rows).reshape(bootstrap.n_resamples, -1, 3)

@@ -45,17 +45,17 @@ class SubsetTable:
         """In a notebook: the table with its caption."""
         return html_table(self.caption, self.columns, self.rows, text=("source",))
 
-    def to(self, form: str) -> str:
-        """The table as text in the form ``csv``, ``latex`` or ``markdown``.
+    def to(self, layout: str) -> str:
+        """The table as text: ``csv``, ``latex`` or ``markdown``.
 
         Raises
         ------
         UnknownNameError
-            If there is no such form.
+            If it is none of these.
         """
-        if form not in FORMS:
-            raise UnknownNameError("form of a table", form, FORMS)
-        return FORMS[form](self)
+        if layout not in LAYOUTS:
+            raise UnknownNameError("layout of a table", layout, LAYOUTS)
+        return LAYOUTS[layout](self)
 
 
 def subset_table(
@@ -220,7 +220,7 @@ def _latex(table: SubsetTable) -> str:
     )
 
 
-FORMS: dict[str, Callable[[SubsetTable], str]] = {
+LAYOUTS: dict[str, Callable[[SubsetTable], str]] = {
     "csv": _csv,
     "latex": _latex,
     "markdown": _markdown,
