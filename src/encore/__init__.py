@@ -24,7 +24,7 @@ from encore.errors import (
     UnknownNameError,
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
-from encore.rewards import Reward, compose, score
+from encore.rewards import Contributions, Reward, compose, score
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook
 from encore.weights import Weights
 
@@ -53,6 +53,7 @@ __all__ = [
     "Calibration",
     "CheckpointError",
     "Comparison",
+    "Contributions",
     "Diagnosis",
     "DocumentError",
     "EncoreError",

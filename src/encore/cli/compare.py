@@ -29,7 +29,7 @@ from encore.cli.tables import (
 from encore.cli.verb import verb
 from encore.evaluation import CONVENTIONS, Comparison
 from encore.evaluation import compare as compare_schemes
-from encore.evaluation.subset_table import LAYOUTS
+from encore.evaluation.subset_table import TABLE_FORMATS
 from encore.ratings import PreferencePairs, as_pairs
 from encore.rewards import FORMS, load_rewards
 from encore.rules import Rulebook
@@ -77,7 +77,7 @@ def comparing_options(command: _F) -> _F:
         click.option(
             "--format",
             "layout",
-            type=click.Choice(["text", "json", *LAYOUTS]),
+            type=click.Choice(["text", "json", *TABLE_FORMATS]),
             default="text",
             show_default=True,
             help="Format of the output; csv, latex and markdown hold only the table by subset.",

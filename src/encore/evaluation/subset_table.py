@@ -45,7 +45,7 @@ class SubsetTable:
         """In a notebook: the table with its caption."""
         return html_table(self.caption, self.columns, self.rows, text=("source",))
 
-    def to(self, layout: str) -> str:
+    def to(self, format: str) -> str:
         """The table as text: ``csv``, ``latex`` or ``markdown``.
 
         Raises
@@ -53,9 +53,9 @@ class SubsetTable:
         UnknownNameError
             If it is none of these.
         """
-        if layout not in LAYOUTS:
-            raise UnknownNameError("layout of a table", layout, LAYOUTS)
-        return LAYOUTS[layout](self)
+        if format not in TABLE_FORMATS:
+            raise UnknownNameError("format of a table", format, TABLE_FORMATS)
+        return TABLE_FORMATS[format](self)
 
 
 def subset_table(
@@ -220,7 +220,7 @@ def _latex(table: SubsetTable) -> str:
     )
 
 
-LAYOUTS: dict[str, Callable[[SubsetTable], str]] = {
+TABLE_FORMATS: dict[str, Callable[[SubsetTable], str]] = {
     "csv": _csv,
     "latex": _latex,
     "markdown": _markdown,

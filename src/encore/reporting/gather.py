@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from encore.errors import InputError
 from encore.files import file_digest
 from encore.parsing import json_value
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.rewards import AppliesBy
+from encore.rewards.compose import by
 from encore.rules import Rulebook
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Subject(Record):
         The file, from which texts can be read.
     own_calibration : bool
         Whether the calibration is of these ratings, rather than of a calibration set.
+    applies_by : {"response", "prompt"}
+        What says how far a rule applies.
     """
 
     calibration: Calibration
@@ -65,6 +69,16 @@ class Subject(Record):
     n_responses: int = 0
     path: Path | None = None
     own_calibration: bool = True
+    applies_by: AppliesBy = "response"
+
+    def by(self, applies_by: AppliesBy) -> Subject:
+        """With how far rules apply by response, or averaged over each prompt's responses."""
+        pairs, responses = self.pairs, self.responses
+        if pairs is not None:
+            pairs = replace(pairs, ratings=by(applies_by, pairs.ratings))
+        if responses is not None:
+            responses = by(applies_by, responses)
+        return replace(self, pairs=pairs, responses=responses, applies_by=applies_by)
 
     @property
     def is_sampled(self) -> bool:
