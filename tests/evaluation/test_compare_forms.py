@@ -139,3 +139,38 @@ def test_pairs_to_which_no_rule_applies_are_said_to_be_so() -> None:
         evaluate(nowhere, reward)
     with pytest.raises(InputError, match="no rule applies to both of its responses"):
         compare(nowhere, pairs.rules, calibration_set=calibrate(pairs, pairs.rules))
+
+
+def judged_by(utility: str, seed: int = 0) -> PreferencePairs:
+    """Pairs whose people prefer the better worst quality, or the better mean; rated as they are.
+
+    Five qualities of 0 to 4 for each response, mostly good; ties in what people go by are left out.
+    """
+    rng = np.random.default_rng(seed)
+    rated = rng.choice(5, (4000, 2, 5), p=[0.1, 0.1, 0.1, 0.2, 0.5])
+    by = rated.min(axis=2) if utility == "worst" else rated.mean(axis=2)
+    rated = rated[np.abs(by[:, 0] - by[:, 1]) > 1e-9][:600]
+    by = rated.min(axis=2) if utility == "worst" else rated.mean(axis=2)
+    first = (by[:, 0] > by[:, 1])[:, None]
+    chosen, rejected = (np.where(first, rated[:, k], rated[:, 1 - k]) for k in (0, 1))
+    return PreferencePairs.from_arrays(chosen, rejected, [*"abcde"], scale=[0, 1, 2, 3, 4])
+
+
+def test_where_people_go_by_the_worst_quality_geometric_is_said_to_be_better() -> None:
+    found = compare(judged_by("worst"), [*"abcde"], scale=[0, 1, 2, 3, 4], forms=["geometric"])
+    assert found.forms[1].difference.low > 0
+    assert found.forms_sentence.startswith(
+        "On these 600 pairs, geometric:epsilon=0.05 is better than the mean by "
+    )
+
+
+def test_where_people_go_by_the_mean_geometric_is_said_to_be_worse() -> None:
+    found = compare(judged_by("mean"), [*"abcde"], scale=[0, 1, 2, 3, 4], forms=["geometric"])
+    assert found.forms[1].difference.high < 0
+    assert "geometric:epsilon=0.05 is worse than the mean by" in found.forms_sentence
+
+
+def test_on_the_bundled_ratings_no_form_is_said_to_be_better(with_forms: Comparison) -> None:
+    assert with_forms.forms_sentence == (
+        "No form is distinguishable from the mean on these 458 pairs."
+    )

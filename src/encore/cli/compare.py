@@ -147,6 +147,7 @@ def print_comparison(comparison: Comparison) -> None:
     show(comparison_table(comparison))
     if comparison.forms:
         show(forms_table(comparison))
+        show(comparison.forms_sentence, style="bold")
     _note_left_out(comparison)
     show(accuracy_by_rule_table(comparison))
     show(entropy_accuracy_table(comparison))

@@ -134,7 +134,9 @@ def _others(
 def forms_of(
     pairs: PreferencePairs, weights: Weights, forms: Sequence[Form]
 ) -> dict[str, Candidate]:
-    """The verdicts of rewards of several forms under the same weights, the mean's first."""
+    """The verdicts of rewards of several forms under the same weights, the mean's first if any."""
+    if not forms:
+        return {}
     how = f"{weights.scheme} weights"
     by_name = {form_text(form): form for form in (MEAN, *forms)}
     return {

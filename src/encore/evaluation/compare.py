@@ -21,6 +21,7 @@ from encore.evaluation.candidates import (
 )
 from encore.evaluation.comparison import Comparison
 from encore.evaluation.conclusions import (
+    against_mean,
     against_uniform,
     low_entropy_means,
     ratings_tell_little,
@@ -120,7 +121,7 @@ def compare(
     rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
-    form, of_forms = as_form(form), [as_form(each) for each in forms]
+    form = as_form(form)
     labelled = replace(labelled, ratings=by(applies_by, labelled.ratings))
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
@@ -132,11 +133,15 @@ def compare(
         rewards=rewards,
         form=form,
     )
-    columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
+    by_form = forms_of(labelled, Uniform()(calibration), [as_form(each) for each in forms])
+    columns, of_forms = _columns(labelled, candidates), _columns(labelled, by_form)
     of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
-    drawn = bootstrap.sums_of([*columns, *of_rules])
+    drawn = bootstrap.sums_of([*columns, *of_rules, *of_forms])
+    end = len(columns) + len(of_rules)
     rows = _rows(labelled, candidates, columns, drawn, rng)
-    correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) :])
+    # Of their own stream, so that no other row depends on which forms are compared.
+    form_rows = _rows(labelled, by_form, of_forms, drawn[end:], rng.spawn(1)[0]) if by_form else []
+    correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) : end])
     supported = chosen_scheme(candidates, labelled)
     return Comparison(
         rows=tuple(rows),
@@ -157,24 +162,9 @@ def compare(
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
         form=form_text(form),
-        forms=_form_rows(labelled, calibration, of_forms, rng),
+        forms=tuple(form_rows),
+        forms_sentence=against_mean(form_rows, labelled.n_pairs),
     )
-
-
-def _form_rows(
-    pairs: PreferencePairs,
-    calibration: Calibration,
-    forms: Sequence[Form],
-    rng: np.random.Generator,
-) -> tuple[Row, ...]:
-    """Forms beside the mean under uniform weights; differences are to the mean."""
-    if not forms:
-        return ()
-    (rng,) = rng.spawn(1)  # so that no other row depends on which forms are compared
-    candidates = forms_of(pairs, Uniform()(calibration), forms)
-    columns = [_columns(pairs, candidates, name) for name in candidates]
-    drawn = ClusterBootstrap(pairs.prompts, rng).sums_of(columns)
-    return tuple(_rows(pairs, candidates, columns, drawn, rng))
 
 
 def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) -> Calibration:
@@ -187,23 +177,26 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
 
 
 def _columns(
-    pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
-) -> NDArray[np.float64]:
+    pairs: PreferencePairs, candidates: Mapping[str, Candidate]
+) -> list[NDArray[np.float64]]:
     """What to resample: verdicts by subset, the difference to the first, best-of-n scores.
 
     The last two are sums with their counts; a prompt's best-of-n score is at its first pair.
     """
-    verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
-    difference = verdicts.half - next(iter(candidates.values())).verdicts.half
-    best = np.full(pairs.n_pairs, np.nan)
-    if scores is not None:
-        items, first = np.unique(pairs.prompts.codes, return_index=True)
-        best[first] = scores[items]
-    parts = [sums_by_subset(verdicts, pairs.subsets)]
-    for values in (difference, best):
-        known = ~np.isnan(values)
-        parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
-    return np.concatenate(parts, axis=1)
+    columns = []
+    for candidate in candidates.values():
+        verdicts, scores = candidate.verdicts, candidate.items
+        difference = verdicts.half - next(iter(candidates.values())).verdicts.half
+        best = np.full(pairs.n_pairs, np.nan)
+        if scores is not None:
+            items, first = np.unique(pairs.prompts.codes, return_index=True)
+            best[first] = scores[items]
+        parts = [sums_by_subset(verdicts, pairs.subsets)]
+        for values in (difference, best):
+            known = ~np.isnan(values)
+            parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
+        columns.append(np.concatenate(parts, axis=1))
+    return columns
 
 
 def _rows(

@@ -52,6 +52,8 @@ class Comparison(Record):
         The form of every reward of *rows*; see :func:`encore.compose`.
     forms : tuple of Row
         Forms under uniform weights, the mean first; their differences are to the mean.
+    forms_sentence : str
+        Which of them differ from the mean; empty if none were compared.
     """
 
     rows: tuple[Row, ...]
@@ -66,6 +68,7 @@ class Comparison(Record):
     n_uneven: int
     form: str = "mean"
     forms: tuple[Row, ...] = ()
+    forms_sentence: str = ""
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme; also ``comparison[scheme]``.
@@ -186,7 +189,8 @@ class Comparison(Record):
         schemes = html_table(self.title, self.columns, self.table, self.sentence)
         if not self.forms:
             return schemes
-        return schemes + html_table(self.forms_title, self.forms_columns, self.forms_table)
+        table, said = self.forms_table, self.forms_sentence
+        return schemes + html_table(self.forms_title, self.forms_columns, table, said)
 
 
 def _table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
