@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from encore import RatingsTable, Reward, Rule, Rulebook, Weights, compose
+from encore import (
+    PreferencePairs,
+    RatingsTable,
+    Reward,
+    Rule,
+    Rulebook,
+    Weights,
+    calibrate,
+    compare,
+    compose,
+    weigh,
+)
 from encore.rewards import FORMS
 
 NAN = float("nan")
@@ -133,3 +144,16 @@ def test_a_reward_s_file_holds_the_veto_and_a_weights_file_does(tmp_path: object
 def test_rewards_that_veto_otherwise_are_not_equal() -> None:
     assert weights(2, 1, 1) == weights(2, 1, 1)
     assert weights(2, 1, 1) != weights(1, 1, 1) != weights(None, 1, 1)
+
+
+def test_weights_learned_from_pairs_keep_the_vetoes_of_the_rules_that_are_weighed() -> None:
+    plain, vetoing = (weights(veto, 1, 1).rules for veto in (None, 2))
+    chosen, rejected = [[5, 4], [4, 5], [5, 5]] * 4, [[3, 4], [4, 3], [1, 5]] * 4
+    pairs = PreferencePairs.from_arrays(chosen, rejected, plain)
+    calibration = calibrate(pairs, vetoing)
+    for scheme in ("bradley_terry", "auto"):
+        assert weigh(calibration, scheme, pairs=pairs).rules.vetoes == vetoing.vetoes
+    # And in every row of a comparison: what people chose is vetoed, whatever weights they teach.
+    pairs = PreferencePairs.from_arrays([[1, 5]] * 12, [[3, 2]] * 12, plain)
+    compared = compare(pairs, vetoing)
+    assert {row.accuracy["half"].value for row in compared.rows if row.scheme != "single"} == {0.0}

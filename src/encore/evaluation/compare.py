@@ -122,7 +122,7 @@ def compare(
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
     form = as_form(form)
-    labelled = replace(labelled, ratings=by(applies_by, labelled.ratings))
+    labelled = replace(labelled, ratings=by(applies_by, labelled.ratings).under(rules))
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
         labelled,

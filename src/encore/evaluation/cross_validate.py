@@ -85,6 +85,7 @@ def choose(
     )
     return replace(
         weights,
+        rules=calibration.rules,
         scheme="auto",
         options={},
         calibration_digest=calibration.digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def weigh(
     if pairs is None and learned:
         raise InputError(f"{_name(scheme)} learns from labelled pairs: give pairs.")
     weights: Weights = made(as_pairs(pairs, calibration.rules) if learned else calibration)
-    return weights
+    return replace(weights, rules=calibration.rules)  # pairs may not say which rules veto
 
 
 def _is_by_hand(scheme: Scheme) -> bool:
