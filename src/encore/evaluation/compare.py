@@ -22,10 +22,7 @@ from encore.evaluation.candidates import (
 from encore.evaluation.comparison import Comparison
 from encore.evaluation.conclusions import (
     against_mean,
-    against_uniform,
-    low_entropy_means,
-    ratings_tell_little,
-    support,
+    conclude,
 )
 from encore.evaluation.cross_validate import N_FOLDS
 from encore.evaluation.entropy_accuracy import (
@@ -142,23 +139,16 @@ def compare(
     # Of their own stream, so that no other row depends on which forms are compared.
     form_rows = _rows(labelled, by_form, of_forms, drawn[end:], rng.spawn(1)[0]) if by_form else []
     correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) : end])
-    supported = chosen_scheme(candidates, labelled)
+    supported, sizes = chosen_scheme(candidates, labelled), (labelled.n_pairs, bootstrap.n_prompts)
     return Comparison(
         rows=tuple(rows),
         rules=tuple(rule_accuracies(labelled, calibration, drawn[len(columns)])),
         entropy_correlations=correlations,
         skipped=skipped,
         supported=supported,
-        sentence=" ".join(
-            [
-                *ratings_tell_little(calibration),
-                *against_uniform(rows, labelled.n_pairs, bootstrap.n_prompts),
-                low_entropy_means(correlations),
-                support(supported),
-            ]
-        ),
-        n_pairs=labelled.n_pairs,
-        n_prompts=bootstrap.n_prompts,
+        sentence=conclude(calibration, rows, correlations, supported, sizes),
+        n_pairs=sizes[0],
+        n_prompts=sizes[1],
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
         form=form_text(form),

@@ -16,6 +16,24 @@ SIGNIFICANT = 0.05
 TIE_RATES_DIFFER = 0.01
 
 
+def conclude(
+    calibration: Calibration,
+    rows: Sequence[Row],
+    correlations: EntropyCorrelations,
+    supported: str,
+    sizes: tuple[int, int],
+) -> str:
+    """What a comparison on so many pairs and prompts supports: all sentences that apply."""
+    return " ".join(
+        [
+            *ratings_tell_little(calibration),
+            *against_uniform(rows, *sizes),
+            low_entropy_means(correlations),
+            support(supported),
+        ]
+    )
+
+
 def ratings_tell_little(calibration: Calibration) -> list[str]:
     """That the ratings hardly tell responses apart, if they do not."""
     empty = [found.message for found in diagnose(calibration).findings if found.kind == "empty"]
