@@ -199,8 +199,7 @@ class Composed:
         with_share = np.flatnonzero(self.weights.shares > 0)
         parts[self.known], used[self.known] = 0.0, 0.0
         if self.known.any():
-            table = self.table if self.known.all() else self.table.take(self.known)
-            cells = _cells(table, self.weights)
+            cells = _cells(self.table, self.weights, self.known)
             found = self.form.contributions(cells, self.before_vetoes[self.known])
             at = np.flatnonzero(self.known)
             for k, part, weight in zip(with_share, found, cells.weights, strict=True):
@@ -224,10 +223,9 @@ def composed(table: RatingsTable, weights: Weights, form: Form, max_missing: flo
     """Compose a table whose rules are those of the weights."""
     applicable, known = _known(table, weights.shares, max_missing)
     rewards = np.full(table.n_rows, np.nan)
-    if known.all():
-        rewards = form(_cells(table, weights)) if table.n_rows else rewards
-    elif known.any():
-        rewards[known] = form(_cells(table.take(known), weights))
+    if known.any():
+        found = form(_cells(table, weights, known))
+        rewards[known] = found
     capped, vetoed = _vetoed(table, weights, rewards)
     return Composed(table, weights, form, capped, rewards, vetoed, applicable, known)
 
@@ -251,35 +249,35 @@ def _known(table: RatingsTable, shares: Floats, max_missing: float) -> tuple[Boo
     return applicable, applicable & enough
 
 
-def _cells(table: RatingsTable, weights: Weights) -> Cells:
-    """What a form composes, of responses whose rewards are known."""
-    rated, applies, shares = table.rated, table.applies, weights.shares
-    with_share = np.flatnonzero(shares > 0).tolist()
-    complete = bool(rated.all())
-    unit = table.unit if complete else np.where(rated, table.unit, 1.0)
-    units = [np.ascontiguousarray(unit[:, k]) for k in with_share]
-    by_rule: list[Floats | float] = []
+def _cells(table: RatingsTable, weights: Weights, known: Bools) -> Cells:
+    """What a form composes: the responses whose rewards are known, the rules with a share."""
+    rows: Any = slice(None) if known.all() else np.flatnonzero(known)
+    with_share = np.flatnonzero(weights.shares > 0).tolist()
+    complete, applies = bool(table.rated.all()), table.applies
+    units, by_rule = [], []
     for k in with_share:
-        weight = float(shares[k])
-        rating = weight if complete else np.where(rated[:, k], weight, 0.0)
-        by_rule.append(rating if applies is None else rating * applies[:, k])
+        weight: Floats | float = float(weights.shares[k])
+        unit = np.ascontiguousarray(table.unit[rows, k])
+        if not complete:
+            rated = table.rated[rows, k]
+            unit, weight = np.where(rated, unit, 1.0), np.where(rated, weight, 0.0)
+        units.append(unit)
+        by_rule.append(weight if applies is None else weight * applies[rows, k])
     total: Floats | float = 1.0
     if not complete or applies is not None:
         # Of a response from which nothing is left out it is 1, and not a sum rounded to that:
         # so it has one reward, to the last bit, whichever responses it is composed beside.
-        whole = rated if applies is None else rated & (applies == 1)
-        summed = weighted_sum([np.ones(table.n_rows)] * len(by_rule), by_rule)
-        total = np.where(whole.all(axis=1), 1.0, summed)
-    rules = [weights.rules.rules[k] for k in with_share]
-    probabilities = table.probabilities
+        whole = table.rated if applies is None else table.rated & (applies == 1)
+        total = np.where(whole[rows].all(axis=1), 1.0, sum(by_rule))
+    rules, probabilities = weights.rules, table.probabilities
     return Cells(
         units=units,
         weights=by_rule,
         total=total,
-        levels=[_unit_levels(rule.scale) for rule in rules],
+        levels=[_unit_levels(rules.rules[k].scale) for k in with_share],
         probabilities=None
         if probabilities is None
-        else [probabilities[:, k, : weights.rules.n_levels[k]] for k in with_share],
+        else [probabilities[rows, k, : rules.n_levels[k]] for k in with_share],
     )
 
 
