@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,8 @@ def test_in_another_form_every_row_is_of_that_form(
     plain: Comparison, geometric: Comparison
 ) -> None:
     assert geometric.form == FORM and geometric.title.endswith(f"; form: {FORM}")
+    assert geometric.by_subset().caption.endswith(f" Form of the rewards: {FORM}.")
+    assert "Form of" not in plain.by_subset().caption
     linear = Linear()(calibrate(examples.ratings_path(), examples.rules()))
     assert geometric["linear"].accuracy["half"].value == pytest.approx(halves(linear, FORM).mean())
     for scheme in (*SCHEMES, "bradley_terry", "auto_with_pairs"):
@@ -174,3 +178,12 @@ def test_on_the_bundled_ratings_no_form_is_said_to_be_better(with_forms: Compari
     assert with_forms.forms_sentence == (
         "No form is distinguishable from the mean on these 458 pairs."
     )
+
+
+def test_vetoes_are_those_of_the_rules_and_not_of_an_older_calibration() -> None:
+    plain = Rulebook.from_ids(["a", "b"], [0, 1, 2])
+    vetoing = Rulebook((replace(plain["a"], veto=0), plain["b"]))
+    pairs = PreferencePairs.from_arrays([[0, 2]] * 12, [[1, 0]] * 12, plain)
+    for rules, right in ((plain, 1.0), (vetoing, 0.0)):  # (0 + 1) / 2 against (1/2 + 0) / 2
+        found = compare(pairs, rules, calibration_set=calibrate(pairs, plain))
+        assert found["uniform"].accuracy["half"].value == right

@@ -162,7 +162,7 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
         return calibrate(pairs, rules)
     if isinstance(calibration_set, Calibration):
         rules.same_as(calibration_set.rules, "these rules", "the calibration")
-        return calibration_set
+        return replace(calibration_set, rules=rules)  # whose vetoes are those to compare with
     return calibrate(calibration_set, rules)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isnan
 from textwrap import wrap
 from typing import Any, ClassVar
@@ -132,7 +132,9 @@ class Comparison(Record):
         ('random, mean of 100 draws (sd 1.8)', 'uniform (FsfairX-Llama-3-8B)')
         """
         sizes = self.n_pairs, self.n_prompts
-        return subset_table(self.rows, self.rules, sizes, ties=ties)
+        table = subset_table(self.rows, self.rules, sizes, ties=ties)
+        of_form = "" if self.form == "mean" else f" Form of the rewards: {self.form}."
+        return replace(table, caption=table.caption + of_form)
 
     def to_latex(self, ties: str = "half") -> str:
         """The table of :meth:`by_subset` as LaTeX; it needs the package booktabs."""
@@ -152,12 +154,9 @@ class Comparison(Record):
         """What :attr:`table` shows."""
         return (
             f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
-            f"diff: half less that of uniform{self._of_form}"
+            f"diff: half less that of uniform"
+            + ("" if self.form == "mean" else f"; form: {self.form}")
         )
-
-    @property
-    def _of_form(self) -> str:
-        return "" if self.form == "mean" else f"; form: {self.form}"
 
     @property
     def table(self) -> list[tuple[str, ...]]:

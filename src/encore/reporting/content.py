@@ -143,7 +143,7 @@ def make_content(
         notes=(
             *notes,
             *missing,
-            *_composing(subject, form),
+            *_composing(subject, own, form),
             *(f"{note[0].upper()}{note[1:]}." for note in own.notes),
         ),
         embedded=embed(subject.name, calibration, rated, given, rng),
@@ -197,10 +197,10 @@ def _compared(
     return found, notes
 
 
-def _composing(subject: Subject, form: Form) -> list[str]:
+def _composing(subject: Subject, weights: Weights, form: Form) -> list[str]:
     """What a reader must know about how rewards are composed here."""
     notes = []
-    vetoes = subject.calibration.rules.vetoes
+    vetoes = {**subject.calibration.rules.vetoes, **weights.rules.vetoes}
     differs = [f"of the form {form_text(form)}"] if form != MEAN else []
     differs += [f"capped by the vetoes of {listed(list(vetoes))}"] if vetoes else []
     if differs:

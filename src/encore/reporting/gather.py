@@ -123,7 +123,7 @@ def _of_other_ratings(calibration_set: Any, rules: Rulebook) -> Calibration:
         return calibrate(calibration_set, rules)
     calibration = _of_calibration(calibration_set).calibration
     rules.same_as(calibration.rules, "these rules", "the calibration set")
-    return calibration
+    return replace(calibration, rules=rules)  # whose vetoes are those to report on
 
 
 def _is_calibration(source: Any) -> bool:
