@@ -87,6 +87,22 @@ def test_contributions_sum_to_the_reward(form: Form, values: Array, of: list[flo
 
 
 @every_form
+def test_contributions_sum_to_the_reward_where_rules_are_left_out_too(form: Form) -> None:
+    of = weights(3, 2, 1, 1)
+    values = [[0.2, 0.9, NAN, 0.5], [0.2, NAN, 0.7, 0.5], [NAN, 0.4, 0.1, 1]]
+    applies = [[1, 0.5, 1, 1], [0.3, 0, 1, 1], [0, 1, 0.2, 1]]
+    table = RatingsTable(of.rules, values, applies=applies)
+    found = compose(table, of, form=form, contributions=True)
+    np.testing.assert_allclose(found.contributions.sum(axis=1), found.rewards, rtol=0, atol=1e-9)
+    # Weights 3, 1, 0, 1; 0.9, 0, 1, 1; 0, 2, 0.2, 1, each over its sum.
+    np.testing.assert_allclose(
+        found.weights,
+        [[3 / 5, 1 / 5, 0, 1 / 5], [9 / 29, 0, 10 / 29, 10 / 29], [0, 10 / 16, 1 / 16, 5 / 16]],
+    )
+    assert (found.contributions[found.weights == 0] == 0).all()
+
+
+@every_form
 def test_equal_ratings_are_the_reward(form: Form) -> None:
     for unit in (0.0, 0.3, 1.0):
         moved = unit

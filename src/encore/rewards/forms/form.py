@@ -87,11 +87,9 @@ def divided(cells: Cells, rewards: Floats, shortfalls: Sequence[Floats]) -> list
     ``1 - reward`` is divided among the rules in proportion to their *shortfalls*: weight times how
     far a rating falls short of the best, on the scale on which the form takes its mean.
     """
-    ones = [np.ones(len(rewards))] * len(shortfalls)
     short = weighted_sum(shortfalls, [1.0] * len(shortfalls))
-    weight_of_all = weighted_sum(ones, cells.weights)
     part = (1 - rewards) / np.where(short > 0, short, 1.0)
     return [
-        one * weight / weight_of_all - part * own
-        for one, weight, own in zip(ones, cells.weights, shortfalls, strict=True)
+        weight / cells.total - part * own
+        for weight, own in zip(cells.weights, shortfalls, strict=True)
     ]
