@@ -118,8 +118,32 @@ def compare(
     rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
     labelled = as_pairs(pairs, rules)
     calibration = _calibration(labelled, rules, calibration_set)
-    form = as_form(form)
-    labelled = replace(labelled, ratings=by(applies_by, labelled.ratings).under(rules))
+    return _compared(
+        replace(labelled, ratings=by(applies_by, labelled.ratings).under(rules)),
+        calibration,
+        rng,
+        n_folds=n_folds,
+        dawid_skene=dawid_skene,
+        rewards=rewards,
+        form=as_form(form),
+        forms=[as_form(each) for each in forms],
+        own=calibration_set is None,
+    )
+
+
+def _compared(
+    labelled: PreferencePairs,
+    calibration: Calibration,
+    rng: np.random.Generator,
+    *,
+    n_folds: int,
+    dawid_skene: bool,
+    rewards: Mapping[str, Rewards],
+    form: Form,
+    forms: Sequence[Form],
+    own: bool,
+) -> Comparison:
+    """Compare on checked pairs; *own* says whether they are what the calibration is of."""
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
         labelled,
@@ -130,9 +154,9 @@ def compare(
         rewards=rewards,
         form=form,
     )
-    by_form = forms_of(labelled, Uniform()(calibration), [as_form(each) for each in forms])
+    by_form = forms_of(labelled, Uniform()(calibration), forms)
     columns, of_forms = _columns(labelled, candidates), _columns(labelled, by_form)
-    of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
+    of_rules = correlation_columns(labelled, calibrated_on_pairs=own)
     drawn = bootstrap.sums_of([*columns, *of_rules, *of_forms])
     end = len(columns) + len(of_rules)
     rows = _rows(labelled, candidates, columns, drawn, rng)

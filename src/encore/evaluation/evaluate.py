@@ -180,13 +180,25 @@ def evaluate(
         rewards = reward(labelled.ratings)
         values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])
         prompts, subsets, n_uneven = labelled.prompts, labelled.subsets, labelled.n_uneven
+    return _evaluated(values, prompts, subsets, np.random.default_rng(rng), n_uneven=n_uneven)
+
+
+def _evaluated(
+    values: NDArray[np.float64],
+    prompts: Ids,
+    subsets: Ids,
+    rng: np.random.Generator,
+    *,
+    n_uneven: int,
+) -> Evaluation:
+    """Evaluate rewards of the chosen and of the rejected responses, shape (n_pairs, 2)."""
     chosen, rejected = values.T
     verdicts = outcomes(chosen, rejected)
     if not verdicts.known.any():
         raise InputError(
             "no pair has a known reward: too much of the weight is unrated, or no rule applies."
         )
-    bootstrap = ClusterBootstrap(prompts, np.random.default_rng(rng))
+    bootstrap = ClusterBootstrap(prompts, rng)
     rows = sums_by_subset(verdicts, subsets)
     resampled = bootstrap.sums(rows).reshape(bootstrap.n_resamples, -1, 3)
     total = rows.sum(axis=0).reshape(-1, 3)
