@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
 from encore import LevelScale, Reward, Rulebook, Weights, examples
+from encore.rewards import Power
 
 Run = Callable[..., Result]
 
@@ -310,7 +312,7 @@ def test_a_reward_file_brings_its_form_and_what_says_how_far_rules_apply(
     (folder / "ratings.csv").write_text(
         "prompt_id,harm,privacy,privacy.applies\np,5,5,1\np,5,1,0.2\n"
     )
-    reward = Reward(Weights.load("weights.json"), form="power:exponent=0", applies_by="prompt")
+    reward = Reward(Weights.load("weights.json"), form=Power(0), applies_by="prompt")
     reward.save("reward.json")
     line = ["score", "ratings.csv", "--weights", "reward.json", "-o", "out.parquet"]
     assert written(run(*line))["reward"] == [1, 0]
@@ -323,7 +325,7 @@ def test_a_reward_file_brings_its_form_and_what_says_how_far_rules_apply(
 
 def test_unknown_rewards_are_said_by_reason_and_vetoed_ones_by_rule(run: Run, folder: Path) -> None:
     rules = Path("rules.toml").read_text().replace('id = "harm"', 'id = "harm"\nveto = 1', 1)
-    weights = Weights(Rulebook.parse(rules.encode(), "rules.toml"), [3, 1])
+    weights = Weights(Rulebook.parse(rules.encode(), "rules.toml"), np.array([3, 1]))
     weights.save("weights.json")
     (folder / "ratings.csv").write_text(
         "harm,privacy,harm.applies,privacy.applies\n5,5,,\n,5,,\n5,5,0,0.05\n,,,\n1,5,,\n"

@@ -25,6 +25,7 @@ from encore import (
 from encore.evaluation import evaluate, outcomes
 from encore.ratings import Ids
 from encore.rewards import FORMS
+from encore.rules import Veto
 from encore.weights import SCHEMES, Linear
 
 FORM = "geometric:epsilon=0.05"
@@ -48,14 +49,14 @@ def geometric() -> Comparison:
 def halves(weights: Weights, form: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     pairs = as_pairs(examples.ratings_path(), weights.rules)
     rewards = compose(pairs.ratings, weights, form=form)
-    return outcomes(rewards[pairs.chosen], rewards[pairs.rejected]).half  # type: ignore[return-value]
+    return outcomes(rewards[pairs.chosen], rewards[pairs.rejected]).half
 
 
 def test_forms_stand_beside_the_mean_under_the_same_weights(with_forms: Comparison) -> None:
     assert [row.scheme for row in with_forms.forms] == [
         "mean", FORM, "power:exponent=0.5", "pessimistic:beta=4.0",
     ]  # fmt: skip
-    uniform = Weights(examples.rules(), [1] * 12)
+    uniform = Weights(examples.rules(), np.ones(12))
     mean = halves(uniform, "mean")
     for row in with_forms.forms:
         half = halves(uniform, row.scheme)
@@ -70,7 +71,7 @@ def test_forms_stand_beside_the_mean_under_the_same_weights(with_forms: Comparis
 def test_the_interval_of_a_difference_is_as_wide_as_its_standard_error_says(
     with_forms: Comparison,
 ) -> None:
-    uniform = Weights(examples.rules(), [1] * 12)
+    uniform = Weights(examples.rules(), np.ones(12))
     apart = halves(uniform, FORM) - halves(uniform, "mean")
     error = apart.std() / np.sqrt(len(apart))  # 455 prompts of 458 pairs: nearly one each
     found = with_forms.forms[1].difference
@@ -99,7 +100,7 @@ def test_in_another_form_every_row_is_of_that_form(
 
 
 def test_evaluate_takes_a_form_instead_of_the_reward_s_own(geometric: Comparison) -> None:
-    uniform = Weights(examples.rules(), [1] * 12)
+    uniform = Weights(examples.rules(), np.ones(12))
     for reward, form in ((uniform, "geometric"), (Reward(uniform, form="geometric"), None)):  # type: ignore[arg-type]
         found = evaluate(examples.ratings_path(), reward, form=form)
         assert found.overall.accuracy == geometric["uniform"].accuracy
@@ -115,7 +116,7 @@ def test_rewards_that_are_made_already_have_their_form(tmp_path: object) -> None
 def in_part() -> PreferencePairs:
     """Ten pairs whose rejected response says that the rule which it breaks does not apply."""
     rules = Rulebook.from_ids(["a", "b"], [0, 1, 2])
-    values, applies = [[1, 2], [2, 0]] * 10, [[1, 1], [1, 0.1]] * 10
+    values, applies = [[1, 2], [2, 0]] * 10, np.array([[1, 1], [1, 0.1]] * 10)
     table = RatingsTable(rules, values, np.repeat(np.arange(10), 2), applies=applies)
     first = np.arange(0, 20, 2)
     return PreferencePairs(table, first, first + 1, Ids.of(["all"] * 10))
@@ -127,7 +128,7 @@ def test_by_prompt_a_response_that_talks_a_rule_away_is_ranked_by_it_all_the_sam
     for applies_by, right in (("response", 0.0), ("prompt", 1.0)):
         found = compare(pairs, pairs.rules, applies_by=applies_by)  # type: ignore[arg-type]
         assert found["uniform"].accuracy["half"].value == right
-        reward = Weights(pairs.rules, [1, 1])
+        reward = Weights(pairs.rules, np.ones(2))
         evaluation = evaluate(pairs, reward, applies_by=applies_by)  # type: ignore[arg-type]
         assert evaluation.overall.accuracy["half"].value == right
 
@@ -138,7 +139,7 @@ def test_pairs_to_which_no_rule_applies_are_said_to_be_so() -> None:
         pairs.rules, pairs.ratings.values, pairs.ratings.prompts, applies=np.full((20, 2), 0.05)
     )
     nowhere = PreferencePairs(table, pairs.chosen, pairs.rejected, pairs.subsets)
-    reward = Weights(pairs.rules, [1, 1])
+    reward = Weights(pairs.rules, np.ones(2))
     with pytest.raises(InputError, match="or no rule applies"):
         evaluate(nowhere, reward)
     with pytest.raises(InputError, match="no rule applies to both of its responses"):
@@ -182,7 +183,7 @@ def test_on_the_bundled_ratings_no_form_is_said_to_be_better(with_forms: Compari
 
 def test_vetoes_are_those_of_the_rules_and_not_of_an_older_calibration() -> None:
     plain = Rulebook.from_ids(["a", "b"], [0, 1, 2])
-    vetoing = Rulebook((replace(plain["a"], veto=0), plain["b"]))
+    vetoing = Rulebook((replace(plain["a"], veto=Veto(0)), plain["b"]))
     pairs = PreferencePairs.from_arrays([[0, 2]] * 12, [[1, 0]] * 12, plain)
     for rules, right in ((plain, 1.0), (vetoing, 0.0)):  # (0 + 1) / 2 against (1/2 + 0) / 2
         found = compare(pairs, rules, calibration_set=calibrate(pairs, plain))

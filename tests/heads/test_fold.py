@@ -18,6 +18,7 @@ from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import Checkpoint, HeadModel, check_fold, fold, folded_rewards
 from encore.heads.files.safetensors import Stored
 from encore.heads.fold import rank_agreement
+from encore.rules import Veto
 from tests.heads.tiny import TALKS, classifier, gated, plain_logits, random_texts
 
 Peer = Callable[[str], ModuleType]
@@ -205,7 +206,7 @@ def test_only_the_mean_folds(form: str, llama: Path, tmp_path: Path) -> None:
 
 
 def test_a_veto_does_not_fold(llama: Path, tmp_path: Path) -> None:
-    rules = Rulebook((replace(RULES["kind"], veto=-1), *RULES.rules[1:]))
+    rules = Rulebook((replace(RULES["kind"], veto=Veto(-1)), *RULES.rules[1:]))
     with pytest.raises(InputError, match=r"the rules \[kind\] have a veto"):
         fold(llama, Weights(rules, WEIGHTS.values), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

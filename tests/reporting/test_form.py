@@ -11,6 +11,7 @@ import pytest
 from encore import PreferencePairs, RatingsTable, Reward, Rulebook, Weights, compose, examples
 from encore.ratings import Ids
 from encore.reporting import Report, report
+from encore.rules import Veto
 
 FORM = "geometric:epsilon=0.05"
 
@@ -45,7 +46,7 @@ def test_the_page_says_so_and_what_does_not_follow(geometric: Report) -> None:
 
 def test_the_form_and_the_vetoes_are_those_of_a_reward_s_file(tmp_path: Path) -> None:
     rules = examples.rules()
-    rules = Rulebook((replace(rules.rules[0], veto=2), *rules.rules[1:]))
+    rules = Rulebook((replace(rules.rules[0], veto=Veto(2)), *rules.rules[1:]))
     path = tmp_path / "reward.json"
     Reward(Weights(rules, [1] * 12), form="pessimistic").save(path)  # type: ignore[arg-type]
     content = report(examples.ratings_path(), rules, weights=path).content

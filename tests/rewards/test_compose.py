@@ -128,9 +128,9 @@ ratings = npst.arrays(np.float64, (6, 4), elements=st.sampled_from([1.0, 2.0, 4.
 Array = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
-def applied(values: object, applies: object, of: Weights, **how: object) -> list[float]:
-    table = RatingsTable(of.rules, values, **{"applies": applies, **how})  # type: ignore[arg-type]
-    return compose(table, of).tolist()
+def applied(values: list[list[float]], applies: list[list[float]], of: Weights) -> list[float]:
+    found: list[float] = compose(RatingsTable(of.rules, values, applies=applies), of).tolist()
+    return found
 
 
 def test_rules_are_weighed_by_share_times_how_far_they_apply() -> None:
@@ -206,12 +206,14 @@ def test_composing_equals_a_loop_over_the_rules_that_apply(
             assert found[row] == pytest.approx(total / present, abs=1e-12)
 
 
-def before_rules_could_not_apply(values: Array, shares: Array, max_missing: float) -> list[float]:
+def before_rules_could_not_apply(
+    values: Array, shares: list[float], max_missing: float
+) -> list[float]:
     """The weighted mean as it was composed when every rule applied, row by row."""
     rewards = []
-    for row in (values - 1) / 4:
+    for row in ((values - 1) / 4).tolist():
         total = present = 0.0
-        for unit, share in zip(row.tolist(), shares.tolist(), strict=True):
+        for unit, share in zip(row, shares, strict=True):
             total += share * (0.0 if np.isnan(unit) else unit)
             present += share * (not np.isnan(unit))
         if np.isnan(row).any():
@@ -228,7 +230,7 @@ def test_where_every_rule_applies_nothing_changes_to_the_last_bit(
     of = weights(*raw)
     plain = compose(values, of)
     np.testing.assert_array_equal(
-        plain, before_rules_could_not_apply(values, of.shares, max_missing=0.2)
+        plain, before_rules_could_not_apply(values, of.shares.tolist(), max_missing=0.2)
     )
     # Said of all rules; and beside a response to which no rule applies, so that it cannot be
     # left unsaid.
@@ -263,7 +265,7 @@ def test_composing_is_continuous_in_how_far_rules_apply(
 def test_a_rule_that_applies_ever_less_leaves_the_reward_without_a_jump(form: str) -> None:
     of = weights(1, 1)
     values = [[5, 1]] * 4
-    applies = [[1, 1e-3], [1, 1e-6], [1, 1e-9], [1, 0]]
+    applies = np.array([[1, 1e-3], [1, 1e-6], [1, 1e-9], [1, 0]])
     *near, none = compose(RatingsTable(of.rules, values, applies=applies), of, form=form)
     np.testing.assert_allclose(near, none, atol=2e-2)
     assert abs(near[2] - none) < 1e-7 and none == 1
@@ -272,7 +274,8 @@ def test_a_rule_that_applies_ever_less_leaves_the_reward_without_a_jump(form: st
 def test_by_prompt_no_response_talks_a_rule_away() -> None:
     # The second response says that rule 2, which it breaks, does not apply to it.
     of = weights(1, 1)
-    table = RatingsTable(of.rules, [[5, 5], [5, 1]], ["p", "p"], applies=[[1, 1], [1, 0.2]])
+    applies = np.array([[1, 1], [1, 0.2]])
+    table = RatingsTable(of.rules, [[5, 5], [5, 1]], ["p", "p"], applies=applies)
     # By response: 0.5 * 1 / (0.5 + 0.1). By prompt a is 0.6: 0.5 / (0.5 + 0.3).
     assert compose(table, of).tolist() == pytest.approx([1, 0.5 / 0.6])
     assert compose(table, of, applies_by="prompt").tolist() == pytest.approx([1, 0.5 / 0.8])
@@ -281,7 +284,7 @@ def test_by_prompt_no_response_talks_a_rule_away() -> None:
 def test_by_prompt_needs_prompts_where_rules_apply_in_part() -> None:
     of = weights(1, 1)
     assert compose([[5, 5]], of, applies_by="prompt").tolist() == [1]
-    table = RatingsTable(of.rules, [[5, 5]], applies=[[1, 0.5]])
+    table = RatingsTable(of.rules, [[5, 5]], applies=np.array([[1, 0.5]]))
     with pytest.raises(InputError, match="these ratings name no prompts"):
         compose(table, of, applies_by="prompt")
     with pytest.raises(UnknownNameError, match="Known: response, prompt"):

@@ -10,11 +10,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy.stats import pmean
 
-from encore import InputError, RatingsTable, Rulebook, UnknownNameError, Weights, compose
+from encore import (
+    InputError,
+    RangeScale,
+    RatingsTable,
+    Rulebook,
+    UnknownNameError,
+    Weights,
+    compose,
+)
 from encore.rewards import FORMS, Form, Geometric, Mean, Pessimistic, Power, as_form, form_text
 
 NAN = float("nan")
-UNIT = [0.0, 1.0]  # ratings on a range from 0 to 1 are unit ratings
 
 EVERY = [
     *(make() for make in FORMS.values()),
@@ -31,8 +38,8 @@ tables = npst.arrays(np.float64, (6, 4), elements=units)
 
 
 def weights(*values: float) -> Weights:
-    scale = {"worst": 0.0, "best": 1.0}
-    return Weights(Rulebook.from_ids([f"r{k}" for k in range(len(values))], scale), values)
+    rules = Rulebook.from_ids([f"r{k}" for k in range(len(values))], RangeScale(0, 1))
+    return Weights(rules, np.array(values))
 
 
 def reward(form: Form | str, ratings: Any, *values: float, **how: Any) -> float:
@@ -227,7 +234,7 @@ def uncertain(probabilities: Any, values: Any) -> RatingsTable:
 
 def test_an_uncertain_rating_counts_less_than_a_certain_one_of_the_same_mean() -> None:
     table = uncertain([[[0.5, 0, 0.5], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]]], [[2, 2], [2, 2]])
-    of = Weights(table.rules, [1, 1])
+    of = Weights(table.rules, np.array([1, 1]))
     beta = math.log(4)
     # E is 5/8 for the first rule and 1/2 for the second: mean 9/16.
     expected = [-math.log(9 / 16) / beta, 0.5]
@@ -241,7 +248,7 @@ def test_an_uncertain_rating_counts_less_than_a_certain_one_of_the_same_mean() -
 def test_where_the_probabilities_are_unknown_the_rating_is_certain() -> None:
     none = [NAN, NAN, NAN]
     table = uncertain([[none, [0.5, 0, 0.5]], [[0, 1, 0], [0.5, 0, 0.5]]], [[2, 2], [2, 2]])
-    of = Weights(table.rules, [1, 1])
+    of = Weights(table.rules, np.array([1, 1]))
     first, second = compose(table, of, form="pessimistic")
     assert first == pytest.approx(second, abs=1e-15)
 
@@ -249,7 +256,7 @@ def test_where_the_probabilities_are_unknown_the_rating_is_certain() -> None:
 @given(p=npst.arrays(np.float64, (3, 2, 3), elements=st.floats(0.001, 1)), beta=st.floats(0.01, 50))
 def test_pessimistic_never_exceeds_the_mean(p: Array, beta: float) -> None:
     table = uncertain(p / p.sum(axis=2, keepdims=True), np.full((3, 2), NAN))
-    of = Weights(table.rules, [2, 1])
+    of = Weights(table.rules, np.array([2, 1]))
     assert (compose(table, of, form=Pessimistic(beta)) <= compose(table, of) + 1e-12).all()
 
 

@@ -23,7 +23,8 @@ from encore import (
     compose,
     examples,
 )
-from encore.rewards import score
+from encore.rewards import Geometric, score
+from encore.rules import Veto
 from encore.weights import Linear
 
 RULES = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
@@ -183,8 +184,8 @@ def test_an_array_has_no_columns_to_write_or_keep(tmp_path: Path) -> None:
 
 
 def test_contributions_stand_beside_the_rewards_in_both_layouts(tmp_path: Path) -> None:
-    vetoing = Rulebook((replace(RULES["a"], veto=0), RULES["b"]))
-    reward = Reward(Weights(vetoing, [1, 3]))
+    vetoing = Rulebook((replace(RULES["a"], veto=Veto(0)), RULES["b"]))
+    reward = Reward(Weights(vetoing, np.array([1, 3])))
     responses = write(
         tmp_path / "r.parquet",
         {"response_id": ["x", "y", "z"], "a": [1, 0, 1], "b": [0, 1, None]},
@@ -223,7 +224,9 @@ def test_a_rule_that_has_no_part_contributes_nothing_rather_than_0(tmp_path: Pat
 
 
 def test_lists_of_vetoes_are_json_in_csv(tmp_path: Path) -> None:
-    reward = Reward(Weights(Rulebook((replace(RULES["a"], veto=0), RULES["b"])), [1, 3]))
+    reward = Reward(
+        Weights(Rulebook((replace(RULES["a"], veto=Veto(0)), RULES["b"])), np.array([1, 3]))
+    )
     ratings = write(tmp_path / "r.parquet", {"a": [0, 1], "b": [1, 1]})
     score(ratings, reward, tmp_path / "out.csv", contributions=True)
     assert (tmp_path / "out.csv").read_text() == (
@@ -251,7 +254,7 @@ def test_by_prompt_a_file_averages_over_all_of_a_prompt_wherever_its_rows_are(
     ratings = write(
         tmp_path / "r.parquet",
         {"prompt_id": prompts.tolist(), "a": [1] * n_rows, "b": [0] * n_rows,
-         "b.applies": np.array([0.1, 0.2, 0.6])[which]},
+         "b.applies": np.array([0.1, 0.2, 0.6])[which].tolist()},
     )  # fmt: skip
     scored = score(ratings, REWARD, tmp_path / "out.parquet", applies_by="prompt")
     assert scored.n_rows == n_rows
@@ -261,7 +264,7 @@ def test_by_prompt_a_file_averages_over_all_of_a_prompt_wherever_its_rows_are(
 
 
 def test_what_the_reward_says_is_overridden_by_what_is_asked_for() -> None:
-    reward = Reward(REWARD.weights, form="geometric", max_missing=0.0)
+    reward = Reward(REWARD.weights, form=Geometric(), max_missing=0.0)
     assert score([[0, 1]], reward)[0] == pytest.approx((0.05 / 1.05) ** 0.25)
     assert score([[0, 1]], reward, form="mean").tolist() == [0.75]
     assert score([[float("nan"), 1]], reward, max_missing=0.25, form="mean").tolist() == [1]

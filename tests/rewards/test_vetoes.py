@@ -28,7 +28,7 @@ def weights(veto: object, *values: float, scale: object = FIVE) -> Weights:
     """The first rule vetoes."""
     rules = [Rule("crime", "No crime.", scale, veto=veto)]  # type: ignore[arg-type]
     rules += [Rule(f"r{k}", "Good.", FIVE) for k in range(len(values) - 1)]  # type: ignore[arg-type]
-    return Weights(Rulebook(tuple(rules)), values)
+    return Weights(Rulebook(tuple(rules)), np.array(values))
 
 
 def test_a_rating_at_the_veto_or_worse_caps_the_reward_at_0() -> None:
@@ -94,13 +94,13 @@ def test_the_harshest_of_several_caps_counts_in_any_order() -> None:
         Rule("c", "C.", FIVE),  # type: ignore[arg-type]
     ]
     for order in ([0, 1, 2], [1, 0, 2]):
-        of = Weights(Rulebook(tuple(rules[k] for k in order)), [1, 1, 10])
+        of = Weights(Rulebook(tuple(rules[k] for k in order)), np.array([1, 1, 10]))
         assert compose([[1, 1, 5]], of).tolist() == [0.1]
 
 
 def test_a_veto_needs_its_rule_to_apply_at_one_half_and_no_weight() -> None:
     of = weights(1, 0, 1)
-    table = RatingsTable(of.rules, [[1, 5]] * 3, applies=[[1, 1], [0.5, 1], [0.49, 1]])
+    table = RatingsTable(of.rules, [[1, 5]] * 3, applies=np.array([[1, 1], [0.5, 1], [0.49, 1]]))
     assert compose(table, of).tolist() == [0, 0, 1]
     # By prompt it applies at 0.66 to all three.
     table = RatingsTable(of.rules, table.values, ["p"] * 3, applies=table.applies)
