@@ -44,6 +44,10 @@ ROWS: Rows = [
     {"prompt_id": "p", "response_id": "y", "harm": 1, "tone": 0.25, "subset": "a"},
     {"prompt_id": "é", "response_id": "x", "harm": None, "tone": 1.0, "subset": "b"},
 ]
+LABELLED: Rows = [
+    {**row, "score": number / 2, "prompt": "Hi", "response": f"Hello {number}"}
+    for number, row in enumerate(ROWS)
+]
 PAIRS: Rows = [
     {"id": "a", "prompt_id": "p", "subset": "chat", "chosen.harm": 5, "chosen.tone": 0.5}
     | {"rejected.harm": 1, "rejected.tone": 0.25},
@@ -174,6 +178,11 @@ def _score(path: Path) -> object:
     return encore.score(path, weights, path.with_name("out.parquet"))
 
 
+def _make_pairs(path: Path) -> object:
+    out = path.with_name("out.parquet")
+    return encore.pairs(path, RULES, "score", gap=0, out=out, include_text=True)
+
+
 def _rate(path: Path) -> object:
     texts = path.with_name("texts.jsonl")
     texts.write_text("\n".join(map(json.dumps, TEXTS)))
@@ -184,6 +193,7 @@ TABLES: dict[str, tuple[Rows, Callable[[Path], object]]] = {
     "ratings": (ROWS, lambda path: calibrate(path, RULES)),
     "scored": (ROWS, _score),
     "pairs": (PAIRS, lambda path: as_pairs(path, RULES)),
+    "labelled": (LABELLED, _make_pairs),
     "recorded": (PAIRS, _rate),
     "texts": (TEXTS, lambda path: list(Texts(path))),
     "benchmark": (TEXTS, _write_texts),

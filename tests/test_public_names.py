@@ -37,7 +37,7 @@ def test_the_library_is_as_short_as_the_mathematics() -> None:
 
 VERBS = (
     *("calibrate", "compare", "compose", "diagnose", "evaluate", "fold", "merge"),
-    *("rate", "report", "score", "train", "weigh"),
+    *("pairs", "rate", "report", "score", "train", "weigh"),
 )
 
 

@@ -24,6 +24,7 @@ from encore.errors import (
     UnknownNameError,
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.ratings.make_pairs import pairs
 from encore.rewards import Contributions, Reward, compose, score
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook
 from encore.weights import Weights
@@ -86,6 +87,7 @@ __all__ = [
     "examples",
     "fold",
     "merge",
+    "pairs",
     "rate",
     "rating_entropy",
     "report",

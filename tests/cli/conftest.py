@@ -30,6 +30,11 @@ p,y,1,4
 q,x,5,5
 q,y,1,5
 """
+LABELLED = """\
+prompt_id,response_id,harm,privacy,score
+p,x,5,5,4
+p,y,1,4,1
+"""
 # Under the weights 3 and 1: won, won, tied, lost.
 PAIRS = """\
 id,prompt_id,subset,chosen.harm,chosen.privacy,rejected.harm,rejected.privacy
@@ -49,11 +54,12 @@ x,z,chat,Hi!,Hello,Shoo
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: rules, ratings, pairs, texts, a calibration, weights and a store."""
+    """The current folder: rules, ratings, labels, pairs, texts, a calibration, weights, a store."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.toml").write_text(RULES)
     (tmp_path / "ratings.csv").write_text(RATINGS)
     (tmp_path / "pairs.csv").write_text(PAIRS)
+    (tmp_path / "labelled.csv").write_text(LABELLED)
     (tmp_path / "texts.csv").write_text(TEXTS)
     rules = Rulebook.load("rules.toml")
     calibrate("ratings.csv", rules).save("calibration.json")

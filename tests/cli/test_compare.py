@@ -135,7 +135,8 @@ def test_responses_are_no_pairs(run: Run) -> None:
     assert refused(run("compare", "ratings.csv", "--rules", "rules.toml")) == (
         "Error: ratings.csv: these are not pairs: expected columns 'chosen.<rule>' and "
         "'rejected.<rule>', found ['prompt_id', 'response_id', 'harm', 'privacy']. Only pairs say "
-        "which response people chose.\n"
+        "which response people chose. If each response has a label, such as a person's score, name "
+        "that column: --label COLUMN (label=).\n"
     )
 
 

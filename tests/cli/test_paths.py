@@ -26,6 +26,7 @@ MORE: dict[str, list[str]] = {
     "rules select": ["-k", "1"],
     "benchmark": ["rewardbench-safety"],
     "store gc": ["--unrated"],
+    "pairs": ["--label", "score"],
 }
 COMMANDS = dict(commands(main))
 PATHS = {
@@ -111,7 +112,18 @@ def test_a_parameter_of_plain_text_names_no_file() -> None:
     named = {text.split()[-1] for text in texts}
     # Each of these is a name, an address, a device or JSON; a new one has to be looked at.
     assert named <= {
-        *("base_url", "key_env", "extra", "device", "group", "head", "keep", "split", "rule"),
+        *(
+            "base_url",
+            "key_env",
+            "extra",
+            "device",
+            "group",
+            "head",
+            "keep",
+            "label",
+            "split",
+            "rule",
+        ),
     }
 
 

@@ -366,7 +366,8 @@ def test_single_responses_are_refused_where_pairs_are_needed() -> None:
         pairs_from(pa.table(RATED), FIVE, "here")
     assert str(caught.value) == (
         "here: these are not pairs: expected columns 'chosen.<rule>' and 'rejected.<rule>', found "
-        "['harm', 'privacy']. Only pairs say which response people chose."
+        "['harm', 'privacy']. Only pairs say which response people chose. If each response has a "
+        "label, such as a person's score, name that column: --label COLUMN (label=)."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from encore.cli.labels import label_options, note_pairing, taken
 from encore.cli.options import (
     composing_options,
     counted,
@@ -21,6 +22,7 @@ from encore.cli.paths import Reads, ReadsReward
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import (
     accuracy_by_rule_table,
+    agreement_table,
     comparison_table,
     entropy_accuracy_table,
     forms_table,
@@ -93,19 +95,26 @@ def comparing_options(command: _F) -> _F:
 @verb()
 @click.argument("pairs", type=Reads(streams=True))
 @rules_option()
+@label_options()
 @comparing_options
 def compare(pairs: Path, rules_source: str, ties: str | None, layout: str, **how: Any) -> None:
     """Compare every scheme and baseline on the same labelled PAIRS.
 
+    With --label, PAIRS are rated responses with a label each.
+
     \b
     Example:
       encore compare pairs.parquet --rules rules.toml
+      encore compare ratings.parquet --rules rules.toml --label human_score
       encore compare pairs.parquet --rules rules.toml --rewards judge=rewards.parquet
       encore compare pairs.parquet --rules rules.toml --forms
       encore compare pairs.parquet --rules rules.toml --format latex
     """
     as_json = how.pop("as_json")
-    comparison = compared(as_pairs(pairs, Rulebook.load(rules_source)), **how)
+    rules, by_label = Rulebook.load(rules_source), taken(how)
+    labelled = as_pairs(pairs, rules, **by_label, rng=how["seed"])
+    note_pairing(labelled.pairing)
+    comparison = compared(labelled, **how)
     print_compared(comparison, "json" if as_json else layout, ties=ties or "half")
 
 
@@ -145,6 +154,8 @@ def print_compared(
 def print_comparison(comparison: Comparison) -> None:
     """The tables, and under them the sentences that say what they support."""
     show(comparison_table(comparison))
+    if comparison.pairing is not None:
+        show(agreement_table(comparison))
     if comparison.forms:
         show(forms_table(comparison))
         show(comparison.forms_sentence, style="bold")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
+from encore.cli.labels import label_options, note_pairing
 from encore.cli.options import composing_options, counted, json_option, note_uneven, seed_option
 from encore.cli.paths import Reads
 from encore.cli.screen import note, print_json, say, show, working
@@ -24,6 +26,7 @@ from encore.rewards import AppliesBy, Reward
     type=Reads(),
     help="A weights.json or reward.json.  [default: PAIRS hold rewards, as `encore score` writes]",
 )
+@label_options()
 @composing_options
 @format_option
 @seed_option()
@@ -35,6 +38,7 @@ def evaluate(
     applies_by: AppliesBy | None,
     seed: int,
     as_json: bool,
+    **by_label: Any,
 ) -> None:
     """Say how often one reward ranks labelled PAIRS as people do.
 
@@ -43,10 +47,14 @@ def evaluate(
       encore evaluate pairs.parquet --weights weights.json
       encore evaluate pairs.parquet --weights weights.json --form geometric
       encore evaluate rewards.parquet
+      encore evaluate ratings.parquet --weights weights.json --label human_score
     """
     with working("evaluating"):
         reward = None if weights is None else Reward.load(weights)
-        evaluation = evaluate_reward(pairs, reward, form=form, applies_by=applies_by, rng=seed)
+        evaluation = evaluate_reward(
+            pairs, reward, form=form, applies_by=applies_by, **by_label, rng=seed
+        )
+    note_pairing(evaluation.pairing)
     if evaluation.n_unknown:
         note(f"Note: {counted(evaluation.n_unknown, 'pair')} left out because a reward is unknown.")
     note_uneven(evaluation.n_uneven)

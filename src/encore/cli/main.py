@@ -24,6 +24,7 @@ VERBS = {
     "diagnose": "Look for rules whose weight would mislead, in ratings or a calibration.json.",
     "weigh": "Weigh the rules of CALIBRATION.",
     "score": "Write the reward of every response in RATINGS.",
+    "pairs": "Make preference pairs of rated responses, each with a label of its own.",
     "evaluate": "Say how often one reward ranks labelled PAIRS as people do.",
     "compare": "Compare every scheme and baseline on the same labelled PAIRS.",
     "benchmark": "Compare every scheme and baseline on the safety benchmark NAME.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
+from encore.cli.labels import label_options, said
 from encore.cli.options import composing_options, json_option, output, rules_option, seed_option
 from encore.cli.paths import Reads, WritesFolder
 from encore.cli.screen import note, print_json, say, working
@@ -22,6 +24,7 @@ from encore.rules import Rulebook
 @verb()
 @click.argument("source", type=Reads(streams=True))
 @rules_option(required=False)
+@label_options()
 @click.option(
     "--weights",
     type=Reads(),
@@ -59,14 +62,17 @@ def report(
     out: Path,
     seed: int,
     as_json: bool,
+    **by_label: Any,
 ) -> None:
     """Write one HTML page about a calibration.json, rated responses, or labelled pairs.
 
-    Labelled pairs give the whole of it. The page needs no network and no other file.
+    Labelled pairs give the whole of it, and so do responses with --label. The page needs no network
+    and no other file.
 
     \b
     Examples:
       encore report pairs.parquet --rules rules.toml -o report.html
+      encore report ratings.parquet --rules rules.toml --label human_score -o report.html
       encore report calibration.json -o report.html
       encore report pairs.parquet --rules rules.toml --weights weights.json --figures figures \\
         -o report.html
@@ -91,9 +97,11 @@ def report(
             weights=None if weights is None else Reward.load(weights),
             form=form,
             applies_by=applies_by,
+            **by_label,
             rng=seed,
         )
-        command = _command(source, {**options, "-o": out}, include_text=include_text)
+        flags = [*said(by_label), *(["--include-text"] if include_text else [])]
+        command = _command(source, {**options, "-o": out}, flags)
         made.save(out, include_text=include_text, command=command)
         drawn = [] if figures is None else made.save_figures(figures)
     if as_json:
@@ -106,12 +114,12 @@ def report(
         say(f"{figures}: {len(drawn)} files")
 
 
-def _command(source: Path, options: dict[str, object], *, include_text: bool) -> str:
+def _command(source: Path, options: dict[str, object], flags: list[str]) -> str:
     """The command that makes this page again."""
     words = ["encore", "report", str(source)]
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
-    return shlex.join([*words, *(["--include-text"] if include_text else [])])
+    return shlex.join([*words, *flags])
 
 
 def _said(made: Report, out: Path, drawn: list[Path]) -> dict[str, object]:

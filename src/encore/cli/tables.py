@@ -140,6 +140,14 @@ def forms_table(comparison: Comparison) -> Table:
     return table
 
 
+def agreement_table(comparison: Comparison) -> Table:
+    """How every scheme orders labelled responses."""
+    table = new_table(comparison.agreement_title, *comparison.agreement_columns)
+    for scheme, *cells in comparison.agreement_table:
+        table.add_row(scheme, *cells)
+    return table
+
+
 def entropy_accuracy_table(comparison: Comparison) -> Table:
     """Correlation of entropy with accuracy under every tie convention."""
     table = new_table(

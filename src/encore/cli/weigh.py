@@ -7,13 +7,16 @@ from typing import Any
 
 import click
 
+from encore.calibration import Calibration
 from encore.calibration.entropy import ESTIMATORS
+from encore.cli.labels import label_options, note_pairing, taken
 from encore.cli.options import json_option, output
 from encore.cli.paths import Reads, ReadsNamed
 from encore.cli.screen import note, print_json, say, show
 from encore.cli.tables import weights_table
 from encore.cli.verb import format_option, verb
 from encore.evaluation import weigh as weigh_rules
+from encore.ratings import as_pairs
 from encore.weights import LEARNED, SCHEMES
 
 _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by hand."
@@ -26,13 +29,14 @@ _SCHEME_HELP = f"{', '.join([*SCHEMES, *LEARNED])}, or a JSON file of weights by
 @click.option("--temperature", type=float, help="For softmax, in nats.  [default: 2]")
 @click.option("--estimator", type=click.Choice(ESTIMATORS), help="For linear and softmax.")
 @click.option("--rule", help="For single: the rule's id.")
-@click.option("--seed", type=click.IntRange(0), help="For random.")
+@click.option("--seed", type=click.IntRange(0), help="For random, and to draw pairs by label.")
 @click.option("--ridge", type=float, help="For bradley_terry: the penalty.  [default: 1]")
 @click.option(
     "--pairs",
     type=Reads(streams=True),
-    help="For bradley_terry and auto: labelled pairs to learn from.",
+    help="For bradley_terry and auto: labelled pairs to learn from, or responses with --label.",
 )
+@label_options()
 @format_option
 @output("The weights.json to write; without it they are only printed.", required=False)
 @json_option()
@@ -53,9 +57,17 @@ def weigh(
       encore weigh calibration.json --scheme softmax --temperature 1 -o weights.json
       encore weigh calibration.json --scheme bradley_terry --pairs pairs.parquet -o weights.json
       encore weigh calibration.json --scheme auto --pairs pairs.parquet -o weights.json
+      encore weigh calibration.json --scheme auto --pairs ratings.parquet --label human_score
     """
+    by_label = taken(options)
     given = {name: value for name, value in options.items() if value is not None}
-    weights = weigh_rules(calibration, scheme, pairs=pairs, **given)
+    labelled: Any = pairs
+    if pairs is not None and by_label["label"] is not None:
+        rules = Calibration.load(calibration).rules
+        labelled = as_pairs(pairs, rules, **by_label, rng=given.pop("seed", 0))
+        note_pairing(labelled.pairing)
+        by_label = {}
+    weights = weigh_rules(calibration, scheme, pairs=labelled, **by_label, **given)
     if out is not None:
         weights.save(out)
     for message in weights.notes:

@@ -24,6 +24,7 @@ from encore.evaluation.cross_validate import (
     splits_of,
 )
 from encore.evaluation.dawid_skene import fit_dawid_skene
+from encore.evaluation.rank_agreement import LabelledResponses, RankAgreement, averaged, judged_with
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs
@@ -54,6 +55,8 @@ class Candidate:
         Best-of-n scores by prompt, where the pairs are of a benchmark that is scored so.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
+    agreement : RankAgreement or None
+        With the labels of single responses, where pairs were made of them and these are rewarded.
     """
 
     how: str
@@ -61,6 +64,7 @@ class Candidate:
     separation: float
     items: Floats | None = None
     deviation: float = float("nan")
+    agreement: RankAgreement | None = None
 
 
 def candidates_of(
@@ -77,18 +81,19 @@ def candidates_of(
     label_free, skipped = label_free_weights(calibration)
     if "uniform" in skipped:
         raise InputError(skipped["uniform"])
-    sides = {name: rewards_of(pairs, weights, form) for name, weights in label_free.items()}
+    judged = judged_with(pairs, LabelledResponses.of(pairs))
+    sides = {name: rewards_of(judged, weights, form) for name, weights in label_free.items()}
     candidates = {name: _candidate(pairs, "label-free", both) for name, both in sides.items()}
     if not candidates["uniform"].verdicts.known.any():
         raise _nothing_known(pairs)
-    for name, make in _others(pairs, calibration, rng, form).items():
+    for name, make in _others(pairs, judged, calibration, rng, form).items():
         if name in (*candidates, *skipped):
             continue
         try:
             candidates[name] = make()
         except InputError as error:
             skipped[name] = str(error)
-    learned, left_out = _learned(pairs, sides, n_folds, rng, form)
+    learned, left_out = _learned(pairs, judged, sides, n_folds, rng, form=form)
     candidates |= learned
     skipped |= left_out
     if dawid_skene:
@@ -98,7 +103,7 @@ def candidates_of(
         except (InputError, MissingExtraError) as error:
             skipped["dawid_skene"] = str(error)
     for name, given in rewards.items():
-        candidates[name] = _candidate(pairs, "another reward", _given(pairs, name, given))
+        candidates[name] = _candidate(pairs, "another reward", _given(pairs, judged, name, given))
     for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
         skipped[name] = (
@@ -108,12 +113,16 @@ def candidates_of(
 
 
 def _others(
-    pairs: PreferencePairs, calibration: Calibration, rng: np.random.Generator, form: Form
+    pairs: PreferencePairs,
+    judged: PreferencePairs,
+    calibration: Calibration,
+    rng: np.random.Generator,
+    form: Form,
 ) -> dict[str, Callable[[], Candidate]]:
     """How to make the schemes that ``auto`` does not choose from, and the yardsticks."""
 
     def weighed(scheme: WeightingScheme) -> Sides:
-        return rewards_of(pairs, scheme(calibration), form)
+        return rewards_of(judged, scheme(calibration), form)
 
     def by_scheme(name: str) -> Candidate:
         return _candidate(pairs, "label-free", weighed(SCHEMES[name]()))
@@ -154,9 +163,11 @@ def check_names(rewards: Mapping[str, Rewards]) -> None:
 
 def _learned(
     pairs: PreferencePairs,
+    judged: PreferencePairs,
     sides: Mapping[str, Sides],
     n_folds: int,
     rng: np.random.Generator,
+    *,
     form: Form,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """What learns from the pairs, judged on splits that it did not see."""
@@ -169,10 +180,11 @@ def _learned(
     how = f"learned, {n_folds} splits by prompt"
     for name, scheme in LEARNED.items():
         try:
-            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits, form))
+            rewards = cross_validated(pairs, scheme(), splits, judged, form)
+            found[name] = _candidate(pairs, how, rewards)
         except InputError as error:
             skipped[name] = str(error)
-    chosen = chosen_rewards(pairs, sides, splits, form)
+    chosen = chosen_rewards(pairs, sides, splits, judged, form)
     found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} splits by prompt", chosen)
     return found, skipped
 
@@ -182,11 +194,19 @@ def _candidate(pairs: PreferencePairs, how: str, rewards: Sides) -> Candidate:
 
 
 def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Candidate:
-    """Verdicts averaged over the rewards that are known for a pair."""
+    """Verdicts averaged over the rewards that are known for a pair.
+
+    *rewards* may go on after the pairs with labelled responses, see :func:`judged_with`.
+    """
+    responses = LabelledResponses.of(pairs)
+    n_pairs, agreements = pairs.n_pairs, []
     win, tie, known = (np.zeros(pairs.n_pairs) for _ in range(3))
     items = items_of(pairs)
     separations, halves, scores = [], [], []
     for chosen, rejected in rewards:
+        if responses is not None and len(chosen) > n_pairs:
+            agreements.append(responses.agreement(chosen[n_pairs:]))
+        chosen, rejected = chosen[:n_pairs], rejected[:n_pairs]
         verdicts = outcomes(chosen, rejected)
         win += np.nan_to_num(verdicts.win)
         tie += np.nan_to_num(verdicts.tie)
@@ -196,10 +216,12 @@ def _averaged(pairs: PreferencePairs, how: str, rewards: Iterable[Sides]) -> Can
         if items is not None:
             scores.append(best_of_n(verdicts, items))
     with np.errstate(invalid="ignore"):
-        averaged = Outcomes(win / known, tie / known)
+        verdicts_of = Outcomes(win / known, tie / known)
     deviation = float(np.nanstd(halves, ddof=1)) if len(halves) > 1 else float("nan")
     by_item = None if items is None else _mean_of(scores)
-    return Candidate(how, averaged, _mean(np.array(separations)), by_item, deviation)
+    return Candidate(
+        how, verdicts_of, _mean(np.array(separations)), by_item, deviation, averaged(agreements)
+    )
 
 
 def items_of(pairs: PreferencePairs) -> NDArray[np.int64] | None:
@@ -222,14 +244,21 @@ def _mean_of(scores: list[Floats]) -> Floats:
         return np.asarray(np.nan_to_num(stacked).sum(axis=0) / known.sum(axis=0))
 
 
-def _given(pairs: PreferencePairs, name: str, rewards: Rewards) -> Sides:
+def _given(pairs: PreferencePairs, judged: PreferencePairs, name: str, rewards: Rewards) -> Sides:
     if isinstance(rewards, str | os.PathLike):
         rewards = load_rewards(rewards, pairs)
     both = as_floats(rewards, f"other rewards {name!r}")
-    if both.shape != (pairs.n_pairs, 2):
+    if pairs.labels is not None and both.shape == pairs.labels.shape:
+        both = np.column_stack([both[judged.chosen], both[judged.rejected]])
+    elif both.shape != (pairs.n_pairs, 2):
         raise InputError(
             f"other rewards {name!r} have shape {both.shape}; expected ({pairs.n_pairs}, 2), a "
             f"chosen and a rejected one for each pair."
+            + (
+                f" Or ({len(pairs.labels)},), one for each row of the ratings."
+                if pairs.labels is not None
+                else ""
+            )
         )
     if np.isinf(both).any():
         raise InputError(

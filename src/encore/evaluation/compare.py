@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from encore.calibration import Calibration, calibrate
 from encore.errors import InputError
@@ -39,9 +39,15 @@ from encore.evaluation.intervals import (
     percentile_interval,
     sign_flip_p_values,
 )
+from encore.evaluation.rank_agreement import (
+    LabelledResponses,
+    auroc_interval,
+    spearman_intervals,
+)
 from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
+from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.rewards import AppliesBy, Form, as_form, form_text
 from encore.rewards.compose import by
 from encore.rules import Rulebook, Rules, as_rulebook
@@ -53,6 +59,11 @@ def compare(
     rules: Rules,
     *,
     scale: Any = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
     calibration_set: Any = None,
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
@@ -72,11 +83,14 @@ def compare(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout.
+        In the pairs layout; with *label*, ratings of responses in any form.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; see :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
         The scale, if the rules are a list of ids.
+    label : str or array_like of float, optional
+        Make pairs of rated responses by their labels; see :func:`encore.pairs`, also for *gap*,
+        *max_per_prompt*, *across_prompts* and *lower_is_better*.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the pairs' own ratings.
     n_folds : int, default 5
@@ -86,7 +100,7 @@ def compare(
     rewards : mapping of str to array_like of shape (n_pairs, 2), or path, optional
         Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
         judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
-        :func:`encore.rewards.load_rewards`.
+        :func:`encore.rewards.load_rewards`. With *label*, also one reward for each row of ratings.
     form : Form or str, default "mean"
         How unit ratings become one number, in every row; see :func:`encore.compose`.
     forms : sequence of Form or str
@@ -115,8 +129,18 @@ def compare(
         raise InputError(f"n_folds is {n_folds}; expected 2 or more.")
     rewards = rewards or {}
     check_names(rewards)
-    rng, rules = np.random.default_rng(rng), as_rulebook(rules, scale)
-    labelled = as_pairs(pairs, rules)
+    rules = as_rulebook(rules, scale)
+    labelled = as_pairs(
+        pairs,
+        rules,
+        label=label,
+        gap=gap,
+        max_per_prompt=max_per_prompt,
+        across_prompts=across_prompts,
+        lower_is_better=lower_is_better,
+        rng=rng,
+    )
+    rng = np.random.default_rng(rng)
     calibration = _calibration(labelled, rules, calibration_set)
     return _compared(
         replace(labelled, ratings=by(applies_by, labelled.ratings).under(rules)),
@@ -160,6 +184,7 @@ def _compared(
     drawn = bootstrap.sums_of([*columns, *of_rules, *of_forms])
     end = len(columns) + len(of_rules)
     rows = _rows(labelled, candidates, columns, drawn, rng)
+    rows = _with_agreement(rows, candidates, labelled, rng)
     # Of their own stream, so that no other row depends on which forms are compared.
     form_rows = _rows(labelled, by_form, of_forms, drawn[end:], rng.spawn(1)[0]) if by_form else []
     correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) : end])
@@ -178,6 +203,7 @@ def _compared(
         form=form_text(form),
         forms=tuple(form_rows),
         forms_sentence=against_mean(form_rows, labelled.n_pairs),
+        pairing=labelled.pairing,
     )
 
 
@@ -262,3 +288,29 @@ def _mean_interval(total: NDArray[np.float64], resampled: NDArray[np.float64]) -
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = resampled[:, 0] / resampled[:, 1]
         return percentile_interval(float(total[0] / total[1]), draws)
+
+
+def _with_agreement(
+    rows: list[Row],
+    candidates: Mapping[str, Candidate],
+    pairs: PreferencePairs,
+    rng: np.random.Generator,
+) -> list[Row]:
+    """Rows with how they order labelled responses, where pairs were made of these."""
+    responses = LabelledResponses.of(pairs)
+    found = {n: c.agreement for n, c in candidates.items() if c.agreement is not None}
+    if responses is None or not found:
+        return rows
+    spearman = spearman_intervals(found, rng)
+    return [
+        replace(
+            row,
+            spearman=spearman[row.scheme],
+            auroc=auroc_interval(responses, found[row.scheme].placements)
+            if responses.is_outcome
+            else None,
+        )
+        if row.scheme in found
+        else row
+        for row in rows
+    ]

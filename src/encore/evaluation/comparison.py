@@ -17,12 +17,14 @@ from encore.extras import require
 from encore.formatting import (
     UNDEFINED,
     html_table,
+    interval,
     number,
     percent,
     percent_interval,
     points,
     points_interval,
 )
+from encore.ratings.pairing import Pairing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +56,8 @@ class Comparison(Record):
         Forms under uniform weights, the mean first; their differences are to the mean.
     forms_sentence : str
         Which of them differ from the mean; empty if none were compared.
+    pairing : Pairing or None
+        How the pairs were made of labels, if they were.
     """
 
     rows: tuple[Row, ...]
@@ -69,6 +73,7 @@ class Comparison(Record):
     form: str = "mean"
     forms: tuple[Row, ...] = ()
     forms_sentence: str = ""
+    pairing: Pairing | None = None
 
     def row(self, scheme: str) -> Row:
         """The row of one scheme; also ``comparison[scheme]``.
@@ -152,9 +157,10 @@ class Comparison(Record):
     @property
     def title(self) -> str:
         """What :attr:`table` shows."""
+        across = self.pairing is not None and self.pairing.across_prompts
         return (
-            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} prompts; "
-            f"diff: half less that of uniform"
+            f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} "
+            f"{'groups of prompts' if across else 'prompts'}; diff: half less that of uniform"
             + ("" if self.form == "mean" else f"; form: {self.form}")
         )
 
@@ -173,6 +179,41 @@ class Comparison(Record):
         """One row per form under *forms_columns*, as in *table*."""
         return _table(self.forms)
 
+    @property
+    def agreement_columns(self) -> tuple[str, ...]:
+        """The columns of :attr:`agreement_table`: AUROC is of outcomes only."""
+        if self.pairing is None:
+            return ()
+        of_outcomes = ("AUROC", "95 %") if self.pairing.is_outcome else ()
+        return ("scheme", "Spearman", "95 %", *of_outcomes)
+
+    @property
+    def agreement_title(self) -> str:
+        """What :attr:`agreement_table` shows."""
+        if self.pairing is None:
+            return ""
+        unit = "groups of prompts" if self.pairing.across_prompts else "prompts"
+        return f"order of the {self.pairing.n_labelled:,} labelled responses, within {unit}" + (
+            "; AUROC: of all together" if self.pairing.is_outcome else ""
+        )
+
+    @property
+    def agreement_table(self) -> list[tuple[str, ...]]:
+        """How each scheme orders labelled responses, where pairs were made of their labels.
+
+        A reward that is known of pairs alone has dashes.
+        """
+        rows = []
+        for row in self.rows if self.pairing is not None else ():
+            cells: list[str] = []
+            for found, form in ((row.spearman, "+.2f"), (row.auroc, ".3f")):
+                if found is None:
+                    cells += [UNDEFINED, UNDEFINED]
+                else:
+                    cells += [number(found.value, form), interval(found.low, found.high, form)]
+            rows.append((row.scheme, *cells)[: len(self.agreement_columns)])
+        return rows
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{r.scheme} {percent(r.accuracy['half'].value)}" for r in self.rows)
         return "\n".join(
@@ -185,7 +226,12 @@ class Comparison(Record):
 
     def _repr_html_(self) -> str:
         """In a notebook: every scheme with its difference to uniform, and what that supports."""
-        schemes = html_table(self.title, self.columns, self.table, self.sentence)
+        agreement = ""
+        if self.pairing is not None:
+            agreement = html_table(
+                self.agreement_title, self.agreement_columns, self.agreement_table
+            )
+        schemes = agreement + html_table(self.title, self.columns, self.table, self.sentence)
         if not self.forms:
             return schemes
         table, said = self.forms_table, self.forms_sentence
@@ -218,4 +264,7 @@ def _flat(row: Row) -> dict[str, Any]:
     flat |= {"tie_rate": row.tie_rate, "difference": row.difference.value}
     flat |= {"difference_low": row.difference.low, "difference_high": row.difference.high}
     flat |= {"p_value": row.p_value, "p_holm": row.p_holm, "separation": row.separation}
+    for name in ("spearman", "auroc"):
+        if (found := getattr(row, name)) is not None:
+            flat |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
     return {**flat, "n_unknown": row.n_unknown}

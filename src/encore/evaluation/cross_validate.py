@@ -112,6 +112,7 @@ def chosen_rewards(
     pairs: PreferencePairs,
     label_free: Mapping[str, tuple[Floats, Floats]],
     splits: NDArray[np.int64],
+    judged: PreferencePairs | None = None,
     form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
     """Rewards on each split by the scheme that :func:`choose` takes on the others.
@@ -119,19 +120,21 @@ def chosen_rewards(
     *label_free* holds the rewards of the label-free schemes on all pairs, simplest first: their
     weights use no labels, so they are the same in every split.
     """
-    chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
-    halves = {name: _half(*rewards) for name, rewards in label_free.items()}
+    judged, split_of = _judged(pairs, splits, judged)
+    chosen, rejected = np.empty(judged.n_pairs), np.empty(judged.n_pairs)
+    n_pairs = pairs.n_pairs
+    halves = {name: _half(c[:n_pairs], r[:n_pairs]) for name, (c, r) in label_free.items()}
     codes = pairs.prompts.codes
     for split in np.unique(splits):
-        out = splits == split
-        seen = pairs.take(~out)
-        found = {name: half[~out] for name, half in halves.items()}
-        found |= _learned_halves(seen, splits[~out], form)
-        name = simplest_of_the_best(found, codes[~out])
+        in_split, out = splits == split, split_of == split
+        seen = pairs.take(~in_split)
+        found = {name: half[~in_split] for name, half in halves.items()}
+        found |= _learned_halves(seen, splits[~in_split], form)
+        name = simplest_of_the_best(found, codes[~in_split])
         if name in label_free:
             chosen[out], rejected[out] = (side[out] for side in label_free[name])
         else:
-            chosen[out], rejected[out] = rewards_of(pairs.take(out), LEARNED[name]()(seen), form)
+            chosen[out], rejected[out] = rewards_of(judged.take(out), LEARNED[name]()(seen), form)
     return chosen, rejected
 
 
@@ -141,7 +144,7 @@ def _learned_halves(
     halves = {}
     for name, scheme in LEARNED.items():
         try:
-            halves[name] = _half(*cross_validated(pairs, scheme(), splits, form))
+            halves[name] = _half(*cross_validated(pairs, scheme(), splits, form=form))
         except InputError:
             continue  # it finds no weights on these pairs
     return halves
@@ -175,15 +178,31 @@ def cross_validated(
     pairs: PreferencePairs,
     scheme: LearnedScheme,
     splits: NDArray[np.int64],
+    judged: PreferencePairs | None = None,
     form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
-    """Rewards on each split by weights fitted to the others."""
-    chosen, rejected = np.empty(pairs.n_pairs), np.empty(pairs.n_pairs)
+    """Rewards on each split by weights fitted to the others; of *judged* as in :func:`_judged`."""
+    judged, split_of = _judged(pairs, splits, judged)
+    chosen, rejected = np.empty(judged.n_pairs), np.empty(judged.n_pairs)
     for split in np.unique(splits):
-        out = splits == split
-        weights = scheme(pairs.take(~out))
-        chosen[out], rejected[out] = rewards_of(pairs.take(out), weights, form)
+        weights = scheme(pairs.take(splits != split))
+        out = split_of == split
+        chosen[out], rejected[out] = rewards_of(judged.take(out), weights, form)
     return chosen, rejected
+
+
+def _judged(
+    pairs: PreferencePairs, splits: NDArray[np.int64], judged: PreferencePairs | None
+) -> tuple[PreferencePairs, NDArray[np.int64]]:
+    """What is rewarded, which *pairs* come first in, and its splits: those of the same prompts.
+
+    Nothing is fitted to a prompt without a pair, so the weights of any split may judge it.
+    """
+    if judged is None:
+        return pairs, splits
+    of_prompt = np.full(int(judged.prompts.codes.max()) + 1, splits[0])
+    of_prompt[pairs.prompts.codes] = splits
+    return judged, of_prompt[judged.prompts.codes]
 
 
 def rewards_of(

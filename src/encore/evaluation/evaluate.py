@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from encore.arrays import Record
 from encore.errors import InputError
@@ -22,6 +22,8 @@ from encore.evaluation.rewardbench.scores import SAFETY_COUNTS, safety_score
 from encore.files import StrPath
 from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, as_pairs
+from encore.ratings.convert import check_said
+from encore.ratings.pairing import MAX_PER_PROMPT, Pairing
 from encore.rewards import AppliesBy, Form, Reward, as_reward
 from encore.rewards.files import read_rewards
 from encore.weights import Weights
@@ -71,6 +73,8 @@ class Evaluation(Record):
         Pairs left out because a reward is unknown.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    pairing : Pairing or None
+        How the pairs were made of labels, if they were.
     """
 
     overall: PairAccuracy
@@ -81,6 +85,7 @@ class Evaluation(Record):
     n_prompts: int
     n_unknown: int
     n_uneven: int
+    pairing: Pairing | None = None
 
     title: ClassVar = "accuracy %, with 95 % intervals that resample prompts"
     columns: ClassVar = ("subset", "pairs", "strict", "half", "95 %", "resolved", "tied")
@@ -131,6 +136,11 @@ def evaluate(
     *,
     form: Form | str | None = None,
     applies_by: AppliesBy | None = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Evaluation:
     """Evaluate one reward on labelled pairs.
@@ -140,12 +150,15 @@ def evaluate(
     Parameters
     ----------
     pairs : PreferencePairs, frame or path
-        In the pairs layout; or, without *reward*, a file of rewards of pairs, as written by
-        :func:`~encore.score`.
+        In the pairs layout; with *label*, ratings of responses in any form; without *reward*, a
+        file of rewards of pairs, as written by :func:`~encore.score`.
     reward : Reward, Weights or path, optional
         What to evaluate, such as a ``weights.json``.
     form, applies_by : optional
         Instead of the reward's own; see :func:`encore.compose`.
+    label : str or array_like of float, optional
+        Make pairs of rated responses by their labels; see :func:`encore.pairs`, also for *gap*,
+        *max_per_prompt*, *across_prompts* and *lower_is_better*.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -166,21 +179,42 @@ def evaluate(
     >>> round(found.overall.accuracy["half"].value, 4), round(found.overall.tie_rate, 4)
     (0.6667, 0.6667)
     """
-    n_uneven = 0
+    n_uneven, pairing = 0, None
     if reward is None:
         if form is not None or applies_by is not None:
             raise InputError(
                 "form and applies_by say how ratings become rewards; a file of rewards holds them."
             )
+        how = {"gap": gap, "across_prompts": across_prompts, "lower_is_better": lower_is_better}
+        check_said(label, **how, max_per_prompt=max_per_prompt)
+        if label is not None:
+            raise InputError("labels are of rated responses: say what rewards these (--weights).")
         found = read_rewards(pairs)
         values, prompts, subsets = found.values, found.prompts, found.subsets
     else:
         reward = as_reward(reward, form=form, applies_by=applies_by)
-        labelled = as_pairs(pairs, reward.weights.rules)
+        labelled = as_pairs(
+            pairs,
+            reward.weights.rules,
+            label=label,
+            gap=gap,
+            max_per_prompt=max_per_prompt,
+            across_prompts=across_prompts,
+            lower_is_better=lower_is_better,
+            rng=rng,
+        )
+        pairing = labelled.pairing
         rewards = reward(labelled.ratings)
         values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])
         prompts, subsets, n_uneven = labelled.prompts, labelled.subsets, labelled.n_uneven
-    return _evaluated(values, prompts, subsets, np.random.default_rng(rng), n_uneven=n_uneven)
+    return _evaluated(
+        values,
+        prompts,
+        subsets,
+        np.random.default_rng(rng),
+        n_uneven=n_uneven,
+        pairing=pairing,
+    )
 
 
 def _evaluated(
@@ -190,6 +224,7 @@ def _evaluated(
     rng: np.random.Generator,
     *,
     n_uneven: int,
+    pairing: Pairing | None,
 ) -> Evaluation:
     """Evaluate rewards of the chosen and of the rejected responses, shape (n_pairs, 2)."""
     chosen, rejected = values.T
@@ -216,6 +251,7 @@ def _evaluated(
         n_prompts=bootstrap.n_prompts,
         n_unknown=int((~verdicts.known).sum()),
         n_uneven=n_uneven,
+        pairing=pairing,
     )
 
 

@@ -39,6 +39,11 @@ class Row(Record):
         RewardBench 2's score (a prompt's best of n, ties sharing), if the pairs come from it.
     deviation : float
         Standard deviation of half-credit accuracy over the rewards that are averaged; NaN for one.
+    spearman : Interval or None
+        Correlation with the labels of single responses within prompts, if pairs were made of them
+        and the reward is known of responses; see ``encore.evaluation.rank_agreement``.
+    auroc : Interval or None
+        Area under the ROC curve over all labelled responses, if the labels are outcomes.
     """
 
     scheme: str
@@ -54,3 +59,5 @@ class Row(Record):
     n_unknown: int
     best_of: Interval | None
     deviation: float
+    spearman: Interval | None = None
+    auroc: Interval | None = None

@@ -203,7 +203,8 @@ def pairs_from(table: pa.Table, rules: Rulebook, source: str) -> PreferencePairs
     if not is_pairs(names):
         raise RatingsError(
             f"these are not pairs: expected columns 'chosen.<rule>' and 'rejected.<rule>', found "
-            f"{names[:20]}. Only pairs say which response people chose.",
+            f"{names[:20]}. Only pairs say which response people chose. If each response has a "
+            f"label, such as a person's score, name that column: --label COLUMN (label=).",
             source=source,
         )
     ratings = ratings_from(table, rules, source)

@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from encore.errors import InputError
+from encore.ratings.label_pairs import pairs_by_label
+from encore.ratings.labels import labelled_responses
+from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.ratings.pairs import PreferencePairs
 from encore.ratings.table import RatingsTable
 from encore.rules import Rules, as_rulebook
+
+UNSAID: dict[str, Any] = {
+    "gap": None,
+    "max_per_prompt": MAX_PER_PROMPT,
+    "across_prompts": False,
+    "lower_is_better": None,
+}
+"""How pairs are made of labels where nothing is said; without a label nothing may be."""
 
 
 def as_ratings(
@@ -62,17 +74,41 @@ def as_ratings(
     return arrow.ratings_from(arrow.to_arrow(data, "ratings"), rules, "ratings")
 
 
-def as_pairs(data: Any, rules: Rules, *, scale: Any = None) -> PreferencePairs:
+def as_pairs(
+    data: Any,
+    rules: Rules,
+    *,
+    scale: Any = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
+    rng: np.random.Generator | int = 0,
+) -> PreferencePairs:
     """Preference pairs from pairs, a frame or a file in the pairs layout.
 
-    Rules and their scale are given as to :func:`as_ratings`.
+    Rules and their scale are given as to :func:`as_ratings`. With *label*, pairs are made of rated
+    responses, see :func:`encore.pairs`, which says what the other options mean.
 
     Raises
     ------
     MismatchError, InputError, RatingsError
-        As :func:`as_ratings`; also if *data* is not in the pairs layout.
+        As :func:`as_ratings`; also if *data* is not in the pairs layout, or if with *label* no two
+        responses make a pair.
     """
     rules = as_rulebook(rules, scale)
+    how: dict[str, Any] = {
+        "gap": gap,
+        "max_per_prompt": max_per_prompt,
+        "across_prompts": across_prompts,
+        "lower_is_better": lower_is_better,
+    }
+    check_said(label, **how)
+    if label is not None:
+        ratings, labels, subsets = labelled_responses(data, rules, label)
+        column = label if isinstance(label, str) else ""
+        return pairs_by_label(ratings, labels, column=column, subsets=subsets, rng=rng, **how)
     if isinstance(data, PreferencePairs):
         rules.same_as(data.rules, "these rules", data.ratings.source)
         return data
@@ -82,3 +118,19 @@ def as_pairs(data: Any, rules: Rules, *, scale: Any = None) -> PreferencePairs:
         path = os.fspath(data)
         return arrow.pairs_from(files.read_arrow(path, rules, also=("subset",)), rules, path)
     return arrow.pairs_from(arrow.to_arrow(data, "pairs"), rules, "pairs")
+
+
+def check_said(label: Any, **how: Any) -> None:
+    """Refuse options of how pairs are made of labels where there is no label.
+
+    Raises
+    ------
+    InputError
+        If one is given.
+    """
+    said = [name for name, value in how.items() if value != UNSAID[name]]
+    if label is None and said:
+        raise InputError(
+            f"{', '.join(said)}: of how pairs are made of labels, so give the labels too: --label "
+            f"COLUMN (label=)."
+        )

@@ -211,6 +211,19 @@ def table_batches(
         raise _unreadable(Path(path), error) from error
 
 
+def column_names(path: StrPath) -> list[str]:
+    """The names of a file's columns; raises as :func:`table_batches`."""
+    found: list[str] = []
+
+    def choose(names: list[str]) -> dict[str, Kind]:
+        found.extend(names)
+        return {names[0]: Kind.TEXT}
+
+    for _ in table_batches(path, choose, batch_rows=1):
+        break
+    return found
+
+
 def write_ratings(
     path: StrPath,
     table: pa.Table,

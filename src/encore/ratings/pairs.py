@@ -15,6 +15,7 @@ from encore.formatting import listed
 from encore.ratings.blocks import ratings_block
 from encore.ratings.ids import Ids, is_own_prompt
 from encore.ratings.origin import SIDES, Origin
+from encore.ratings.pairing import Pairing
 from encore.ratings.table import RatingsTable, ids_of
 from encore.rules import Rulebook, Rules, as_rulebook
 
@@ -31,6 +32,11 @@ class PreferencePairs(Record):
         Rows of *ratings*.
     subsets : Ids
         The subset of each pair; the same for all if the data has none.
+    labels : ndarray of float64 or None, shape (n_rows,)
+        The label of each row of *ratings* where pairs were made of labels; NaN where unlabelled.
+        They are of all responses, so :meth:`take` drops them unless told.
+    pairing : Pairing or None
+        How pairs were made of labels.
 
     Examples
     --------
@@ -45,6 +51,8 @@ class PreferencePairs(Record):
     chosen: NDArray[np.int64]
     rejected: NDArray[np.int64]
     subsets: Ids
+    labels: NDArray[np.float64] | None = None
+    pairing: Pairing | None = None
 
     def __post_init__(self) -> None:
         if len(self.chosen) == 0:
@@ -74,6 +82,12 @@ class PreferencePairs(Record):
                     source=self.ratings.source,
                 )
             object.__setattr__(self, name, rows)
+        if self.labels is not None and np.shape(self.labels) != (self.ratings.n_rows,):
+            raise RatingsError(
+                f"labels have shape {np.shape(self.labels)} for {self.ratings.n_rows} rows of "
+                f"ratings; expected one for each.",
+                source=self.ratings.source,
+            )
         prompts = self.ratings.prompts
         if (
             prompts is not None
@@ -139,8 +153,10 @@ class PreferencePairs(Record):
             f"{subsets}"
         )
 
-    def take(self, rows: ArrayLike | slice) -> PreferencePairs:
+    def take(self, rows: ArrayLike | slice, *, keep_labels: bool = False) -> PreferencePairs:
         """These pairs only, by mask or by position, in this order; the ratings are kept.
+
+        The labels of all responses are kept only on request, as for an even sample of the pairs.
 
         Raises
         ------
@@ -163,6 +179,7 @@ class PreferencePairs(Record):
             chosen=self.chosen[taken],
             rejected=self.rejected[taken],
             subsets=self.subsets.take(taken),
+            labels=self.labels if keep_labels else None,
         )
 
     @property
@@ -177,14 +194,27 @@ class PreferencePairs(Record):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The id of each pair; its number, from 1, where the data names none."""
+        """The id of each pair; its number, from 1, where the data names none.
+
+        A pair made of labels is called after its responses: ``chosen > rejected``.
+        """
         responses, origin = self.ratings.responses, self.ratings.origin
+        if self.pairing is not None:
+            sides = self.response_ids(self.chosen), self.response_ids(self.rejected)
+            return tuple(f"{chosen} > {rejected}" for chosen, rejected in zip(*sides, strict=True))
         if responses is None and origin.paired:
             return tuple(str(origin.row(row)) for row in self.chosen.tolist())
         if responses is None:
             return tuple(map(str, range(1, self.n_pairs + 1)))
         names = (str(responses.names[code]) for code in responses.codes[self.chosen])
         return tuple(name.removesuffix(f"/{SIDES[0]}") for name in names)
+
+    def response_ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """The ids of the responses in some rows; the rows' numbers where the data names none."""
+        responses, origin = self.ratings.responses, self.ratings.origin
+        if responses is None:
+            return [str(origin.row(row)) for row in rows.tolist()]
+        return [str(responses.names[code]) for code in responses.codes[rows].tolist()]
 
     @property
     def prompts(self) -> Ids:

@@ -218,6 +218,10 @@ class RatingsTable(Record):
         )
         return self._with(applies=np.minimum(means, 1.0)[codes])
 
+    def regrouped(self, prompts: Ids, responses: Ids | None) -> RatingsTable:
+        """The table with other ids of its rows, by which its responses stay distinct."""
+        return self._with(prompts=prompts, responses=responses)
+
     def _with(self, **parts: Any) -> RatingsTable:
         """The table with other parts, which need no check: they are made of its own."""
         table = object.__new__(RatingsTable)

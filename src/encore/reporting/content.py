@@ -17,7 +17,7 @@ from encore.ratings import PreferencePairs
 from encore.reporting.contrast import Contrast, contrasts, count_contrasts
 from encore.reporting.embed import Embedded, embed, simulated, with_largest_subsets
 from encore.reporting.gather import Subject
-from encore.rewards import Form, form_text
+from encore.rewards import Form, compose, form_text
 from encore.weights import LEARNED, Auto, Linear, Uniform, Weights
 
 
@@ -162,6 +162,8 @@ def _compared(
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, if one is possible, and what its reader must know."""
     notes, own = [], subject.own_calibration
+    if pairs.pairing is not None:
+        notes.append(f"Pairs were made of labels: {pairs.pairing.sentence}")
     if subject.is_sampled:
         notes.append(
             f"Compared on an even sample of {pairs.n_pairs:,} of {subject.n_pairs:,} pairs; "
@@ -172,6 +174,8 @@ def _compared(
     # Learned weights may have seen these pairs: beside cross-validated ones they look too good.
     rewards = {
         name: np.column_stack(rewards_of(pairs, weights, form))
+        if pairs.labels is None
+        else compose(pairs.ratings, weights, form=form)
         for name, weights in given.items()
         if weights.scheme not in LEARNED
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -134,7 +134,7 @@ def simulated(n_pairs: int = 2_000) -> Embedded:
 def with_largest_subsets(pairs: PreferencePairs) -> PreferencePairs:
     """The same pairs in as many subsets as are shown one by one."""
     names, codes = largest_subsets(pairs)
-    return PreferencePairs(pairs.ratings, pairs.chosen, pairs.rejected, Ids(codes, names))
+    return replace(pairs, subsets=Ids(codes, names))
 
 
 def largest_subsets(pairs: PreferencePairs) -> tuple[list[str], NDArray[np.int64]]:

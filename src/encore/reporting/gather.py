@@ -87,9 +87,14 @@ class Subject(Record):
 
 
 def gather(
-    source: Any, rules: Rulebook | None, calibration_set: Any, rng: np.random.Generator
+    source: Any,
+    rules: Rulebook | None,
+    calibration_set: Any,
+    rng: np.random.Generator,
+    *,
+    pairs: PreferencePairs | None = None,
 ) -> Subject:
-    """Read what the report is about.
+    """Read what the report is about; where *pairs* were made of it by label, about these.
 
     Raises
     ------
@@ -108,7 +113,13 @@ def gather(
     if rules is None:
         raise InputError(f"{source if is_path else 'these ratings'}: give their rules.")
     own = calibration_set is None
-    if is_path:
+    if pairs is not None:
+        found = _from_memory(pairs, rules, rng)
+        calibration = calibrate(pairs, rules) if own else None
+        if is_path:
+            path = Path(source)
+            found |= {"name": path.name, "sha256": file_digest(path), "rater": _rater_of(path)}
+    elif is_path:
         found, calibration = _from_file(Path(source), rules, rng, calibrates=own)
     else:
         found = _from_memory(source, rules, rng)
@@ -177,9 +188,12 @@ def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict
     if isinstance(source, PreferencePairs):
         pairs, n_pairs, ids = as_pairs(source, rules), source.n_pairs, source.ids
         n_responses = len(np.unique([pairs.chosen, pairs.rejected]))
+        if pairs.pairing is not None:
+            n_responses = pairs.pairing.n_responses
         if n_pairs > MAX_PAIRS:
             taken = np.sort(rng.choice(n_pairs, MAX_PAIRS, replace=False))
-            pairs, ids = pairs.take(taken), tuple(ids[k] for k in taken)
+            pairs = pairs.take(taken, keep_labels=True)
+            ids = tuple(ids[k] for k in taken)
         numbers = {"pair_ids": ids, "n_pairs": n_pairs, "n_responses": n_responses}
         return {"name": "pairs", "pairs": pairs, **numbers}
     table = as_ratings(source, rules)

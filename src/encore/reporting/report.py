@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from encore.arrays import Record
 from encore.errors import InputError
 from encore.files import StrPath, atomic_write, refuse_overwrite
+from encore.ratings import as_pairs
+from encore.ratings.convert import check_said
+from encore.ratings.pairing import MAX_PER_PROMPT
 from encore.reporting.content import Content, make_content
 from encore.reporting.figure import Drawn
 from encore.reporting.figures import figures_of
@@ -127,6 +131,11 @@ def report(
     rules: Rules | None = None,
     *,
     scale: Any = None,
+    label: str | ArrayLike | None = None,
+    gap: float | None = None,
+    max_per_prompt: int = MAX_PER_PROMPT,
+    across_prompts: bool = False,
+    lower_is_better: bool | None = None,
     calibration_set: Any = None,
     weights: Weights | Reward | StrPath | None = None,
     form: Form | str | None = None,
@@ -148,6 +157,9 @@ def report(
         Rules of the ratings, see :func:`encore.rules.as_rulebook`; a calibration holds its own.
     scale : LevelScale, RangeScale or list of levels, optional
         The scale of a list of ids.
+    label : str or array_like of float, optional
+        Report on pairs made of rated responses by their labels; see :func:`encore.pairs`, also for
+        *gap*, *max_per_prompt*, *across_prompts* and *lower_is_better*.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the ratings themselves.
     weights : Weights, Reward or path, optional
@@ -180,7 +192,19 @@ def report(
     generator = np.random.default_rng(rng)
     # Samples have their own stream, so that intervals equal those of compare with this seed.
     rulebook = None if rules is None else as_rulebook(rules, scale)
-    subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0])
+    how: dict[str, Any] = {
+        "gap": gap,
+        "max_per_prompt": max_per_prompt,
+        "across_prompts": across_prompts,
+        "lower_is_better": lower_is_better,
+    }
+    check_said(label, **how)
+    pairs = None
+    if label is not None:
+        if rulebook is None:
+            raise InputError("labels go with ratings of responses: give these and their rules.")
+        pairs = as_pairs(source, rulebook, label=label, rng=rng, **how)
+    subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0], pairs=pairs)
     if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
     given = None if weights is None else as_reward(weights, form=form, applies_by=applies_by)
