@@ -24,13 +24,16 @@ from hypothesis import strategies as st
 import encore
 from encore import Calibration, Reward, Rulebook, Weights, calibrate
 from encore.evaluation.rewardbench.datasets import BENCHMARKS, write_texts
+from encore.files import read_json
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import read_header, write_tensors
 from encore.raters import Answer, Identity, Reason, Recorded, Store, Texts, Usage, rate
 from encore.ratings import as_pairs
+from encore.ratings.importing.tools import opener_of, tool_of
 from encore.rewards.files import read_rewards
 from encore.rules import LevelScale, RangeScale, Rule
 from encore.weights.weights import load_hand_weights
+from tests.ratings.importing.tools import outputs
 
 RULES = Rulebook(
     (
@@ -189,6 +192,51 @@ def _rate(path: Path) -> object:
     return rate(texts, RULES, Recorded(path)).table
 
 
+def _output(name: str) -> Callable[[Path], Iterator[Path]]:
+    """The first row of a tool's output, or little more than that, as JSON; an archive whole."""
+
+    def seeds(path: Path) -> Iterator[Path]:
+        source = outputs.FOLDER / name
+        if path.suffix != ".json":
+            path.write_bytes(source.read_bytes())
+        elif isinstance(found := outputs.document(source), list):
+            path.write_text(json.dumps(found[:1]))
+        else:
+            if "eval" in found:
+                found = {key: found[key] for key in ("eval", "plan")} | {
+                    "samples": found["samples"][:1]
+                }
+            path.write_text(json.dumps(found))
+        yield path
+
+    return seeds
+
+
+def _read_output(path: Path) -> object:
+    opener = opener_of(path)
+    if opener is not None and opener.open is not None:
+        found = opener.open(path)
+    else:
+        found = read_json(path, "a tool's output", finite=False)
+    tool = tool_of(found)
+    if tool is None:
+        raise encore.InputError("no tool's output")
+    return list(tool.rows(found, str(path)))
+
+
+OUTPUTS = {
+    "inspect_ai.eval": "inspect_ai/log.eval",
+    "inspect_ai.json": "inspect_ai/log.json",
+    "autorubric.json": "autorubric/ensemble.jsonl",
+    "deepeval.json": "deepeval/run.json",
+    "deepeval_cache.json": "deepeval/cache.json",
+    "promptfoo.json": "promptfoo/results.jsonl",
+    "lm_eval.json": "lm_eval/samples_sums.jsonl",
+    "verifiers.json": "verifiers/traces.jsonl",
+    "verifiers_results.json": "verifiers/results.jsonl",
+    "rewardbench.json": "rewardbench/scores.json",
+    "rewardbench_2.json": "rewardbench/scores_2.json",
+}
 TABLES: dict[str, tuple[Rows, Callable[[Path], object]]] = {
     "ratings": (ROWS, lambda path: calibrate(path, RULES)),
     "scored": (ROWS, _score),
@@ -214,6 +262,7 @@ READERS = (
         for name, (rows, read) in TABLES.items()
         for ending in ("parquet", "csv", "jsonl")
     ),
+    *(Reader(name, _read_output, _output(file)) for name, file in OUTPUTS.items()),
 )
 
 

@@ -14,6 +14,10 @@ from encore.errors import InputError
 
 Array = TypeVar("Array", bound=NDArray[Any])
 _MOST_SHOWN = 60  # characters of a field in a repr
+# Types of numbers that NumPy does not have by itself.
+_SHORT_FLOATS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+# Of these, frames and columns are read by Arrow, which knows what is empty in them.
+_FRAMES = ("pandas", "polars", "pyarrow")
 
 
 def read_only(array: Array) -> Array:
@@ -26,6 +30,8 @@ def read_only(array: Array) -> Array:
 def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArray[np.float64]:
     """Numbers as float64, with NaN where an array is masked.
 
+    Arrays of torch, JAX and other libraries are taken too, and lists of them.
+
     Raises
     ------
     InputError
@@ -36,10 +42,15 @@ def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArr
     >>> as_floats(np.ma.array([1, 2], mask=[False, True]), "weights").tolist()
     [1.0, nan]
     """
+    values = as_numpy(values)
+    if isinstance(values, list | tuple) and any(map(_is_foreign, {type(v) for v in values})):
+        values = [as_numpy(value) for value in values]
     try:
         array = np.ma.array(values) if _has_mask(values) else np.asarray(values)
     except (ValueError, TypeError) as error:  # rows of unequal length
         raise InputError(f"{what} are not a table of numbers: {error}.") from error
+    if array.dtype.name in _SHORT_FLOATS:
+        array = array.astype(np.float32)
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"{what} are of type {array.dtype}; expected numbers, with NaN where {otherwise}."
@@ -49,6 +60,52 @@ def as_floats(values: ArrayLike, what: str, otherwise: str = "unknown") -> NDArr
     if isinstance(numbers, np.ma.MaskedArray):
         return np.asarray(numbers.filled(np.nan))
     return np.asarray(numbers)
+
+
+def is_array(values: Any) -> bool:
+    """Whether this is an array, of NumPy or of another library, and no frame."""
+    return isinstance(values, np.ndarray) or _is_foreign(type(values))
+
+
+def as_numpy(values: Any) -> Any:
+    """An array of another library as NumPy's; anything else as it is.
+
+    A tensor of torch comes without its gradient, from any device, and bfloat16 as float32.
+
+    Raises
+    ------
+    InputError
+        If the other library does not hand the numbers over.
+    """
+    if not _is_foreign(type(values)):
+        return values
+    try:
+        if _is_tensor(type(values)):
+            if str(values.dtype).removeprefix("torch.") in _SHORT_FLOATS:
+                values = values.float()
+            if str(values.layout) != "torch.strided":
+                values = values.to_dense()
+            return values.numpy(force=True)
+        return np.asarray(values) if hasattr(values, "__array__") else np.from_dlpack(values)
+    except (TypeError, ValueError, RuntimeError, BufferError, NotImplementedError) as error:
+        kind, reason = type(values), str(error).partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"the numbers of a {kind.__module__}.{kind.__qualname__} cannot be read: {reason}. "
+            f"Give it as a NumPy array."
+        ) from error
+
+
+def _is_tensor(kind: type) -> bool:
+    return any(c.__name__ == "Tensor" and c.__module__ == "torch" for c in kind.__mro__)
+
+
+def _is_foreign(kind: type) -> bool:
+    """Whether objects of a type are arrays, but not NumPy's; frames and NumPy's numbers are not."""
+    if issubclass(kind, np.ndarray | np.generic) or hasattr(kind, "__arrow_c_stream__"):
+        return False
+    if kind.__module__.partition(".")[0] in _FRAMES:
+        return False
+    return hasattr(kind, "__dlpack__") or hasattr(kind, "__array__")
 
 
 def to_unit_size(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from encore.calibration import entropy_interval, rating_entropy
-from encore.calibration.entropy import pooled_entropy
 from encore.errors import InputError, UnknownNameError
+from encore.ratings.spread import pooled_entropy
 
 
 def test_entropy_by_hand() -> None:

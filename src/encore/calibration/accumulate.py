@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encore.calibration.entropy import pooled_entropy
 from encore.calibration.statistics import (
     MAX_RULES_WITH_COVARIANCE,
     PromptSample,
     Statistics,
 )
 from encore.ratings import RatingsTable
+from encore.ratings.spread import pooled_entropy
 
 # Elements of the largest temporary array, 16 MB of float64: more falls out of the cache.
 _MAX_ELEMENTS = 1 << 21

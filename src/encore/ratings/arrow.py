@@ -20,6 +20,7 @@ from encore.ratings.columns import (
     probabilities_of,
     texts_of_ids,
 )
+from encore.ratings.forms import settled
 from encore.ratings.ids import Ids
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.pairs import PreferencePairs
@@ -35,22 +36,24 @@ PROBABILITIES = ".p"
 
 
 def to_arrow(data: Any, source: str) -> pa.Table:
-    """Any frame that supports Arrow (polars, pandas, …), or a mapping of columns, as a table.
+    """Any frame that supports Arrow (polars, pandas, …), rows or columns, as a table.
 
     Raises
     ------
     InputError
-        If *data* is none of these.
+        If *data* is none of these; see :func:`encore.ratings.forms.settled`.
     RatingsError
         If column names are duplicated.
     """
+    data = settled(data, source)
     refuse_twins(list(map(str, getattr(data, "columns", []))) if _is_frame(data) else [], source)
     try:
         table = data if isinstance(data, pa.Table) else pa.table(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(
             f"{source}: {type(data).__name__} is not a ratings table ({one_line(error)}). Expected "
-            f"a NumPy array, an Arrow table, a polars or pandas frame, or a RatingsTable."
+            f"a NumPy array, an Arrow table, a polars or pandas frame, a Dataset, a tensor, a list "
+            f"of rows, a mapping of columns, or a RatingsTable."
         ) from error
     refuse_twins(table.column_names, source)
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import as_floats
+from encore.arrays import as_floats, as_numpy
 from encore.errors import InputError
 from encore.ratings.ids import largest_whole
 from encore.ratings.origin import Origin
@@ -49,6 +49,7 @@ def whole_repeats(repeats: ArrayLike, origin: Origin) -> NDArray[np.int64]:
     RatingsError
         If one is not a whole number of 0 or more, or too large to be told from its neighbours.
     """
+    repeats = as_numpy(repeats)
     numbers = numbers_block("repeats", repeats, origin)
     if np.asarray(repeats).dtype == bool:
         raise origin.error("repeats are true or false; expected 0, 1, 2, ….", 0, "repeat")

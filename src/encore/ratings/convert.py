@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from encore.errors import InputError
+from encore.ratings.forms import settled
 from encore.ratings.label_pairs import pairs_by_label
 from encore.ratings.labels import labelled_responses
 from encore.ratings.pairing import MAX_PER_PROMPT
@@ -34,8 +35,9 @@ def as_ratings(
     Parameters
     ----------
     data : RatingsTable, PreferencePairs, array_like, frame or path
-        An array of shape (n_responses, n_rules); or an Arrow table, a polars or pandas frame, a
-        mapping of columns, or a file, with a column per rule.
+        An array of shape (n_responses, n_rules), of NumPy (where it is masked, it is unrated),
+        torch or JAX; or, with a column per rule, a frame (Arrow, polars, pandas, a ``Dataset`` of
+        datasets), a list of rows, a mapping of columns, or a file.
     rules : Rulebook, path, catalogue's name, or list of ids
         The rules; they order the columns. See :func:`encore.rules.as_rulebook`.
     scale : LevelScale, RangeScale or list of levels, optional
@@ -52,7 +54,7 @@ def as_ratings(
     RatingsError
         If the ratings break their contract.
     """
-    rules = as_rulebook(rules, scale)
+    rules, data = as_rulebook(rules, scale), settled(data)
     if isinstance(data, np.ndarray | list | tuple):
         return RatingsTable(rules, data, prompts)
     if prompts is not None:
@@ -105,10 +107,16 @@ def as_pairs(
         "lower_is_better": lower_is_better,
     }
     check_said(label, **how)
+    data = settled(data, "pairs" if label is None else "ratings")
     if label is not None:
         ratings, labels, subsets = labelled_responses(data, rules, label)
         column = label if isinstance(label, str) else ""
         return pairs_by_label(ratings, labels, column=column, subsets=subsets, rng=rng, **how)
+    if isinstance(data, np.ndarray | list | tuple):
+        raise InputError(
+            "an array does not say which responses belong together; make pairs of the ratings of "
+            "the chosen and of the rejected ones with PreferencePairs.from_arrays."
+        )
     if isinstance(data, PreferencePairs):
         rules.same_as(data.rules, "these rules", data.ratings.source)
         return data

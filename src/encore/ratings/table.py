@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from encore.arrays import Record, cached_array, read_only
+from encore.arrays import Record, as_numpy, cached_array, read_only
 from encore.formatting import listed
 from encore.ratings.blocks import expected_levels, numbers_block, ratings_block, whole_repeats
 from encore.ratings.ids import Ids, as_id
@@ -382,6 +382,7 @@ def ids_of(values: Iterable[Any], name: str, origin: Origin, *, as_text: bool = 
         If one is empty, or is not an id.
     """
     ids: list[Any] = []
+    values = as_numpy(values)
     for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) else values):
         if (type(value) is str and value) or type(value) is int:  # nearly all are
             ids.append(str(value) if as_text else value)

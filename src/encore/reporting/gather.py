@@ -17,6 +17,7 @@ from encore.errors import InputError
 from encore.files import file_digest
 from encore.parsing import json_value
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
+from encore.ratings.forms import settled
 from encore.rewards import AppliesBy
 from encore.rewards.compose import by
 from encore.rules import Rulebook
@@ -179,6 +180,7 @@ def _from_file(
 
 
 def _from_memory(source: Any, rules: Rulebook, rng: np.random.Generator) -> dict[str, Any]:
+    source = settled(source)
     if not isinstance(source, PreferencePairs | RatingsTable | np.ndarray | list | tuple):
         from encore.ratings import arrow
 

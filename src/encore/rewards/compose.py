@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from encore.errors import InputError, UnknownNameError
 from encore.ratings import RatingsTable, as_ratings
 from encore.rewards.contributions import NO_RULE_APPLIES, UNRATED, Contributions
-from encore.rewards.forms import Cells, Form, as_form
+from encore.rewards.forms import Form, WeightedUnits, as_form
 from encore.rewards.forms.form import weighted_sum
 from encore.rules import LevelScale
 from encore.weights import Weights
@@ -249,7 +249,7 @@ def _known(table: RatingsTable, shares: Floats, max_missing: float) -> tuple[Boo
     return applicable, applicable & enough
 
 
-def _cells(table: RatingsTable, weights: Weights, known: Bools) -> Cells:
+def _cells(table: RatingsTable, weights: Weights, known: Bools) -> WeightedUnits:
     """What a form composes: the responses whose rewards are known, the rules with a share."""
     rows: Any = slice(None) if known.all() else np.flatnonzero(known)
     with_share = np.flatnonzero(weights.shares > 0).tolist()
@@ -270,7 +270,7 @@ def _cells(table: RatingsTable, weights: Weights, known: Bools) -> Cells:
         whole = table.rated if applies is None else table.rated & (applies == 1)
         total = np.where(whole[rows].all(axis=1), 1.0, sum(by_rule))
     rules, probabilities = weights.rules, table.probabilities
-    return Cells(
+    return WeightedUnits(
         units=units,
         weights=by_rule,
         total=total,

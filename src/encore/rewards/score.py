@@ -13,6 +13,7 @@ import numpy as np
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath, digest, refuse_overwrite
 from encore.ratings import PreferencePairs, RatingsTable
+from encore.ratings.forms import is_rows, settled
 from encore.ratings.ids import ID_COLUMNS
 from encore.ratings.origin import SIDES, Origin
 from encore.ratings.write import open_table
@@ -130,9 +131,9 @@ def score(
     Returns
     -------
     Scored, frame or ndarray
-        What was written, with *out*. Otherwise the rewards: a pandas or polars frame for such a
-        frame, an array (or, with *contributions*, :class:`Contributions`) for an array or a
-        `RatingsTable`, and an Arrow table for all else.
+        What was written, with *out*. Otherwise the rewards: a pandas or polars frame or a
+        ``Dataset`` for such a one, rows for rows, an array (or, with *contributions*,
+        :class:`Contributions`) for an array or a `RatingsTable`, and an Arrow table for all else.
 
     Raises
     ------
@@ -157,12 +158,13 @@ def score(
     """
     reward = as_reward(reward, form=form, max_missing=max_missing, applies_by=applies_by)
     _refuse_made(keep, _MADE if contributions else _MADE[:1])
-    if isinstance(ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
+    settled_ratings = settled(ratings)
+    if isinstance(settled_ratings, np.ndarray | list | tuple | RatingsTable | PreferencePairs):
         if out is not None or keep:
             raise InputError(
                 f"{type(ratings).__name__} has no columns to write or keep; give a frame or a file."
             )
-        return reward.contributions(ratings) if contributions else reward(ratings)
+        return reward.contributions(settled_ratings) if contributions else reward(settled_ratings)
     scoring = _Scoring(reward, keep, contributions)
     if out is not None:
         return _write(ratings, scoring, out, format=format)
@@ -221,7 +223,11 @@ def _like(ratings: Any, scored: pa.Table) -> Any:
         import polars
 
         return polars.from_arrow(scored)
-    return scored
+    if library == "datasets":
+        import datasets
+
+        return datasets.Dataset(scored)
+    return scored.to_pylist() if is_rows(ratings) else scored
 
 
 class _Scoring:

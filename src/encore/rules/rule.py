@@ -19,9 +19,11 @@ RESERVED_IDS = frozenset(
 CONTRIBUTION = ".contribution"
 RESERVED_ENDINGS = (".spread", ".applies", ".p", ".reward", CONTRIBUTION)
 _REQUIRED = ("id", "text", "scale")
+# The only word for where a rule applies; without it, a rater is asked where the rule is at stake.
+SAFE = "safe"
 # Notes on a rule: for people, not for the rater, so no rating depends on them.
 NOTES = ("group", "why", "source")
-_OPTIONAL = (*NOTES, "veto")
+_OPTIONAL = (*NOTES, "applies", "veto")
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,22 @@ class Rule:
         Its group in a catalogue, such as ``privacy``.
     why : str, optional
         Why the rule exists.
+    applies : {"safe"}, optional
+        Where the rule applies, if that is not to be asked: to safe requests, as a rule against
+        needless refusal does.
     veto : Veto, float or mapping, optional
         A rating that caps the reward, as is one that is worse; see :class:`Veto`.
 
     Raises
     ------
     InputError
-        If the id or the text is unusable, group, why or source is not text, or the veto is not a
-        rating on the scale.
+        If the id or the text is unusable, group, why or source is not text, *applies* is another
+        word, or the veto is not a rating on the scale.
 
     Notes
     -----
     Group, why and source are for people: no rater sees them. No digest of rules depends on them,
-    nor on the veto, which matters to rewards but not to ratings.
+    nor on *applies* and the veto, which change no rating, but how it counts.
 
     Examples
     --------
@@ -71,6 +76,7 @@ class Rule:
     source: str | None = None
     group: str | None = None
     why: str | None = None
+    applies: str | None = None
     veto: Veto | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +104,10 @@ class Rule:
         for key, note in self._notes().items():
             if not isinstance(note, str):
                 raise InputError(f"rule {self.id!r}: {key} must be text; got {note!r}.")
+        if self.applies not in (None, SAFE):
+            raise InputError(
+                f"rule {self.id!r}: applies must be {SAFE!r}, or be left out; got {self.applies!r}."
+            )
 
     def _check_veto(self) -> None:
         try:
@@ -110,8 +120,9 @@ class Rule:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in ``rules.toml``."""
+        applies = {} if self.applies is None else {"applies": self.applies}
         veto = {} if self.veto is None else {"veto": self.veto.to_plain()}
-        return {**self.judged(), **veto, **self._notes()}
+        return {**self.judged(), **veto, **self._notes(), **applies}
 
     def judged(self) -> dict[str, Any]:
         """What a rating depends on: id, text and scale."""
@@ -136,7 +147,7 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
     if missing or unknown:
         raise InputError(
             f"rule {name!r}: missing keys {missing}, unknown keys {unknown}; "
-            f"a rule has id, text and scale, and optionally group, why, source and veto."
+            f"a rule has id, text and scale, and optionally group, why, source, applies and veto."
         )
     if not isinstance(data["scale"], Mapping):
         raise InputError(f"rule {name!r}: the scale must be a table; got {data['scale']!r}.")

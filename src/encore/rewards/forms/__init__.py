@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from encore.errors import InputError, UnknownNameError
-from encore.rewards.forms.form import Cells, Form
+from encore.rewards.forms.form import Form, WeightedUnits
 from encore.rewards.forms.geometric import Geometric
 from encore.rewards.forms.mean import Mean
 from encore.rewards.forms.pessimistic import Pessimistic
@@ -102,12 +102,12 @@ def form_text(form: Form) -> str:
 
 __all__ = [
     "FORMS",
-    "Cells",
     "Form",
     "Geometric",
     "Mean",
     "Pessimistic",
     "Power",
+    "WeightedUnits",
     "as_form",
     "form_name",
     "form_text",

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class WeightedUnits:
     """The weighted unit ratings of some responses, for each rule that has a share.
 
     Parameters
@@ -43,11 +43,11 @@ class Form(Protocol):
     In [0, 1], never falling as a rating rises, and the same in any order of the rules.
     """
 
-    def __call__(self, cells: Cells) -> Floats:
+    def __call__(self, cells: WeightedUnits) -> Floats:
         """The reward of each response, shape (n_responses,)."""
         ...
 
-    def contributions(self, cells: Cells, rewards: Floats) -> list[Floats]:
+    def contributions(self, cells: WeightedUnits, rewards: Floats) -> list[Floats]:
         """What each rule adds to these rewards, which are those of the cells; they sum to them."""
         ...
 
@@ -64,7 +64,7 @@ def weighted_sum(columns: Sequence[Floats], weights: Sequence[Floats | float]) -
     return total
 
 
-def log_mean_exp(columns: Sequence[Floats], cells: Cells) -> Floats:
+def log_mean_exp(columns: Sequence[Floats], cells: WeightedUnits) -> Floats:
     """The logarithm of the weighted mean of exp(columns), which may be minus infinity in places.
 
     Exact to rounding both where the exponents are far apart, and where they are so small that the
@@ -81,7 +81,7 @@ def log_mean_exp(columns: Sequence[Floats], cells: Cells) -> Floats:
     return logs
 
 
-def divided(cells: Cells, rewards: Floats, shortfalls: Sequence[Floats]) -> list[Floats]:
+def divided(cells: WeightedUnits, rewards: Floats, shortfalls: Sequence[Floats]) -> list[Floats]:
     """Contributions that sum to the rewards: each rule's weight, less its part of the shortfall.
 
     ``1 - reward`` is divided among the rules in proportion to their *shortfalls*: weight times how

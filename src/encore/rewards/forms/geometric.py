@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.rewards.forms.form import Cells, Floats, divided, weighted_sum
+from encore.rewards.forms.form import Floats, WeightedUnits, divided, weighted_sum
 from encore.weights.scheme import check_positive
 
 
@@ -40,12 +40,12 @@ class Geometric:
     def __post_init__(self) -> None:
         check_positive("epsilon", self.epsilon)
 
-    def __call__(self, cells: Cells) -> Floats:
+    def __call__(self, cells: WeightedUnits) -> Floats:
         """Exp of the weighted mean of the logarithms."""
         logs = [self._log(unit) for unit in cells.units]
         return np.minimum(np.exp(weighted_sum(logs, cells.weights) / cells.total), 1.0)
 
-    def contributions(self, cells: Cells, rewards: Floats) -> list[Floats]:
+    def contributions(self, cells: WeightedUnits, rewards: Floats) -> list[Floats]:
         """The shortfall is divided on the scale of the logarithms."""
         short = [-w * self._log(u) for w, u in zip(cells.weights, cells.units, strict=True)]
         return divided(cells, rewards, short)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from encore.rewards.forms.form import Cells, Floats, weighted_sum
+from encore.rewards.forms.form import Floats, WeightedUnits, weighted_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Mean:
     [0.75, 1.0]
     """
 
-    def __call__(self, cells: Cells) -> Floats:
+    def __call__(self, cells: WeightedUnits) -> Floats:
         """Σ weight × unit rating / Σ weight."""
         return weighted_sum(cells.units, cells.weights) / cells.total
 
-    def contributions(self, cells: Cells, rewards: Floats) -> list[Floats]:
+    def contributions(self, cells: WeightedUnits, rewards: Floats) -> list[Floats]:
         """Weight × unit rating / Σ weight."""
         return [w * unit / cells.total for w, unit in zip(cells.weights, cells.units, strict=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.rewards.forms.form import Cells, Floats, divided, log_mean_exp
+from encore.rewards.forms.form import Floats, WeightedUnits, divided, log_mean_exp
 from encore.weights.scheme import check_positive
 
 
@@ -47,12 +47,12 @@ class Pessimistic:
     def __post_init__(self) -> None:
         check_positive("beta", self.beta)
 
-    def __call__(self, cells: Cells) -> Floats:
+    def __call__(self, cells: WeightedUnits) -> Floats:
         """Minus the log of the weighted mean of exp(-beta u), over beta."""
         mean = log_mean_exp(self._logs(cells), cells) / -self.beta
         return np.clip(mean, 0.0, 1.0)
 
-    def contributions(self, cells: Cells, rewards: Floats) -> list[Floats]:
+    def contributions(self, cells: WeightedUnits, rewards: Floats) -> list[Floats]:
         """The shortfall is divided on the scale of exp(-beta u)."""
         logs = self._logs(cells)
         largest = np.maximum.reduce(logs)
@@ -62,7 +62,7 @@ class Pessimistic:
         ]
         return divided(cells, rewards, short)
 
-    def _logs(self, cells: Cells) -> list[Floats]:
+    def _logs(self, cells: WeightedUnits) -> list[Floats]:
         """Log E[exp(-beta u)] of each cell."""
         logs = [-self.beta * unit for unit in cells.units]
         if cells.probabilities is None:
@@ -80,7 +80,7 @@ class Pessimistic:
             return logs
         columns = list(np.ascontiguousarray(probabilities[known].T))
         exponents = [np.full(int(known.sum()), -self.beta * level) for level in levels]
-        spread = Cells(units=columns, weights=columns, total=sum(columns), levels=())
+        spread = WeightedUnits(units=columns, weights=columns, total=sum(columns), levels=())
         expected = logs.copy()
         expected[known] = log_mean_exp(exponents, spread)
         return expected

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.errors import InputError
-from encore.rewards.forms.form import Cells, Floats, divided, log_mean_exp, weighted_sum
+from encore.rewards.forms.form import Floats, WeightedUnits, divided, log_mean_exp, weighted_sum
 
 # An exponent nearer to 0 gives the geometric mean to the last digits of a float.
 _NEARLY_ZERO = 1e-12
@@ -51,7 +51,7 @@ class Power:
                 f"ratings, -1000 is near enough."
             )
 
-    def __call__(self, cells: Cells) -> Floats:
+    def __call__(self, cells: WeightedUnits) -> Floats:
         """The power mean by logarithms, so that no power overflows or loses its digits."""
         zero = self._is_zero(cells)
         with np.errstate(divide="ignore"):
@@ -62,7 +62,7 @@ class Power:
             mean = log_mean_exp([self.exponent * log for log in logs], cells) / self.exponent
         return np.where(zero, 0.0, np.minimum(np.exp(mean), 1.0))
 
-    def contributions(self, cells: Cells, rewards: Floats) -> list[Floats]:
+    def contributions(self, cells: WeightedUnits, rewards: Floats) -> list[Floats]:
         """The shortfall is divided on the scale of the powers; of the logarithms for 0."""
         if self.exponent > 0 and not self._is_geometric:
             with np.errstate(divide="ignore"):
@@ -88,7 +88,7 @@ class Power:
     def _is_geometric(self) -> bool:
         return abs(self.exponent) < _NEARLY_ZERO
 
-    def _is_zero(self, cells: Cells) -> NDArray[np.bool_]:
+    def _is_zero(self, cells: WeightedUnits) -> NDArray[np.bool_]:
         """Whose reward is 0: for a positive exponent if all unit ratings are, else if any is."""
         nought = [(u == 0) | (w <= 0) for w, u in zip(cells.weights, cells.units, strict=True)]
         if self.exponent > 0 and not self._is_geometric:

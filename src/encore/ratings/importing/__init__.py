@@ -1,0 +1,1 @@
+"""Ratings as other people and their tools write them."""
