@@ -86,9 +86,10 @@ class Calibration(Record):
         Raises
         ------
         MismatchError
-            If the two are of different rules.
+            If the two are of different rules, or of rules with different vetoes.
         """
         self.rules.same_as(other.rules, self._name, other._name)
+        self.rules.same_vetoes(other.rules, self._name, other._name)
         sources = tuple(sorted(self.sources + other.sources, key=astuple))
         return Calibration(self.rules, self.statistics + other.statistics, sources)
 
@@ -292,7 +293,7 @@ class Calibration(Record):
             "sources": [asdict(source) for source in self.sources],
             "statistics": self.statistics.to_dict(),
         }
-        write_document(path, KIND, VERSION, {**body, "digest": digest(body)})
+        write_document(path, KIND, VERSION, {**body, "digest": _digest(body)})
 
     @classmethod
     def load(cls, path: StrPath) -> Calibration:
@@ -315,12 +316,18 @@ class Calibration(Record):
         if document.get("rules_digest") != rules.digest:
             raise DocumentError(f"{path}: the rules were changed by hand. Calibrate again.")
         body = {k: v for k, v in document.items() if k not in ("kind", "schema_version", "digest")}
-        if document.get("digest") != digest(body):
+        if document.get("digest") != _digest(body):
             raise DocumentError(
                 f"{path}: damaged, or changed by hand: its contents do not have the digest that "
                 f"it states. Calibrate again."
             )
         return cls(rules, statistics, sources)
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """SHA-256 of a file's contents, except for vetoes: they matter to rewards, not to ratings."""
+    rules = [{key: rule[key] for key in rule if key != "veto"} for rule in body["rules"]]
+    return digest({**body, "rules": rules})
 
 
 def _source(data: Mapping[str, Any]) -> Source:

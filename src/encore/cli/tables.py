@@ -156,6 +156,14 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
+def forms_table(comparison: Comparison) -> Table:
+    """Accuracy of every form under uniform weights, and its difference to the mean."""
+    table = new_table(comparison.forms_title, *comparison.forms_columns)
+    for form, *cells in comparison.forms_table:
+        table.add_row(form, *cells)
+    return table
+
+
 def agreement_table(comparison: Comparison) -> Table:
     """How every scheme orders labelled responses."""
     table = new_table(comparison.agreement_title, *comparison.agreement_columns)
