@@ -32,7 +32,7 @@ from encore.raters import (
     rate,
 )
 from encore.raters.applicability import applicability_of
-from encore.raters.cells import Cells, rating_of
+from encore.raters.cells import RatedCells, rating_of
 from encore.raters.judge.codes import Codes
 from encore.raters.judge.plan import plan, saving
 from encore.raters.judge.prompt import Asks, Fence, conversation_prompt, parts_of
@@ -479,7 +479,7 @@ SHARE = st.floats(0, 1) | st.just(math.nan)
 def test_unknown_is_never_taken_for_not_applicable(
     told: list[tuple[float, float, float]], at_least: float
 ) -> None:
-    cells = Cells.empty(len(told), questions(RULES))
+    cells = RatedCells.empty(len(told), questions(RULES))
     cells.values[:] = told
     cells.reasons[:] = np.where(np.isnan(cells.values), "refused", "")
     found = applicability_of(cells, RULES, at_least)

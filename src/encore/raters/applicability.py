@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from encore.errors import RatingsError
 from encore.files import StrPath
-from encore.raters.cells import Cells
+from encore.raters.cells import RatedCells
 from encore.raters.conversations import has_question
 from encore.raters.protocol import Item, Reason
 from encore.raters.questions import questions
@@ -80,7 +80,7 @@ class Applicability:
     unknown: NDArray[Any]
 
 
-def applicability_of(told: Cells, rules: Rulebook, at_least: float) -> Applicability:
+def applicability_of(told: RatedCells, rules: Rulebook, at_least: float) -> Applicability:
     """Applicability of the rules from the answers to their questions about prompts.
 
     A rule applies as far as 1 − q (1 − a): where a request is safe all rules do, where it is unsafe
@@ -88,7 +88,7 @@ def applicability_of(told: Cells, rules: Rulebook, at_least: float) -> Applicabi
 
     Parameters
     ----------
-    told : Cells
+    told : RatedCells
         How likely the request is unsafe, then how likely each rule that is asked about is at stake,
         for each response's prompt.
     rules : Rulebook
@@ -100,7 +100,7 @@ def applicability_of(told: Cells, rules: Rulebook, at_least: float) -> Applicabi
     --------
     >>> from encore.rules import LevelScale, Rule
     >>> rules = Rulebook((Rule("kind", "Is kind.", LevelScale((0, 1))),))
-    >>> told = Cells.empty(1, questions(rules))
+    >>> told = RatedCells.empty(1, questions(rules))
     >>> told.values[:] = [[0.75, 0.5]]  # 1 − 0.75 (1 − 0.5)
     >>> applicability_of(told, rules, 0.1).applies.tolist()
     [[0.625]]

@@ -68,7 +68,7 @@ def _pooled(rated: Sequence[Answer], distributions: Sequence[Sequence[float]], r
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class RatedCells:
     """The cells of some responses under some rules.
 
     Parameters
@@ -93,7 +93,7 @@ class Cells:
     cut: NDArray[np.bool_]
 
     @classmethod
-    def empty(cls, n: int, rules: Rulebook) -> Cells:
+    def empty(cls, n: int, rules: Rulebook) -> RatedCells:
         """Nothing is rated yet."""
         values = np.full((n, len(rules)), np.nan)
         return cls(
@@ -114,9 +114,9 @@ class Cells:
         if cell.probabilities is not None:
             self.probabilities[place, position, : len(cell.probabilities)] = cell.probabilities
 
-    def take(self, places: NDArray[np.int64]) -> Cells:
+    def take(self, places: NDArray[np.int64]) -> RatedCells:
         """The cells of these places."""
-        return Cells(
+        return RatedCells(
             self.values[places],
             self.spread[places],
             self.probabilities[places],
@@ -125,7 +125,7 @@ class Cells:
             self.cut[places],
         )
 
-    def as_far_as(self, applies: NDArray[np.float64]) -> Cells:
+    def as_far_as(self, applies: NDArray[np.float64]) -> RatedCells:
         """The same cells where rules apply so far; empty where they do not."""
         nowhere = applies == 0
         return replace(

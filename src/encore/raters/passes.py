@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from encore.errors import InputError, RatingsError
 from encore.files import StrPath
-from encore.raters.cells import Cells, rating_of
+from encore.raters.cells import RatedCells, rating_of
 from encore.raters.protocol import Answer, Item, Rater, Reason, is_unicode
 from encore.raters.rows import TextRow, Unreadable
 from encore.raters.store import Store
@@ -203,9 +203,9 @@ class Pass:
                 answered[key] += bool(self.asked[self._keys[key], position[rule]])
         return answered
 
-    def cells(self) -> Cells:
+    def cells(self) -> RatedCells:
         """Everything known now, response by response; what is not rated yet is empty too."""
-        cells = Cells.empty(self.n_distinct + 1, self.rules)
+        cells = RatedCells.empty(self.n_distinct + 1, self.rules)
         cells.reasons[_NOWHERE] = Reason.UNREADABLE
         for key, position, answers in self._answers():
             place = self._keys[key]

@@ -14,7 +14,7 @@ from encore.arrays import Record
 from encore.files import StrPath, refuse_overwrite
 from encore.formatting import html_table, number, percent
 from encore.raters.applicability import Applicability
-from encore.raters.cells import Cells
+from encore.raters.cells import RatedCells
 from encore.raters.questions import UNSAFE
 from encore.raters.texts import ids_table
 from encore.ratings.origin import SIDES
@@ -140,7 +140,7 @@ class Rated(Record):
 def ratings_table(
     ids: Sequence[Mapping[str, Any]],
     rules: Rulebook,
-    cells: Cells,
+    cells: RatedCells,
     applicability: Applicability | None = None,
 ) -> pa.Table:
     """Ids, ratings, and what stands beside them; of pairs if there are two rows per id.
@@ -164,7 +164,7 @@ def ratings_table(
 
 
 def _columns(
-    rules: Rulebook, cells: Cells, *, always: bool
+    rules: Rulebook, cells: RatedCells, *, always: bool
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """What stands in the columns of each ending, by rule."""
     columns: dict[str, dict[str, NDArray[np.float64]]] = {
@@ -203,7 +203,7 @@ def _of_rows(numbers: NDArray[np.float64], n_sides: int) -> NDArray[np.float64]:
 
 
 def coverage_of(
-    rules: Rulebook, cells: Cells, unknown: NDArray[Any] | None = None
+    rules: Rulebook, cells: RatedCells, unknown: NDArray[Any] | None = None
 ) -> tuple[Coverage, ...]:
     """How much of each rule is rated, and why the rest is not.
 
