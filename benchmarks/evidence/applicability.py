@@ -8,14 +8,14 @@ stake, and q, how likely the request is unsafe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from encore import PreferencePairs, RatingsTable, calibrate, examples
+from encore import PreferencePairs, RatingsTable, as_pairs, calibrate, examples
 from encore.evaluation import outcomes
 from encore.evaluation.accuracy import accuracy
 from encore.evaluation.cross_validate import (
@@ -31,6 +31,7 @@ from encore.weights import LEARNED, Auto
 Floats = NDArray[np.float64]
 N_SEEDS = 20
 SHARE = 0.7  # of the 5s that do not bear, in the third reading
+HALF_WAY = "half-way: (1 − q) · mean + q · mean weighed by a"
 FLOOR = 0.1  # below which a judge is not asked
 
 # How far a rule applies, from a (n_pairs, n_rules) and q (n_pairs, 1).
@@ -41,7 +42,6 @@ WAYS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     "a": lambda a, q: a,
     "a + 0.1": lambda a, q: np.minimum(a + 0.1, 1.0),
     "a + 0.25": lambda a, q: np.minimum(a + 0.25, 1.0),
-    "1 − q": lambda a, q: np.broadcast_to(1 - q, a.shape),
 }
 
 
@@ -61,8 +61,6 @@ class Tried:
 
 def pairs_of() -> PreferencePairs:
     """The bundled pairs, every rule applying to all of them."""
-    from encore import as_pairs
-
     return as_pairs(examples.ratings_path(), examples.rules())
 
 
@@ -91,7 +89,8 @@ def readings(pairs: PreferencePairs) -> dict[str, list[NDArray[np.bool_]]]:
 def with_applies(pairs: PreferencePairs, applies: Floats) -> PreferencePairs:
     """The pairs with *applies* of shape (2, n_pairs, n_rules); repeats follow their response."""
     table = pairs.ratings
-    assert table.responses is not None and table.prompts is not None
+    if table.responses is None:
+        raise ValueError("these ratings name no responses")
     of_response = np.ones((len(table.responses.names), len(table.rules)))
     for side, rows in zip(applies, (pairs.chosen, pairs.rejected), strict=True):
         of_response[table.responses.codes[rows]] = side
@@ -159,24 +158,73 @@ def law(pairs: PreferencePairs) -> dict[str, float]:
     }
 
 
-def run() -> tuple[dict[tuple[str, str], dict[str, Tried]], dict[tuple[str, str], dict[str, float]]]:
+@dataclass(frozen=True)
+class Applied:
+    """One way to weigh in one reading: every scheme, and the law."""
+
+    reading: str
+    way: str
+    schemes: Mapping[str, Tried]
+    law: Mapping[str, float]
+
+
+def run() -> list[Applied]:
     """Every way and scheme in every reading, and the law in each."""
     pairs = pairs_of()
     a, q = said_of(pairs)
     plain = halves_of(pairs)["uniform"]
-    found, laws = {}, {}
+    found = []
     for reading, bearing in readings(pairs).items():
         for way, applies in WAYS.items():
             made = [with_applies(pairs, rated * applies(a, q)[None]) for rated in bearing]
             halves = [halves_of(each) for each in made]
-            found[reading, way] = {
+            schemes = {
                 name: tried(np.mean([half[name] for half in halves], axis=0), plain, pairs)
                 for name in halves[0]
+                if all(name in half for half in halves)
             }
-            laws[reading, way] = {
-                ties: float(np.mean([law(each)[ties] for each in made]))
-                for ties in ("half", "resolved")
-            }
-    mixed = tried(half_way(pairs, a, q), plain, pairs)
-    found["a 5 is a rating", "half-way: (1 − q) mean + q mean by a"] = {"uniform": mixed}
-    return found, laws
+            laws = [law(each) for each in made]
+            means = {ties: float(np.mean([each[ties] for each in laws])) for ties in laws[0]}
+            found.append(Applied(reading, way, schemes, means))
+        if len(bearing) == 1 and bearing[0].all():
+            mixed = tried(half_way(pairs, a, q), plain, pairs)
+            found.append(Applied(reading, HALF_WAY, {"uniform": mixed}, {}))
+    return found
+
+
+def ways_table(found: Sequence[Applied]) -> str:
+    """The mean weighed each way, against the plain mean."""
+    subsets = list(found[0].schemes["uniform"].by_subset)
+    rows = [
+        f"| reading | weighed by | mean % | against the plain mean | {' | '.join(subsets)} | "
+        f"no reward % |",
+        f"|---|---|---:|---:|{'---:|' * len(subsets)}---:|",
+    ]
+    for one in found:
+        mean = one.schemes["uniform"]
+        by_subset = " | ".join(f"{100 * mean.by_subset[name]:+.1f}" for name in subsets)
+        rows.append(
+            f"| {one.reading} | {one.way} | {100 * mean.accuracy:.1f} | "
+            f"{100 * mean.difference:+.1f} ± {100 * mean.error:.1f} | {by_subset} | "
+            f"{100 * mean.unknown:.1f} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def schemes_table(found: Sequence[Applied]) -> str:
+    """Each scheme against the mean that is weighed the same way, and the law."""
+    found = [one for one in found if one.law]
+    schemes = [name for name in found[0].schemes if name != "uniform"]
+    rows = [
+        f"| reading | weighed by | {' | '.join(schemes)} | law, half | law, resolved |",
+        f"|---|---|{'---:|' * (len(schemes) + 2)}",
+    ]
+    for one in found:
+        mean = one.schemes["uniform"].accuracy
+        cells = [
+            f"{100 * (one.schemes[name].accuracy - mean):+.1f}" if name in one.schemes else "-"
+            for name in schemes
+        ]
+        laws = [f"{one.law[ties]:+.2f}" for ties in ("half", "resolved")]
+        rows.append(f"| {one.reading} | {one.way} | {' | '.join([*cells, *laws])} |")
+    return "\n".join(rows) + "\n"
