@@ -1,6 +1,6 @@
 """Regenerate docs/explanation/evidence.md from the ratings in this folder: `make evidence`.
 
-With ``--keep-ablation`` the ablation is read from ablation.csv instead of run, which takes a minute.
+With ``--keep-ablation`` the ablation is read from ablation.csv, not run, which takes a minute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What changes where rules apply, or do not: three readings of a 5, and ways to weigh by what applies.
+"""What changes where rules apply, or do not: readings of a 5, and ways to weigh by what applies.
 
 A 5 in the bundled ratings means "fully follows the rule", which may be because the rule does not
 bear on the response. Each reading says which of the 5s are ratings; each way says how far a rule
