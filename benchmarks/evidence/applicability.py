@@ -128,10 +128,10 @@ def half_way(pairs: PreferencePairs, a: Floats, q: Floats) -> Floats:
     return outcomes(*both).half
 
 
-def tried(half: Floats, plain: Floats, pairs: PreferencePairs) -> Tried:
-    """A reward's verdicts beside those of the plain mean; *half* is a mean over seeds."""
-    unknown = float(np.isnan(half).mean())
-    half = np.where(np.isnan(half), 0.5, half)
+def tried(halves: Sequence[Floats], plain: Floats, pairs: PreferencePairs) -> Tried:
+    """A reward's verdicts, once per seed, beside those of the plain mean."""
+    unknown = float(np.isnan(halves).mean())
+    half = np.nan_to_num(np.array(halves), nan=0.5).mean(axis=0)
     difference = half - plain
     codes = pairs.prompts.codes
     by_prompt = np.bincount(codes, difference - difference.mean())
@@ -179,7 +179,7 @@ def run() -> list[Applied]:
             made = [with_applies(pairs, rated * applies(a, q)[None]) for rated in bearing]
             halves = [halves_of(each) for each in made]
             schemes = {
-                name: tried(np.mean([half[name] for half in halves], axis=0), plain, pairs)
+                name: tried([half[name] for half in halves], plain, pairs)
                 for name in halves[0]
                 if all(name in half for half in halves)
             }
@@ -187,7 +187,7 @@ def run() -> list[Applied]:
             means = {ties: float(np.mean([each[ties] for each in laws])) for ties in laws[0]}
             found.append(Applied(reading, way, schemes, means))
         if len(bearing) == 1 and bearing[0].all():
-            mixed = tried(half_way(pairs, a, q), plain, pairs)
+            mixed = tried([half_way(pairs, a, q)], plain, pairs)
             found.append(Applied(reading, HALF_WAY, {"uniform": mixed}, {}))
     return found
 
