@@ -136,7 +136,7 @@ def _store(path: Path) -> Iterator[Path]:
         rater, (harm, tone) = store.rater_id(who), store.rule_ids(RULES, who)
         for number in range(40):
             key = number.to_bytes(16, "big")
-            given = Answer(4.5, 0.5, None, (0.5, 0.5), "4" * number, Usage(1, 2, 3, 4))
+            given = Answer(4.5, 0.5, None, (0.5, 0.5), 1.0, "4" * number, Usage(1, 2, 3, 4))
             store.put(key, rater, harm, 0, given)
             store.put(key, rater, tone, 0, Answer(reason=Reason.REFUSED, reply="No."))
     yield path

@@ -36,7 +36,7 @@ def held() -> dict[str, Any]:
     table = encore.as_ratings([[1, 2]], ["a", "b"], scale=[1, 2, 3], prompts=["p"])
     chosen, noise = np.array([1.0, 0.5]), np.array([0.3, 0.6])
     mixture = Mixture(chosen, np.zeros(2), noise, rules["crime"].scale)
-    coverage = Coverage("crime", 4, 3, {"refused": 1}, 0.5)
+    coverage = Coverage("crime", 4, 3, 0, {"refused": 1}, {}, 0.5)
     return {
         "rulebook": rules,
         "rule": rules["crime"],

@@ -17,6 +17,7 @@ import pytest
 
 from encore._version import __version__
 from encore.cli.main import main as cli
+from encore.rewards import FORMS
 from encore.rules import catalogues
 from encore.weights import LEARNED, SCHEMES
 
@@ -59,8 +60,8 @@ def test_the_cli_reference_is_up_to_date() -> None:
     assert written == tool("cli_reference").reference(), "run `make reference`"
 
 
-@pytest.mark.parametrize("name", [*SCHEMES, *LEARNED, *catalogues()])
-def test_every_scheme_and_catalogue_is_documented(name: str) -> None:
+@pytest.mark.parametrize("name", [*SCHEMES, *LEARNED, *FORMS, *catalogues()])
+def test_every_scheme_form_and_catalogue_is_documented(name: str) -> None:
     assert f"`{name}`" in pages()
 
 

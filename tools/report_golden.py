@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from encore import LevelScale, PreferencePairs, RangeScale, Rule, Rulebook, Weights, calibrate
+from encore import (
+    LevelScale,
+    PreferencePairs,
+    RangeScale,
+    RatingsTable,
+    Rule,
+    Rulebook,
+    Weights,
+    calibrate,
+)
 from encore import compose as compose_rewards
 from encore.evaluation import accuracy, outcomes, separation
 from encore.reporting.density import density
@@ -34,7 +44,10 @@ TIES = ("strict", "half", "resolved", "right")
 
 
 def pairs_of(*, gaps: bool) -> PreferencePairs:
-    """Sixty pairs under levels, a cost scale, a range and a constant rule; with gaps or without."""
+    """Sixty pairs under levels, a cost scale, a range and a constant rule.
+
+    With gaps, some cells are unrated, and rules apply to some responses in part or not at all.
+    """
     rng = np.random.default_rng(7)
     rules = Rulebook(
         (
@@ -60,7 +73,13 @@ def pairs_of(*, gaps: bool) -> PreferencePairs:
     if gaps:
         values[rng.random(values.shape) < 0.08] = np.nan
     subsets = [("first", "second", "third")[i % 3] for i in range(60)]
-    return PreferencePairs.from_arrays(values[0], values[1], rules, subsets=subsets)
+    pairs = PreferencePairs.from_arrays(values[0], values[1], rules, subsets=subsets)
+    if not gaps:
+        return pairs
+    table = pairs.ratings
+    applies = rng.choice([0.0, 0.05, 0.5, 1.0], size=table.values.shape, p=[0.2, 0.2, 0.1, 0.5])
+    made = RatingsTable(rules, table.values, table.prompts, table.responses, applies=applies)
+    return replace(pairs, ratings=made)
 
 
 def golden() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Regenerate docs/explanation/evidence.md from the ratings in this folder: `make evidence`.
 
-With ``--keep-ablation`` the ablation is read from ablation.csv instead of run, which takes seconds.
+With ``--keep-ablation`` the ablation is read from ablation.csv, not run, which takes a minute.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.evidence import applicability
 from benchmarks.evidence.ablation import N_SEEDS, Case, Found, cases, run
 from benchmarks.evidence.figures import Ablation, figures
 from benchmarks.evidence.page import page
@@ -68,7 +69,7 @@ def main(raters: Sequence[Rated] = RATERS) -> None:
     ablations = read_csv(CSV)  # either way, so that the page matches the file
     named = {rated.name: ablations[rated.key] for rated in raters if rated.key in ABLATED}
     save_all(figures(raters, named), ROOT / "docs" / "images")
-    text = page(raters, named)
+    text = page(raters, named, applicability.run())
     (ROOT / "docs" / "explanation" / "evidence.md").write_text(text, encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.evidence.ablation import N_SEEDS, Found
+from benchmarks.evidence.applicability import Applied, schemes_table, ways_table
 from benchmarks.evidence.figures import TITLES, Ablation
 from benchmarks.evidence.raters import Rated
 from encore.calibration import calibrate, premise
@@ -26,7 +27,9 @@ SWEPT = (
 )
 
 
-def page(raters: Sequence[Rated], ablations: Mapping[str, Ablation]) -> str:
+def page(
+    raters: Sequence[Rated], ablations: Mapping[str, Ablation], applied: Sequence[Applied]
+) -> str:
     """The page as Markdown."""
     template = string.Template((Path(__file__).parent / "template.md").read_text(encoding="utf-8"))
     tables = (f"### {rated.name}\n\n{_paper_table(rated)}" for rated in raters)
@@ -43,6 +46,8 @@ def page(raters: Sequence[Rated], ablations: Mapping[str, Ablation]) -> str:
         "n_seeds": str(N_SEEDS),
         "breaking": _breaking(ablations),
         "auto": _auto(ablations),
+        "ways": ways_table(applied),
+        "applied_schemes": schemes_table(applied),
         "cases": "\n\n".join([*map(str.strip, whole), f"### The schemes' options\n\n{options}"]),
     }
     return template.substitute({name: part.strip() for name, part in parts.items()})

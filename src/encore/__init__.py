@@ -25,7 +25,7 @@ from encore.errors import (
 )
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
 from encore.ratings.make_pairs import pairs
-from encore.rewards import Reward, compose, score
+from encore.rewards import Contributions, Reward, compose, score
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook, as_rulebook
 from encore.weights import Weights
 
@@ -56,6 +56,7 @@ __all__ = [
     "Calibration",
     "CheckpointError",
     "Comparison",
+    "Contributions",
     "Diagnosis",
     "DocumentError",
     "EncoreError",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from encore.calibration.accumulate import accumulate
-from encore.calibration.statistics import Statistics
+from encore.calibration.fixed_point import ONE, to_float
+from encore.errors import InputError
 from encore.ratings import RatingsTable
 from encore.rules import LevelScale, RangeScale, Rule, Rulebook
 
@@ -67,8 +68,8 @@ def by_loops(table: RatingsTable) -> dict[str, Any]:
         "counts": counts,
         "rated_pairs": rated,
         "resolved_pairs": resolved,
-        "margin_sum": moment,
-        "margin_prompts": met,
+        "margin_moment": moment,
+        "prompts_with_margin": met,
     }
 
 
@@ -84,8 +85,8 @@ def test_sums_by_hand() -> None:
     # 1/2, 1/2 and 1, so the mean of their squares is (1/4 + 1/4 + 1) / 3 = 1/2.
     rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3, 4, 5)))
     found = accumulate(RatingsTable(rules, [[1], [3], [5]], prompts=["p"] * 3))
-    assert found.margin_sum.tolist() == [[0.5]]
-    assert found.margin_prompts.tolist() == [[1]]
+    assert found.margin_moment.tolist() == [[0.5]]
+    assert found.prompts_with_margin.tolist() == [[1]]
     assert found.counts.tolist() == [[1, 0, 1, 0, 1]]
     assert (found.rated_pairs[0], found.resolved_pairs[0]) == (3, 3)
 
@@ -96,8 +97,8 @@ def test_each_prompt_counts_once_however_many_responses_it_has() -> None:
     rules = Rulebook.from_ids(["a"], LevelScale((1, 5)))
     values = np.array([[1], [5], [1], [1], [5], [5]])
     found = accumulate(RatingsTable(rules, values, prompts=["p"] * 2 + ["q"] * 4))
-    assert found.margin_sum[0, 0] == pytest.approx(5 / 3, abs=1e-15)
-    assert found.margin_prompts[0, 0] == 2
+    assert found.margin_moment[0, 0] == pytest.approx(5 / 3, abs=1e-12)
+    assert found.prompts_with_margin[0, 0] == 2
 
 
 def test_without_prompts_there_are_no_margins() -> None:
@@ -107,11 +108,15 @@ def test_without_prompts_there_are_no_margins() -> None:
 
 
 def test_margins_far_from_zero_lose_nothing() -> None:
-    # Two responses that differ by 1e-7 near the end of a range: the square is 1e-14. Summing
-    # squares and subtracting would leave rounding of 1e-16, a hundredth of it.
+    # Two responses that differ by 1e-3 near the end of a range: the square is 1e-6. Summing squares
+    # of 0.81 and subtracting would leave more than rounding to a multiple of 2^-40 does, 5e-13.
     rules = Rulebook.from_ids(["a"], RangeScale(0, 1))
-    table = RatingsTable(rules, np.array([[0.9], [0.9 + 1e-7]]), prompts=["p", "p"])
-    assert accumulate(table).margin_sum[0, 0] == pytest.approx(1e-14, rel=1e-8)
+    for more in ([], [0.9]):
+        values = np.array([[0.9], [0.9 + 1e-3], *([each] for each in more)])
+        found = accumulate(RatingsTable(rules, values, prompts=["p"] * len(values)))
+        # Of three responses, two of the three pairs differ.
+        expected = 1e-6 if not more else 2e-6 / 3
+        assert found.margin_moment[0, 0] == pytest.approx(expected, abs=2**-41)
 
 
 def test_out_of_range_values_are_counted() -> None:
@@ -122,7 +127,7 @@ def test_out_of_range_values_are_counted() -> None:
 def test_spread_is_summed_as_given() -> None:
     spread = np.array([[0.1, NAN, 0.0], [0.3, NAN, 0.0]])
     found = accumulate(RatingsTable(RULES, np.ones((2, 3)), spread=spread))
-    np.testing.assert_allclose(found.spread_sum, [0.4, 0.0, 0.0])
+    np.testing.assert_allclose(to_float(found.spread_sum), [0.4, 0.0, 0.0])
     assert found.spread_count.tolist() == [2, 0, 2]
 
 
@@ -141,7 +146,7 @@ def test_repeats_give_spread_and_are_not_counted_elsewhere() -> None:
     assert found.n_responses == 3
     assert found.counts.tolist() == [[1, 0, 0, 0, 2]]
     assert found.rated_pairs.tolist() == [3]
-    assert found.spread_sum[0] == pytest.approx(np.log(2) + 1 / 4)
+    assert to_float(found.spread_sum) == pytest.approx([np.log(2) + 1 / 4])
     assert found.spread_count.tolist() == [2]
 
 
@@ -155,7 +160,7 @@ def test_a_given_spread_goes_before_repeats() -> None:
         spread=np.array([[0.2], [0.6]]),
     )
     found = accumulate(table)
-    assert (found.spread_sum.tolist(), found.spread_count.tolist()) == ([0.2], [1])
+    assert (found.spread_sum.tolist(), found.spread_count.tolist()) == ([round(0.2 * ONE)], [1])
 
 
 def test_a_rule_without_a_given_spread_has_that_of_its_repeats() -> None:
@@ -170,7 +175,7 @@ def test_a_rule_without_a_given_spread_has_that_of_its_repeats() -> None:
     )
     found = accumulate(table)
     assert found.spread_count.tolist() == [1, 1]
-    assert found.spread_sum == pytest.approx([0.5, np.log(2) + 1 / 4])
+    assert to_float(found.spread_sum) == pytest.approx([0.5, np.log(2) + 1 / 4])
 
 
 def test_responses_of_one_name_to_two_prompts_are_not_each_other_s_repeats() -> None:
@@ -180,12 +185,12 @@ def test_responses_of_one_name_to_two_prompts_are_not_each_other_s_repeats() -> 
         *(rules, [[0], [0], [1], [1]], ["p", "p", "q", "q"], ["a"] * 4), repeats=[0, 1, 0, 1]
     )
     found = accumulate(table)
-    assert (found.spread_count.tolist(), found.spread_sum.tolist()) == ([2], [0.0])
+    assert (found.spread_count.tolist(), found.spread_sum.tolist()) == ([2], [0])
     assert found.counts.tolist() == [[1, 1]]
 
 
 def test_gaps_under_many_rules_are_summed_in_blocks_that_leave_no_prompt_out() -> None:
-    # 1,024 rules squared is half of the largest array: two prompts a block, so 2 + 2 + 1 of these.
+    # 1,024 rules have half a million products, half of the largest array: a block is one prompt.
     # A rule's moments are those that it has beside one other rule.
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2, (10, 1024)).astype(float)
@@ -194,8 +199,8 @@ def test_gaps_under_many_rules_are_summed_in_blocks_that_leave_no_prompt_out() -
     rules = Rulebook.from_ids([f"r{k}" for k in range(1024)], LevelScale((0, 1)))
     many = accumulate(RatingsTable(rules, values, prompts))
     margins = values[::2, :2] - values[1::2, :2]
-    assert many.margin_sum[:2, :2].tolist() == (margins.T @ margins).tolist()
-    assert (many.margin_prompts[0, 0], many.margin_prompts[0, 5]) == (5, 0)
+    assert many.margin_moment[:2, :2].tolist() == (margins.T @ margins).tolist()
+    assert many.prompts_with_margin[0, [0, 5]].tolist() == [5, 0]
 
 
 def test_very_many_rules_keep_the_diagonal_alone() -> None:
@@ -206,23 +211,11 @@ def test_very_many_rules_keep_the_diagonal_alone() -> None:
     values[rng.random(values.shape) < 0.2] = NAN
     prompts = ["p", "p", "q", "q", "q", "r", "r"]
     found = accumulate(RatingsTable(rules, values, prompts=prompts))
-    assert found.margin_sum.shape == (n_rules,)
+    assert found.margin_sum.shape == (1, n_rules)
     few = Rulebook(rules.rules[:40])
     matrix = accumulate(RatingsTable(few, values[:, :40], prompts=prompts))
-    np.testing.assert_allclose(found.margin_sum[:40], np.diagonal(matrix.margin_sum), atol=1e-12)
-    np.testing.assert_array_equal(found.margin_prompts[:40], np.diagonal(matrix.margin_prompts))
-
-
-def assert_same(a: Statistics, b: Statistics) -> None:
-    """Equal counts to the last one, equal sums to rounding."""
-    for name in ("counts", "n_outside", "spread_count", "rated_pairs", "resolved_pairs"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-    np.testing.assert_array_equal(a.margin_prompts, b.margin_prompts)
-    np.testing.assert_array_equal(a.prompts.hashes, b.prompts.hashes)
-    np.testing.assert_array_equal(a.prompts.runs, b.prompts.runs)
-    np.testing.assert_allclose(a.margin_sum, b.margin_sum, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(a.spread_sum, b.spread_sum, rtol=1e-12, atol=1e-12)
-    assert a.n_responses == b.n_responses and a.prompts.n_runs == b.prompts.n_runs
+    assert found.margin_sum[0, :40].tolist() == np.diagonal(matrix.margin_sum[0]).tolist()
+    assert found.margin_prompts[0, :40].tolist() == np.diagonal(matrix.margin_prompts[0]).tolist()
 
 
 @given(x=tables(), y=tables(), z=tables())
@@ -230,9 +223,9 @@ def test_statistics_are_a_commutative_monoid(
     x: RatingsTable, y: RatingsTable, z: RatingsTable
 ) -> None:
     a, b, c = accumulate(x), accumulate(y), accumulate(z)
-    assert_same(a + b, b + a)
-    assert_same((a + b) + c, a + (b + c))
-    assert_same(a + accumulate(x.take(slice(0, 0))), a)
+    assert a + b == b + a
+    assert (a + b) + c == a + (b + c)
+    assert a + accumulate(x.take(slice(0, 0))) == a
 
 
 @given(table=tables(), data=st.data())
@@ -243,4 +236,116 @@ def test_cutting_between_prompts_never_changes_the_result(
     ends = np.flatnonzero(np.diff(table.prompts.codes)) + 1
     cut = data.draw(st.sampled_from([0, *ends.tolist(), table.n_rows]))
     parts = accumulate(table.take(slice(0, cut))) + accumulate(table.take(slice(cut, None)))
-    assert_same(parts, accumulate(table))
+    assert parts == accumulate(table)
+
+
+def test_only_ratings_of_rules_that_apply_at_least_half_are_counted() -> None:
+    # The rule applies to the responses by 1, 1/2, 0.49 and 0: the first two are counted. Of the
+    # prompts p (two responses counted) and q (none), p alone has a margin, of 1.
+    rules = Rulebook.from_ids(["a"], RangeScale(0, 1, 2))
+    table = RatingsTable(
+        rules,
+        [[0.0], [1.0], [7.0], [NAN]],
+        prompts=["p", "p", "q", "q"],
+        applies=[[1.0], [0.5], [0.49], [0.0]],
+        spread=[[0.25], [0.5], [4.0], [4.0]],
+    )
+    found = accumulate(table)
+    assert (found.n_responses, found.applies_count.tolist()) == (4, [2])
+    assert found.counts.tolist() == [[1, 1]] and found.n_outside.tolist() == [0]
+    assert (to_float(found.spread_sum).tolist(), found.spread_count.tolist()) == ([0.75], [2])
+    assert (found.rated_pairs.tolist(), found.resolved_pairs.tolist()) == ([1], [1])
+    assert (found.margin_moment.tolist(), found.prompts_with_margin.tolist()) == ([[1.0]], [[1]])
+
+
+def test_an_unrated_response_that_a_rule_applies_to_is_one_that_it_applies_to() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    found = accumulate(RatingsTable(rules, [[NAN], [1.0], [1.0]], applies=[[1.0], [0.9], [0.1]]))
+    assert (found.applies_count.tolist(), found.counts.tolist()) == ([2], [[0, 1]])
+
+
+def test_of_a_response_s_repeats_the_first_says_whether_a_rule_applies() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[0], [1], [1]], None, ["x", "x", "y"], [0, 1, 0]), applies=[[1], [0], [0]]
+    )
+    found = accumulate(table)
+    assert (found.n_responses, found.applies_count.tolist()) == (2, [1])
+    # The repeat does not count, so nothing is known of the spread.
+    assert (found.counts.tolist(), found.spread_count.tolist()) == ([[1, 0]], [0])
+
+
+@given(table=tables(), data=st.data())
+def test_ratings_that_do_not_count_are_as_if_they_were_not_there(
+    table: RatingsTable, data: st.DataObject
+) -> None:
+    shape = table.values.shape
+    share = st.sampled_from([0.0, 0.3, 0.5, 1.0])
+    applies = data.draw(npst.arrays(np.float64, shape, elements=share))
+    with_it = RatingsTable(RULES, table.values, table.prompts, applies=applies)
+    without = RatingsTable(RULES, np.where(applies >= 0.5, table.values, NAN), table.prompts)
+    found, expected = accumulate(with_it).to_dict(), accumulate(without).to_dict()
+    assert found.pop("applies_count") == (applies >= 0.5).sum(axis=0).tolist()
+    assert expected.pop("applies_count") == [len(applies)] * 3
+    assert found == expected
+
+
+@given(table=tables())
+def test_rules_that_always_apply_are_as_if_nothing_was_said(table: RatingsTable) -> None:
+    ones = np.ones(table.values.shape)
+    told = RatingsTable(RULES, table.values, table.prompts, applies=ones)
+    assert accumulate(told) == accumulate(table)
+
+
+def test_soft_counts_are_the_summed_probabilities_of_the_levels() -> None:
+    # Three ratings: two with probabilities, a third all on its level.
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    p = np.array([[[0.25, 0.75]], [[0.5, 0.5]], [[NAN, NAN]]])
+    found = accumulate(RatingsTable(rules, [[NAN], [NAN], [0.0]], probabilities=p))
+    assert to_float(found.soft_counts).tolist() == [[0.25 + 0.5 + 1, 0.75 + 0.5]]
+    # The expected levels 0.75 and 0.5 are both nearest to 1.
+    assert found.counts.tolist() == [[1, 2]]
+
+
+def test_without_probabilities_soft_counts_are_the_counts() -> None:
+    found = accumulate(RatingsTable(RULES, [[1.0, 2.0, 0.5], [1.0, NAN, 0.1]]))
+    assert to_float(found.soft_counts).tolist() == found.counts.tolist()
+
+
+@given(data=st.data())
+def test_soft_counts_sum_to_the_ratings_exactly(data: st.DataObject) -> None:
+    raw = npst.arrays(np.float64, (4, 1, 3), elements=st.floats(0, 1))
+    p = data.draw(raw) + np.array([1e-3, 0, 0])
+    p = np.where(data.draw(npst.arrays(np.bool_, (4, 1, 1))), p / p.sum(axis=2, keepdims=True), NAN)
+    rules = Rulebook.from_ids(["a"], LevelScale((1, 2, 3)))
+    found = accumulate(RatingsTable(rules, [[1.0], [2.0], [3.0], [NAN]], probabilities=p))
+    n_ratings = int(found.counts.sum())
+    assert sum(found.soft_counts[0]) == n_ratings * ONE
+    own = np.where(np.isnan(p), [[[1, 0, 0]], [[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], p)
+    # A level's probability is the difference of two that were rounded.
+    np.testing.assert_allclose(
+        to_float(found.soft_counts)[0], own.sum(axis=(0, 1)), atol=4 * 2**-40
+    )
+
+
+def test_a_spread_that_no_entropy_has_is_refused() -> None:
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    for spread, wrong in ((4e6, False), (1e7, True), (1e300, True)):
+        table = RatingsTable(rules, [[1]], spread=[[spread]])
+        if wrong:
+            with pytest.raises(InputError, match=r"a\.spread is 1e\+.* expected the entropy"):
+                accumulate(table)
+        else:
+            assert to_float(accumulate(table).spread_sum).tolist() == [spread]
+
+
+def test_the_spread_of_a_response_does_not_depend_on_what_else_is_in_its_batch() -> None:
+    # x has a spread of its own; y, in another batch, has that of its repeats.
+    rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
+    table = RatingsTable(
+        *(rules, [[1], [1], [0], [1]], None, ["x", "x", "y", "y"], [0, 1, 0, 1]),
+        spread=[[0.5], [NAN], [NAN], [NAN]],
+    )
+    found = accumulate(table)
+    assert to_float(found.spread_sum) == pytest.approx([0.5 + np.log(2) + 1 / 4])
+    assert accumulate(table.take(slice(0, 2))) + accumulate(table.take(slice(2, 4))) == found

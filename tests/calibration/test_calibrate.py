@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +10,7 @@ import pytest
 
 from encore import Calibration, LevelScale, Rulebook, calibrate, examples
 from encore.calibration import calibrate_batches
+from encore.calibration.prompts import prompt_hashes
 from encore.errors import InputError
 from encore.ratings.files import read_batches
 
@@ -60,7 +60,7 @@ def test_prompts_that_come_back_in_a_file_lose_no_margin_though_no_sample_shows_
     # 3,000 prompts of two responses. The second responses of the 2,000 with the largest hashes
     # come at the end of the file; the sample holds the 512 with the smallest.
     names = [f"p{number}" for number in range(3000)]
-    by_hash = sorted(names, key=lambda name: blake2b(name.encode(), digest_size=8).digest())
+    by_hash = [names[at] for at in np.argsort(prompt_hashes(names))]
     rows = [(name, 1, 2) for name in by_hash[:1000] for _ in range(2)]
     rows += [(name, 1, 4) for name in by_hash[1000:]]
     rows += [(name, 3, 2) for name in by_hash[1000:]]
@@ -84,13 +84,7 @@ def test_prompts_that_come_back_in_a_file_lose_no_margin_though_no_sample_shows_
 def test_the_batch_size_never_changes_a_file_s_calibration(batch_rows: int) -> None:
     rules = examples.rules()
     batches = read_batches(examples.ratings_path(), rules, batch_rows=batch_rows)
-    found = calibrate_batches(batches, rules).statistics
-    expected = bundled().statistics
-    sums = ("margin_sum", "spread_sum")
-    exact = [{k: v for k, v in s.to_dict().items() if k not in sums} for s in (found, expected)]
-    assert exact[0] == exact[1]
-    for name in sums:
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
+    assert calibrate_batches(batches, rules).statistics == bundled().statistics
 
 
 def test_no_ratings_are_refused() -> None:

@@ -187,3 +187,51 @@ def test_rules_that_share_few_prompts_are_not_called_redundant() -> None:
     b[: N // 10] = a[: N // 10]
     found = flags(a, b, mixed(1), mixed(2))
     assert "redundant" not in found[1]
+
+
+def flags_where(applies: NDArray[np.float64], values: NDArray[np.float64]) -> set[str]:
+    """The flags of a rule that applies so far, beside three that always do."""
+    others = [mixed(2), mixed(3), mixed(4)]
+    rules = Rulebook.from_ids(["a", "b", "c", "d"], FIVE)
+    every = np.column_stack([applies, *np.ones((3, N))])
+    table = RatingsTable(rules, np.column_stack([values, *others]), PROMPTS, applies=every)
+    return set(diagnose(calibrate(table, rules)).flags("a"))
+
+
+@pytest.mark.parametrize(("n_applying", "said"), [(28, True), (30, False)])
+def test_a_rule_that_hardly_ever_applies_is_rare(n_applying: int, said: bool) -> None:
+    # 28 of 600 is 4.7 %, 30 is 5 %.
+    applies = (np.arange(N) < n_applying).astype(float)
+    found = flags_where(applies, mixed(1))
+    assert ("rare" in found) is said
+    assert "coverage" not in found and "silent" not in found
+
+
+def test_a_rule_that_applies_and_says_the_same_is_silent_and_not_rare() -> None:
+    # One rating of 1 in 40 responses: 5 % of the pairs are resolved.
+    silent = np.full(N, 5.0)
+    silent[::40] = 1.0
+    assert flags_where(np.ones(N), silent) == {"silent"}
+    half = (np.arange(N) < N // 2).astype(float)
+    assert flags_where(half, silent) == {"silent"}
+    few = (np.arange(N) < 28).astype(float)
+    assert flags_where(few, np.where(np.arange(N) == 3, 4.0, 5.0)) == {"rare", "small"}
+
+
+def test_a_rule_that_speaks_where_it_applies_is_not_silent() -> None:
+    # It applies to one prompt in ten and resolves all pairs there, which is a tenth of all pairs.
+    applies = (np.arange(N) % 20 < 2).astype(float)
+    values = np.where(applies == 1, GOOD, 5.0)
+    assert flags_where(np.ones(N), np.where(np.arange(N) % 40 < 2, GOOD, 5.0)) == {"silent"}
+    assert flags_where(applies, values) == {"small"}  # 60 ratings on five levels
+
+
+def test_a_rule_that_never_applies_is_rare_and_nothing_else_is_said_of_its_ratings() -> None:
+    assert flags_where(np.zeros(N), mixed(1)) == {"rare", "small"}
+
+
+def test_a_rule_that_is_rated_wherever_it_applies_has_no_gaps() -> None:
+    gappy, applies = mixed(1), np.ones(N)
+    gappy[: N // 4], applies[: N // 4] = np.nan, 0.0
+    assert flags_where(applies, gappy) == set()
+    assert flags_where(np.ones(N), gappy) == {"coverage"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from encore import Calibration, LevelScale, RangeScale, Rulebook, calibrate, examples
+from encore import Calibration, LevelScale, RangeScale, RatingsTable, Rulebook, calibrate, examples
 from encore.calibration import premise
 from encore.calibration.premise import MIN_PROMPTS, factor_correlation, no_factor
 
@@ -129,6 +129,18 @@ def test_what_the_ratings_cannot_say_is_unknown(values: Floats, why: str) -> Non
     rules = Rulebook.from_ids(["a", "b", "c"], FIVE)
     found = premise(calibrate(values, rules, prompts=np.repeat(np.arange(200), 2).tolist()))
     assert found.meaning == "unknown" and why in found.sentence and np.isnan(found.linear)
+
+
+def test_a_rule_that_never_applies_is_given_as_the_reason() -> None:
+    rng = np.random.default_rng(0)
+    rules = Rulebook.from_ids(["a", "b", "c", "d"], FIVE)
+    quality = rng.integers(1, 6, size=(400, 1))
+    values = np.clip(quality + rng.integers(-1, 2, size=(400, 4)), 1, 5)
+    prompts = np.repeat(np.arange(200), 2)
+    for applies, why in ((0.0, "a rule never applies"), (1.0, "")):
+        every = np.tile([1, 1, 1, applies], (400, 1))
+        table = RatingsTable(rules, values, prompts, applies=every)
+        assert no_factor(calibrate(table, rules)) == why
 
 
 def test_few_prompts_say_nothing() -> None:

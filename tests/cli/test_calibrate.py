@@ -257,8 +257,8 @@ def test_a_calibration_of_a_later_version_is_refused_with_the_way_out(
     run: Run, folder: Path
 ) -> None:
     document = json.loads((folder / "calibration.json").read_text())
-    (folder / "later.json").write_text(json.dumps({**document, "schema_version": 3}))
+    (folder / "later.json").write_text(json.dumps({**document, "schema_version": 4}))
     assert refused(run("merge", "later.json", "-o", "out.json")) == (
-        "Error: later.json: schema version 3 of 'encore.calibration' is not one that this version "
-        "of ENCORE reads (2 to 2). Install the version that wrote it, or a newer one.\n"
+        "Error: later.json: schema version 4 of 'encore.calibration' is not one that this version "
+        "of ENCORE reads (3 to 3). Install the version that wrote it, or a newer one.\n"
     )

@@ -178,3 +178,21 @@ def test_an_option_beyond_its_bounds_is_wrong_usage(option: list[str], run: Run)
     result = compared(run, *option)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1].startswith(f"Error: Invalid value for '{option[0]}': ")
+
+
+def test_forms_are_compared_on_request_in_a_table_of_their_own(run: Run) -> None:
+    plain, found = of_json(compared(run, "--json")), of_json(compared(run, "--forms", "--json"))
+    assert plain["forms"] == [] and found["rows"] == plain["rows"]
+    names = [row["scheme"] for row in found["forms"]]
+    assert names == ["mean", "geometric:epsilon=0.05", "power:exponent=0.5", "pessimistic:beta=4.0"]
+    printed = compared(run, "--forms").stdout
+    assert "forms under uniform weights, accuracy %" in printed
+    assert "geometric:epsilon=0.05" in printed
+
+
+def test_every_row_is_of_the_form_asked_for(run: Run) -> None:
+    result = compared(run, "--form", "geometric", "--applies-by", "prompt")
+    assert "form: geometric:epsilon=0.05" in " ".join(result.stdout.split())
+    assert refused(compared(run, "--form", "median")).startswith(
+        "Error: no form is called 'median'"
+    )

@@ -6,16 +6,21 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from encore import Calibration, Rulebook, Weights, examples
+from encore import Calibration, Rulebook, Weights, as_pairs, examples
 from encore.cli.main import main
 
 Run = Callable[..., Result]
-FILES = {"ratings.parquet", "rules.toml", "calibration.json", "weights.json", "rewards.parquet"}
+FILES = {
+    *("ratings.parquet", "ratings-with-applies.parquet", "rules.toml"),
+    *("calibration.json", "weights.json", "rewards.parquet"),
+}
 MADE = FILES if os.environ.get("ENCORE_BARE") else FILES | {"report.html"}
 
 
@@ -52,6 +57,22 @@ def test_the_files_are_what_their_names_say(shown: tuple[Path, Result]) -> None:
     assert rewards.num_rows == 698
     assert {"chosen.reward", "rejected.reward"} < set(rewards.column_names)
     assert rewards["chosen.reward"].null_count == rewards["rejected.reward"].null_count == 0
+
+
+def test_the_demo_says_what_it_brings_to_know_which_rules_apply(shown: tuple[Path, Result]) -> None:
+    folder, result = shown
+    pairs = as_pairs(folder / "ratings-with-applies.parquet", examples.rules())
+    table, sides = pairs.ratings, (pairs.chosen, pairs.rejected)
+    assert table.applies is not None
+    weighed = (table.applies * np.nan_to_num(table.unit)).sum(axis=1) / table.applies.sum(axis=1)
+    margins = [r[sides[0]] - r[sides[1]] for r in (weighed, plain_mean(folder))]
+    halves = [np.where(np.abs(m) < 1e-9, 0.5, m > 0).mean() for m in margins]
+    told = f"ranks {100 * halves[0]:.1f} % of the pairs right: {100 * (halves[0] - halves[1]):+.1f}"
+    assert told in " ".join(result.stdout.split())
+
+
+def plain_mean(folder: Path) -> Any:
+    return as_pairs(folder / "ratings.parquet", examples.rules()).ratings.unit.mean(axis=1)
 
 
 def test_the_tables_name_every_rule_and_every_scheme(shown: tuple[Path, Result]) -> None:
@@ -97,7 +118,7 @@ def test_the_demo_writes_beside_the_caller_by_default_and_over_an_earlier_one(
     assert Weights.load("encore-demo/weights.json").scheme == "linear"
     assert Path("encore-demo/weights.json").read_bytes() == text
     found = json.loads(result.stdout)
-    assert set(found) == {"comparison", "weights"}
+    assert set(found) == {"comparison", "mean_by_applies", "weights"}
     assert (found["comparison"]["n_pairs"], found["weights"]["scheme"]) == (458, "linear")
 
 

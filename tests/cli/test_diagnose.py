@@ -52,8 +52,8 @@ def test_a_finding_is_flagged_and_said(run: Run) -> None:
     result = diagnosed(run)
     assert (result.exit_code, result.stderr) == (0, "")
     said = (
-        "constant: rule 'privacy' gives every response the same rating: it cannot rank "
-        "anything (0)."
+        "constant: rule 'privacy' gives every response that it rates the same rating: it cannot "
+        "rank anything (0)."
     )
     assert result.stdout.splitlines()[-4:] == [said, "1 finding", UNKNOWN, CHOSEN]
     rows = [line.split() for line in result.stdout.splitlines()]
@@ -82,8 +82,8 @@ def test_json_holds_the_findings(run: Run) -> None:
             "kind": "constant",
             "rule": "privacy",
             "value": 0.0,
-            "message": "rule 'privacy' gives every response the same rating: it cannot rank "
-            "anything (0).",
+            "message": "rule 'privacy' gives every response that it rates the same rating: it "
+            "cannot rank anything (0).",
         }
     ]
     assert (found["premise"]["meaning"], found["premise"]["linear"]) == ("unknown", None)
@@ -117,7 +117,50 @@ def test_a_rule_that_was_never_rated_is_shown_and_found(run: Run, folder: Path) 
     (folder / "ratings.csv").write_text("harm,privacy\n" + "5,\n1,\n" * 100)
     result = diagnosed(run)
     assert result.exit_code == 0
-    assert "coverage: rule 'privacy' rates fewer than 80% of the responses (0)." in result.stdout
+    assert (
+        "coverage: rule 'privacy' rates fewer than 80% of the responses that it applies to (0)."
+        in result.stdout
+    )
+
+
+@pytest.mark.usefixtures("healthy")
+def test_how_often_a_rule_applies_is_shown_where_it_does_not_always(run: Run, folder: Path) -> None:
+    lines = (folder / "ratings.csv").read_text().splitlines()
+    assert "applies" not in diagnosed(run).stdout
+    rows = [f"{line},{int(i < 5)}" for i, line in enumerate(lines[1:])]
+    (folder / "ratings.csv").write_text("\n".join([f"{lines[0]},privacy.applies", *rows]) + "\n")
+    result = diagnosed(run)
+    shown = [line.split() for line in result.stdout.splitlines()]
+    assert [
+        "rule",
+        "ratings",
+        "H",
+        "nats",
+        "H",
+        "norm",
+        "applies",
+        "rated",
+        "resolved",
+        "flags",
+    ] in (shown)
+    assert ["harm", "█████", "1.609", "1.000", "100.0", "100.0", "–"] in shown
+    # Privacy applies to 5 of 200 responses, all rated 1.
+    flags = ["constant", "rare", "small"]
+    assert ["privacy", "█····", "0.000", "0.000", "2.5", "100.0", "–", *flags] in shown
+    assert (
+        "rare: rule 'privacy' applies to fewer than 5% of the responses: little is known of it "
+        "(0.025)." in result.stdout
+    )
+
+
+def test_a_rule_that_never_applies_is_shown_and_named(run: Run, folder: Path) -> None:
+    (folder / "ratings.csv").write_text("harm,privacy,privacy.applies\n" + "5,,0\n1,,0\n" * 100)
+    result = diagnosed(run)
+    assert result.exit_code == 0
+    assert ["privacy", "·····", "–", "–", "0.0", "–", "–", "rare", "small"] in [
+        line.split() for line in result.stdout.splitlines()
+    ]
+    assert "what low entropy means: a rule never applies." in result.stdout
 
 
 # --- refusals -------------------------------------------------------------------------------

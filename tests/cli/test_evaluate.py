@@ -144,7 +144,8 @@ def test_pairs_without_a_known_reward_are_refused(run: Run, folder: Path) -> Non
     names = "chosen.harm,chosen.privacy,rejected.harm,rejected.privacy"
     (folder / "pairs.csv").write_text(f"{names}\n,5,1,5\n")
     assert refused(run("evaluate", "pairs.csv", "--weights", "weights.json")) == (
-        "Error: no pair has a known reward: too much of the weight is unrated.\n"
+        "Error: no pair has a known reward: too much of the weight is unrated, or no rule applies."
+        "\n"
     )
 
 

@@ -43,8 +43,8 @@ def test_recorded_ratings_are_written_with_their_coverage(texts: Path, run: Run)
 def test_the_result_in_json(texts: Path, run: Run) -> None:
     shown = json.loads(rate(run, "--rater", "recorded:pairs.csv", "--json").stdout)
     assert shown["coverage"][1] == {
-        **{"rule": "privacy", "n_responses": 6, "n_rated": 4},
-        **{"reasons": {"not recorded": 2}, "mean_spread": None},
+        **{"rule": "privacy", "n_responses": 6, "n_rated": 4, "unknown": {}},
+        **{"n_not_applicable": 0, "reasons": {"not recorded": 2}, "mean_spread": None},
     }
     assert (shown["n_stored_before"], shown["cost_usd"], shown["notes"]) == (0, None, [])
 

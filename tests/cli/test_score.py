@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
 from encore import LevelScale, Reward, Rulebook, Weights, examples
+from encore.rewards import Power
 
 Run = Callable[..., Result]
 
@@ -117,6 +119,8 @@ def test_json_holds_the_counts(run: Run, folder: Path) -> None:
         "n_rows": 2,
         "n_rewards": 2,
         "n_unknown": 1,
+        "unknown_because": {"too much is unrated": 1},
+        "vetoed_by": {},
     }
     assert (
         result.stderr == "Note: 1 reward unknown (null in the file), because too much is unrated.\n"
@@ -273,4 +277,64 @@ def test_a_weights_file_with_a_part_missing_is_refused(run: Run, folder: Path) -
     (folder / "weights.json").write_text(json.dumps(document))
     assert refused(scored(run)) == (
         "Error: weights.json: a broken weights file ('weight'). Weigh again.\n"
+    )
+
+
+def test_the_form_and_the_contributions_are_chosen_here(run: Run, folder: Path) -> None:
+    (folder / "ratings.csv").write_text("harm,privacy\n5,1\n,5\n")
+    plain = scored(run, "ratings.csv", "--form", "power:exponent=0")
+    assert written(plain) == {"reward": [0.0, None]}
+    found = written(scored(run, "ratings.csv", "--contributions"))
+    assert found == {
+        "reward": [3 / 4, None],
+        "harm.contribution": [3 / 4, None],
+        "privacy.contribution": [0.0, None],
+        "vetoed_by": [None, None],
+        "unknown_because": [None, "too much is unrated"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("geometrical", "Error: no form is called 'geometrical'. Did you mean 'geometric'?"),
+        ("geometric:epsilon", "Error: form 'geometric:epsilon': expected NAME or NAME:OPTION="),
+        ("mean:p=1", "Error: form 'mean' has no option ['p']; its options: none."),
+    ],
+)
+def test_a_form_that_there_is_not_is_one_line(form: str, said: str, run: Run) -> None:
+    assert refused(scored(run, "ratings.csv", "--form", form)).startswith(said)
+
+
+def test_a_reward_file_brings_its_form_and_what_says_how_far_rules_apply(
+    run: Run, folder: Path
+) -> None:
+    (folder / "ratings.csv").write_text(
+        "prompt_id,harm,privacy,privacy.applies\np,5,5,1\np,5,1,0.2\n"
+    )
+    reward = Reward(Weights.load("weights.json"), form=Power(0), applies_by="prompt")
+    reward.save("reward.json")
+    line = ["score", "ratings.csv", "--weights", "reward.json", "-o", "out.parquet"]
+    assert written(run(*line))["reward"] == [1, 0]
+    # Weights 3 and 0.6 of shares 3 to 1, by prompt; 3 and 0.2 by response.
+    found = written(run(*line, "--form", "mean"))["reward"]
+    assert found == pytest.approx([1, 3 / 3.6])
+    found = written(run(*line, "--form", "mean", "--applies-by", "response"))["reward"]
+    assert found == pytest.approx([1, 3 / 3.2])
+
+
+def test_unknown_rewards_are_said_by_reason_and_vetoed_ones_by_rule(run: Run, folder: Path) -> None:
+    rules = Path("rules.toml").read_text().replace('id = "harm"', 'id = "harm"\nveto = 1', 1)
+    weights = Weights(Rulebook.parse(rules.encode(), "rules.toml"), np.array([3, 1]))
+    weights.save("weights.json")
+    (folder / "ratings.csv").write_text(
+        "harm,privacy,harm.applies,privacy.applies\n5,5,,\n,5,,\n5,5,0,0.05\n,,,\n1,5,,\n"
+    )
+    result = scored(run, "ratings.csv", "--contributions")
+    assert written(result)["reward"] == [1, None, None, None, 0]
+    assert written(result)["vetoed_by"] == [None, None, None, None, ["harm"]]
+    assert result.stderr == (
+        "Note: 2 rewards unknown (null in the file), because too much is unrated.\n"
+        "Note: 1 reward unknown (null in the file), because no rule applies.\n"
+        "Note: 1 reward vetoed by harm.\n"
     )

@@ -78,9 +78,8 @@ def test_entropy_goes_with_speaking_and_not_with_being_right() -> None:
 
 def test_a_rule_is_judged_on_the_pairs_that_it_applies_to() -> None:
     rules = Rulebook.from_ids(["a"], LevelScale((0, 1)))
-    table = RatingsTable(
-        rules, [[1], [0], [0], [1], [1], [1]], "ppqqrr", applies=[[1], [0.5], [0.4], [1], [0], [1]]
-    )
+    applies = np.array([[1], [0.5], [0.4], [1], [0], [1]])
+    table = RatingsTable(rules, [[1], [0], [0], [1], [1], [1]], "ppqqrr", applies=applies)
     first = np.array([0, 2, 4])
     pairs = PreferencePairs(table, first, first + 1, Ids.of(["all"] * 3))
     (found,) = rule_outcomes(pairs)

@@ -223,7 +223,7 @@ def test_where_all_pairs_are_drawn_accuracy_is_the_auroc_within_prompts(peer: Pe
     # One prompt more would be a mean weighed by its pairs; of one prompt they are the same number.
     frame = rated(1, 30, outcome=True)
     found = encore.evaluate(
-        frame, encore.Weights(RULES, [1.0, 1.0]), label="label", max_per_prompt=10**6
+        frame, encore.Weights(RULES, np.ones(2)), label="label", max_per_prompt=10**6
     )
     reward = (frame["harm"] + frame["privacy"]) / 2
     expected = peer("sklearn.metrics").roc_auc_score(frame["label"], reward)

@@ -123,8 +123,8 @@ def test_latex_escapes_what_it_would_read(safety: Comparison) -> None:
     assert {line.replace(r"\&", "").count("&") for line in rows} == {n_columns - 1}
 
 
-def test_unknown_forms_and_conventions_are_refused(safety: Comparison) -> None:
-    with pytest.raises(UnknownNameError, match="no form of a table is called 'html'"):
+def test_unknown_formats_and_conventions_are_refused(safety: Comparison) -> None:
+    with pytest.raises(UnknownNameError, match="no format of a table is called 'html'"):
         safety.by_subset().to("html")
     with pytest.raises(UnknownNameError, match="no tie convention is called 'stric'"):
         safety.by_subset(ties="stric")

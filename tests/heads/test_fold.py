@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 import encore
-from encore import LevelScale, RangeScale, Rule, Rulebook, Weights
+from encore import LevelScale, RangeScale, Reward, Rule, Rulebook, Weights
 from encore.errors import CheckpointError, InputError, MismatchError
 from encore.heads import Checkpoint, HeadModel, check_fold, fold, folded_rewards
 from encore.heads.files.safetensors import Stored
 from encore.heads.fold import rank_agreement
+from encore.rules import Veto
 from tests.heads.tiny import TALKS, classifier, gated, plain_logits, random_texts
 
 Peer = Callable[[str], ModuleType]
@@ -190,6 +192,23 @@ def test_levels_are_refused(llama: Path, tmp_path: Path) -> None:
     levels = Rulebook.from_ids(["kind", "true", "short"], LevelScale((1, 2, 3)))
     with pytest.raises(InputError, match=r"rule 'kind' has the levels 1, 2, 3; a head gives any"):
         fold(llama, Weights(levels, np.array([1, 1, 1], float)), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["geometric", "power:exponent=2", "pessimistic"])
+def test_only_the_mean_folds(form: str, llama: Path, tmp_path: Path) -> None:
+    Reward(WEIGHTS, form=form).save(tmp_path / "reward.json")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=rf"the form {form}.* only the weighted mean is a sum"):
+        fold(llama, tmp_path / "reward.json", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    one = fold(llama, Reward(WEIGHTS), out=tmp_path / "one")
+    assert one == fold(llama, WEIGHTS, out=tmp_path / "two")
+
+
+def test_a_veto_does_not_fold(llama: Path, tmp_path: Path) -> None:
+    rules = Rulebook((replace(RULES["kind"], veto=Veto(-1)), *RULES.rules[1:]))
+    with pytest.raises(InputError, match=r"the rules \[kind\] have a veto"):
+        fold(llama, Weights(rules, WEIGHTS.values), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -149,9 +149,9 @@ def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
     with Store(path) as store:
         store.info()
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 3")
+    database.execute("PRAGMA user_version = 4")
     database.close()
-    with pytest.raises(DocumentError, match="a store of version 3; this ENCORE knows version 2"):
+    with pytest.raises(DocumentError, match="a store of version 4; this ENCORE knows version 3"):
         Store(path).info()
 
 

@@ -25,7 +25,7 @@ def pairs_in(found: DrawnPairs) -> list[tuple[int, int]]:
 
 def test_by_hand() -> None:
     # Of prompt 0: 5-1 and 3-1 are 2 or more apart, 5-5 is tied and 5-3 is twice near a gap of 3.
-    labels = [5, 1, 3, 5, 9]
+    labels = [5.0, 1.0, 3.0, 5.0, 9.0]
     assert pairs_in(drawn([0, 0, 0, 0, 1], labels, 3)) == [(0, 1), (3, 1)]
     found = drawn([0, 0, 0, 0, 1], labels, 2)
     assert pairs_in(found) == [(0, 1), (0, 2), (2, 1), (3, 1), (3, 2)]

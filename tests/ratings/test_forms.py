@@ -6,18 +6,16 @@ they have, ``__array__`` and ``__dlpack__``.
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 import encore
 from encore import PreferencePairs, RatingsTable, Rulebook
@@ -26,6 +24,15 @@ from encore.errors import InputError, RatingsError
 from encore.ratings import as_pairs, as_ratings
 from encore.reporting.gather import gather
 
+
+def library(name: str) -> Any:
+    """A library whose data are taken; it may be absent only in the bare install."""
+    if os.environ.get("ENCORE_BARE"):
+        return pytest.importorskip(name, reason=f"bare install without {name}")
+    return importlib.import_module(name)
+
+
+datasets, pd, pl, torch = map(library, ("datasets", "pandas", "polars", "torch"))
 NAN = float("nan")
 RULES = Rulebook.from_ids(["harm", "tone"], [1, 2, 3, 4])
 VALUES = np.array([[1, 4], [2, NAN], [4, 1], [3, 3], [2, 2], [4, 4]])
@@ -89,7 +96,7 @@ def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def shuffled(columns: dict[str, list[Any]]) -> datasets.Dataset:
+def shuffled(columns: dict[str, list[Any]]) -> Any:
     """A data set whose rows are not in the order in which it stores them."""
     backward = {name: column[::-1] for name, column in columns.items()}
     return datasets.Dataset.from_dict(backward).select(
@@ -265,7 +272,7 @@ def test_every_frame_can_be_scored_into_a_file(tmp_path: Path) -> None:
 
 
 def test_prompts_may_be_a_tensor() -> None:
-    table = RatingsTable(RULES, VALUES, torch.tensor([1, 1, 2, 2, 3, 3]))  # type: ignore[arg-type]
+    table = RatingsTable(RULES, VALUES, torch.tensor([1, 1, 2, 2, 3, 3]))
     assert table == RatingsTable(RULES, VALUES, [1, 1, 2, 2, 3, 3])
     repeats = torch.tensor([0, 1, 0, 1, 0, 1])
     table = RatingsTable(RULES, VALUES, PROMPTS, ["a"] * 6, repeats)

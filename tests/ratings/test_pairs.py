@@ -195,7 +195,8 @@ def test_sides_that_differ_much_in_what_applies_are_uneven() -> None:
 
 def test_a_margin_weighs_as_far_as_its_rule_applies() -> None:
     applies: Any = [[1, 0.5], [0.5, 0.5], [0, 1], [1, 1]]
-    ratings = RatingsTable(FIVE, [[5, 5], [1, 1], [5, NAN], [1, 1]], "ppqq", applies=applies)
+    values: Any = [[5, 5], [1, 1], [5, NAN], [1, 1]]
+    ratings = RatingsTable(FIVE, values, "ppqq", applies=applies)
     pairs = PreferencePairs(ratings, np.array([0, 2]), np.array([1, 3]), Ids.of(["a", "a"]))
     # (1 + 0.5)/2 times 1, (0.5 + 0.5)/2 times 1; not applicable on one side, unrated on one side
     assert np.nan_to_num(pairs.applied_margins, nan=-9).tolist() == [[0.75, 0.5], [0, -9]]

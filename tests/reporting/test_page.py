@@ -152,6 +152,17 @@ def test_ratings_with_gaps_and_rules_never_rated_make_a_page() -> None:
     assert ">nan<" not in html
 
 
+def test_how_often_a_rule_applies_has_a_column_where_it_does_not_always() -> None:
+    made = pairs(60)
+    applies = np.ones(made.ratings.values.shape)
+    assert "applies %" not in Page(report(made, made.rules).to_html()).text["th"]
+    applies[:30, 0] = 0.0  # 30 of 120 responses
+    part = RatingsTable(made.rules, made.ratings.values, made.ratings.prompts, applies=applies)
+    page = Page(report(part, made.rules).to_html())
+    assert "applies %" in page.text["th"]
+    assert page.text["td"].count("75.0") == 1
+
+
 def test_a_calibration_alone_has_weights_and_no_rewards() -> None:
     html = report(
         calibrate([[1, 2], [3, 5], [4, 4]], Rulebook.from_ids(["a", "b"], FIVE))

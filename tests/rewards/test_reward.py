@@ -32,9 +32,15 @@ def test_a_weights_file_is_a_reward_with_the_default(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"kind": "encore.calibration"}, "expected a document of kind 'encore.reward'"),
-        ({"schema_version": 2}, "schema version 2 of 'encore.reward'"),
+        ({"schema_version": 3}, "schema version 3 of 'encore.reward'"),
+        ({"schema_version": 1}, "version 1 of 'encore.reward' is too old. Save the reward again"),
         ({"weights": {}}, "a broken weights file"),
         ({"max_missing": "x"}, "a broken reward"),
+        ({"form": "mean"}, "a broken reward"),
+        ({"form": {"name": "harmonic", "options": {}}}, "no form is called 'harmonic'"),
+        ({"form": {"name": "power", "options": {"p": 1}}}, "has no option"),
+        ({"form": {"name": "power", "options": {"exponent": "1"}}}, "expected a number"),
+        ({"applies_by": "rule"}, "a broken reward"),
     ],
 )
 def test_a_broken_reward_is_refused(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +23,8 @@ from encore import (
     compose,
     examples,
 )
-from encore.rewards import score
+from encore.rewards import Geometric, score
+from encore.rules import Veto
 from encore.weights import Linear
 
 RULES = Rulebook.from_ids(["a", "b"], LevelScale((0, 1)))
@@ -179,3 +181,92 @@ def test_an_array_has_no_columns_to_write_or_keep(tmp_path: Path) -> None:
     with pytest.raises(RatingsError, match="no rows"):
         score({"a": np.empty(0)}, weights)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_contributions_stand_beside_the_rewards_in_both_layouts(tmp_path: Path) -> None:
+    vetoing = Rulebook((replace(RULES["a"], veto=Veto(0)), RULES["b"]))
+    reward = Reward(Weights(vetoing, np.array([1, 3])))
+    responses = write(
+        tmp_path / "r.parquet",
+        {"response_id": ["x", "y", "z"], "a": [1, 0, 1], "b": [0, 1, None]},
+    )
+    score(responses, reward, tmp_path / "out.parquet", contributions=True)
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {
+        "response_id": ["x", "y", "z"],
+        "reward": [0.25, 0.0, None],
+        "a.contribution": [0.25, 0.0, None],
+        "b.contribution": [0.0, 0.75, None],
+        "vetoed_by": [None, ["a"], None],
+        "unknown_because": [None, None, "too much is unrated"],
+    }
+    pairs = write(
+        tmp_path / "p.parquet",
+        {"id": [1], "chosen.a": [1], "chosen.b": [1], "rejected.a": [0], "rejected.b": [1]},
+    )
+    frame = score(pairs, reward, contributions=True).to_pydict()
+    assert frame == {
+        "id": [1],
+        "chosen.reward": [1.0], "rejected.reward": [0.0],
+        "chosen.a.contribution": [0.25], "rejected.a.contribution": [0.0],
+        "chosen.b.contribution": [0.75], "rejected.b.contribution": [0.75],
+        "chosen.vetoed_by": [None], "rejected.vetoed_by": [["a"]],
+        "chosen.unknown_because": [None], "rejected.unknown_because": [None],
+    }  # fmt: skip
+
+
+def test_a_rule_that_has_no_part_contributes_nothing_rather_than_0(tmp_path: Path) -> None:
+    ratings = write(
+        tmp_path / "r.parquet", {"a": [None, 1], "b": [1, None], "b.applies": [1.0, 0.0]}
+    )
+    found = score(ratings, replace(REWARD, max_missing=0.5), contributions=True).to_pydict()
+    assert found["reward"] == [1, 1]
+    assert found["a.contribution"] == [None, 1] and found["b.contribution"] == [1, None]
+
+
+def test_lists_of_vetoes_are_json_in_csv(tmp_path: Path) -> None:
+    reward = Reward(
+        Weights(Rulebook((replace(RULES["a"], veto=Veto(0)), RULES["b"])), np.array([1, 3]))
+    )
+    ratings = write(tmp_path / "r.parquet", {"a": [0, 1], "b": [1, 1]})
+    score(ratings, reward, tmp_path / "out.csv", contributions=True)
+    assert (tmp_path / "out.csv").read_text() == (
+        "reward,a.contribution,b.contribution,vetoed_by,unknown_because\n"
+        '0.0,0.0,0.75,"[""a""]",\n1.0,0.25,0.75,,\n'
+    )
+
+
+def test_columns_of_contributions_are_not_kept_beside_those_made_here(tmp_path: Path) -> None:
+    ratings = write(tmp_path / "r.parquet", {"a": [1], "b": [1], "vetoed_by": ["me"]})
+    assert score(ratings, REWARD, keep=["vetoed_by"])["vetoed_by"].to_pylist() == ["me"]
+    for name in ("vetoed_by", "chosen.unknown_because", "a.contribution"):
+        with pytest.raises(InputError, match=f"the columns .'{name}'. are made here"):
+            score(ratings, REWARD, keep=[name], contributions=True)
+
+
+@pytest.mark.parametrize("scattered", [False, True])
+def test_by_prompt_a_file_averages_over_all_of_a_prompt_wherever_its_rows_are(
+    scattered: bool, tmp_path: Path
+) -> None:
+    # More rows than are read at a time; three responses to a prompt, so one prompt straddles.
+    n_rows = 3 * 30_000
+    prompts = np.arange(n_rows) % 30_000 if scattered else np.arange(n_rows) // 3
+    which = np.arange(n_rows) // 30_000 if scattered else np.arange(n_rows) % 3
+    ratings = write(
+        tmp_path / "r.parquet",
+        {"prompt_id": prompts.tolist(), "a": [1] * n_rows, "b": [0] * n_rows,
+         "b.applies": np.array([0.1, 0.2, 0.6])[which].tolist()},
+    )  # fmt: skip
+    scored = score(ratings, REWARD, tmp_path / "out.parquet", applies_by="prompt")
+    assert scored.n_rows == n_rows
+    # Shares 1/4 and 3/4; a of b is 0.3 everywhere: 0.25 / (0.25 + 0.225).
+    found = pq.read_table(tmp_path / "out.parquet")["reward"].to_numpy()
+    np.testing.assert_allclose(found, 0.25 / 0.475, rtol=1e-12)
+
+
+def test_what_the_reward_says_is_overridden_by_what_is_asked_for() -> None:
+    reward = Reward(REWARD.weights, form=Geometric(), max_missing=0.0)
+    assert score([[0, 1]], reward)[0] == pytest.approx((0.05 / 1.05) ** 0.25)
+    assert score([[0, 1]], reward, form="mean").tolist() == [0.75]
+    assert score([[float("nan"), 1]], reward, max_missing=0.25, form="mean").tolist() == [1]
+    found = score([[0, 1]], reward, form="mean", contributions=True)
+    assert found.contributions.tolist() == [[0, 0.75]]

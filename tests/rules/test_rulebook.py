@@ -257,7 +257,8 @@ def test_a_rule_is_found_by_its_id() -> None:
 
 
 def test_a_rules_file_that_is_not_there_is_said_not_to_be(tmp_path: Path) -> None:
-    rest = "nor is there a catalogue of that name. Catalogues: helpfulness, safety, safety-12."
+    names = "helpfulness, safety, safety-12, safety-13"
+    rest = f"nor is there a catalogue of that name. Catalogues: {names}."
     for path, said in ((tmp_path / "rules.toml", "no such file"), (tmp_path, "a folder")):
         with pytest.raises(InputError) as caught:
             Rulebook.load(path)

@@ -123,3 +123,23 @@ def test_a_misspelt_name_is_refused_with_the_nearest(name: str) -> None:
         make_scheme(f"{name}x", {})
     assert caught.value.known == (*SCHEMES, *LEARNED)
     assert f"Did you mean '{name}'" in str(caught.value)
+
+
+@by_ratings
+@pytest.mark.parametrize(
+    ("applies", "why"), [(0.0, "they apply to none of the responses"), (1.0, "")]
+)
+def test_a_rule_that_never_applies_is_named(name: str, applies: float, why: str) -> None:
+    # Rule d is unrated, so that it has nothing to be weighed by either way; here is why.
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 6, (24, 4)).astype(float)
+    values[:, 3] = np.nan
+    rules = Rulebook.from_ids(list("abcd"), FIVE)
+    every = np.tile([1, 1, 1, applies], (24, 1))
+    of = calibrate(RatingsTable(rules, values, PROMPTS, applies=every), rules)
+    if name in ("uniform", "auto"):
+        assert SCHEMES[name]()(of).values.tolist() == [1.0] * 4
+        return
+    with pytest.raises(InputError, match=r"rules \[('a', 'b', 'c', )?'d'\] cannot") as error:
+        SCHEMES[name]()(of)
+    assert ("they apply to none of the responses" in str(error.value)) is bool(why)

@@ -63,7 +63,7 @@ export interface Result extends Agreement {
 export const UNRATED = 255;
 export const N_POINTS = 201;
 const TIE_TOLERANCE = 1e-9;
-/** A response has a reward only if some rule applies to it this far. */
+/** A response has a reward only if some rule with weight applies to it this far. */
 const LEAST_APPLIES = 0.1;
 
 function bytes(base64: string): ArrayBuffer {
@@ -136,7 +136,7 @@ export function compose(ratings: Ratings, shares: number[], maxMissing: number):
       const weight = share * (applies ? applies[i]! : 1);
       if (applies) {
         whole[i]! += weight;
-        furthest[i] = Math.max(furthest[i]!, applies[i]!);
+        if (share > 0) furthest[i] = Math.max(furthest[i]!, applies[i]!);
       }
       if (Number.isNaN(value)) continue;
       total[i]! += weight * value;

@@ -63,7 +63,7 @@ def calibrate(
     if isinstance(ratings, str | os.PathLike):
         return _rated(calibrate_file(Path(ratings), rules), str(ratings))
     table = _together(as_ratings(ratings, rules, prompts=prompts))
-    return _with_source(calibrate_batches(_blocks(table), rules), table.source, "")
+    return _with_source(calibrate_batches([table], rules), table.source, "")
 
 
 def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calibration:
@@ -79,8 +79,8 @@ def calibrate_batches(batches: Iterable[RatingsTable], rules: Rulebook) -> Calib
     total: Statistics | None = None
     for table in batches:
         rules.same_as(table.rules, "these rules", table.source)
-        if table.n_rows:
-            part = accumulate(table)
+        for block in _blocks(table):
+            part = accumulate(block)
             total = part if total is None else total + part
     if total is None or not total.n_responses:
         raise InputError("there are no ratings to calibrate on; expected at least one response.")
@@ -104,7 +104,7 @@ def calibrate_file(
     calibration = calibrate_batches(runs.passing(tables), rules)
     if runs.one_came_back() or calibration.n_split_prompts:
         table = _together(as_ratings(path, rules))
-        calibration = calibrate_batches(_blocks(table), rules)
+        calibration = calibrate_batches([table], rules)
     return _with_source(calibration, path.name, file_digest(path))
 
 
@@ -162,8 +162,7 @@ def _together(table: RatingsTable) -> RatingsTable:
 
 def _blocks(table: RatingsTable) -> Iterable[RatingsTable]:
     """The table in blocks that split no prompt or response: temporaries stay small."""
-    if table.n_rows <= _BLOCK_ROWS:
-        yield table
+    if not table.n_rows:
         return
     starts = np.arange(table.n_rows) if table.groups is None else table.groups.run_starts()
     ends = np.append(starts[1:], table.n_rows)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from encore.arrays import Record, cached_array
 from encore.calibration.entropy import Estimator, rating_entropy
 from encore.calibration.factor import common_factor
+from encore.calibration.fixed_point import to_float
 from encore.calibration.statistics import Statistics
 from encore.errors import DocumentError, InputError
 from encore.files import StrPath, digest, read_document, write_document
@@ -22,8 +23,8 @@ from encore.formatting import html_table, number, percent, sparkline
 from encore.rules import Rulebook
 
 KIND = "encore.calibration"
-VERSION = 2
-# A variance of unit margins below this is rounding: the rule never resolves a pair.
+VERSION = 3
+# A variance of unit margins below this is that of a rule which resolves no pair.
 ZERO_VARIANCE = 1e-15
 
 
@@ -85,9 +86,10 @@ class Calibration(Record):
         Raises
         ------
         MismatchError
-            If the two are of different rules.
+            If the two are of different rules, or of rules with different vetoes.
         """
         self.rules.same_as(other.rules, self._name, other._name)
+        self.rules.same_vetoes(other.rules, self._name, other._name)
         sources = tuple(sorted(self.sources + other.sources, key=astuple))
         return Calibration(self.rules, self.statistics + other.statistics, sources)
 
@@ -122,13 +124,26 @@ class Calibration(Record):
 
     @cached_array
     def n_ratings(self) -> NDArray[np.int64]:
-        """Ratings per rule, shape (n_rules,)."""
+        """Ratings per rule where it applies, shape (n_rules,)."""
         return np.asarray(self.statistics.counts.sum(axis=1))
 
     @cached_array
+    def applies_share(self) -> NDArray[np.float64]:
+        """Share of responses that each rule applies to at least half, in [0, 1].
+
+        All other numbers are of these responses alone.
+        """
+        return self.statistics.applies_count / self.n_responses
+
+    @property
+    def always_apply(self) -> bool:
+        """Whether every rule applies to every response."""
+        return bool((self.statistics.applies_count == self.n_responses).all())
+
+    @cached_array
     def coverage(self) -> NDArray[np.float64]:
-        """Share of responses that each rule rates, in [0, 1]."""
-        return self.n_ratings / self.n_responses
+        """Share of the responses that a rule applies to which it rates; NaN if it never applies."""
+        return _ratio(self.n_ratings, self.statistics.applies_count)
 
     def entropy(self, estimator: Estimator = "plugin") -> NDArray[np.float64]:
         """Rating entropy per rule in nats, at most ``ln(n_levels)``; NaN if never rated.
@@ -155,15 +170,17 @@ class Calibration(Record):
     @cached_array
     def spread(self) -> NDArray[np.float64]:
         """Mean within-rating entropy in nats; NaN without a spread and without repeats."""
-        return _ratio(self.statistics.spread_sum, self.statistics.spread_count)
+        return _ratio(to_float(self.statistics.spread_sum), self.statistics.spread_count)
 
     @cached_array
     def information(self) -> NDArray[np.float64]:
         """``1 - spread / entropy``: the share of the entropy that tells responses apart.
 
-        In [0, 1]; 0 for a constant rule, which tells nothing apart; NaN without a spread.
+        Where the rater's level probabilities are known, the entropy is that of their mean: the
+        difference of the two is then the mutual information of response and level. In [0, 1]; 0
+        for a constant rule, which tells nothing apart; NaN without a spread.
         """
-        entropy = self.entropy()
+        entropy = rating_entropy(to_float(self.statistics.soft_counts))
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.clip(1 - self.spread / entropy, 0.0, 1.0)
         return np.where((entropy == 0) & ~np.isnan(self.spread), 0.0, share)
@@ -174,10 +191,15 @@ class Calibration(Record):
 
         Each prompt counts once. In [0, 1]; NaN if no prompt has two rated responses.
         """
-        sums, prompts = self.statistics.margin_sum, self.statistics.margin_prompts
-        if sums.ndim == 2:
-            sums, prompts = np.diagonal(sums), np.diagonal(prompts)
-        return _ratio(sums, prompts)
+        sums = self.statistics.margin_moment
+        own = np.diagonal(sums) if self.statistics.has_covariance else sums
+        return _ratio(own, self.n_compared)
+
+    @cached_array
+    def n_compared(self) -> NDArray[np.int64]:
+        """Prompts with two responses or more that a rule rates, shape (n_rules,)."""
+        prompts = self.statistics.prompts_with_margin
+        return np.diagonal(prompts) if self.statistics.has_covariance else prompts
 
     @cached_array
     def margin_covariance(self) -> NDArray[np.float64]:
@@ -188,12 +210,12 @@ class Calibration(Record):
         InputError
             If there are more rules than a covariance is kept for.
         """
-        if self.statistics.margin_sum.ndim == 1:
+        if not self.statistics.has_covariance:
             raise InputError(
                 f"{len(self.rules)} rules are too many for a covariance of their margins. "
                 f"Use a scheme that does not need it, or fewer rules."
             )
-        return _ratio(self.statistics.margin_sum, self.statistics.margin_prompts)
+        return _ratio(self.statistics.margin_moment, self.statistics.prompts_with_margin)
 
     @cached_array
     def margin_correlation(self) -> NDArray[np.float64]:
@@ -205,8 +227,8 @@ class Calibration(Record):
             If there are more rules than a covariance is kept for.
         """
         deviation = np.sqrt(self.margin_variance)
-        covariance, prompts = self.margin_covariance, self.statistics.margin_prompts
-        own = np.diagonal(prompts)
+        covariance, own = self.margin_covariance, self.n_compared
+        prompts = self.statistics.prompts_with_margin
         # The variances are over each rule's own prompts: they must be nearly those in common.
         comparable = prompts >= 0.9 * np.maximum(own[:, None], own)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -244,12 +266,14 @@ class Calibration(Record):
     def _repr_html_(self) -> str:
         """In a notebook: every rule with its histogram and entropy."""
         nats, normalised = self.entropy(), self.normalised_entropy()
+        applies = [] if self.always_apply else ["applies %"]
         rows = [
             (
                 rule.id,
                 sparkline(self.statistics.counts[k, : rule.scale.n_levels].tolist()),
                 number(float(nats[k])),
                 number(float(normalised[k])),
+                *(percent(float(self.applies_share[k])) for _ in applies),
                 percent(float(self.coverage[k])),
                 percent(float(self.resolved_share[k])),
             )
@@ -257,7 +281,7 @@ class Calibration(Record):
         ]
         return html_table(
             f"{self._name}: {self.n_responses:,} responses, {len(self.rules)} rules",
-            ("rule", "ratings", "entropy, nats", "normalised", "rated %", "resolved %"),
+            ("rule", "ratings", "entropy, nats", "normalised", *applies, "rated %", "resolved %"),
             rows,
         )
 
@@ -269,7 +293,7 @@ class Calibration(Record):
             "sources": [asdict(source) for source in self.sources],
             "statistics": self.statistics.to_dict(),
         }
-        write_document(path, KIND, VERSION, {**body, "digest": digest(body)})
+        write_document(path, KIND, VERSION, {**body, "digest": _digest(body)})
 
     @classmethod
     def load(cls, path: StrPath) -> Calibration:
@@ -292,12 +316,18 @@ class Calibration(Record):
         if document.get("rules_digest") != rules.digest:
             raise DocumentError(f"{path}: the rules were changed by hand. Calibrate again.")
         body = {k: v for k, v in document.items() if k not in ("kind", "schema_version", "digest")}
-        if document.get("digest") != digest(body):
+        if document.get("digest") != _digest(body):
             raise DocumentError(
                 f"{path}: damaged, or changed by hand: its contents do not have the digest that "
                 f"it states. Calibrate again."
             )
         return cls(rules, statistics, sources)
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """SHA-256 of a file's contents, except for vetoes: they matter to rewards, not to ratings."""
+    rules = [{key: rule[key] for key in rule if key != "veto"} for rule in body["rules"]]
+    return digest({**body, "rules": rules})
 
 
 def _source(data: Mapping[str, Any]) -> Source:

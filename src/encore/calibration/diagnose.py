@@ -16,22 +16,26 @@ from encore.formatting import html_table, listed
 
 # Each threshold is where a user would act, not just a matter of taste.
 SILENT_BELOW = 0.10  # share of within-prompt pairs that the rule resolves
+RARE_BELOW = 0.05  # share of responses that the rule applies to
 SATURATED_ABOVE = 0.90  # share of ratings on the two end levels …
 SATURATED_EACH = 0.10  # … of which each must hold this much
 OUTSIDE_ABOVE = 0.01  # share of ratings beyond the scale
-COVERAGE_BELOW = 0.80  # share of responses rated; compose allows 0.2 of the weight to be absent
+COVERAGE_BELOW = (
+    0.80  # share rated where the rule applies; compose allows 0.2 of the weight to be absent
+)
 REDUNDANT_ABOVE = 0.95  # |correlation| of two rules' margins
 RATINGS_PER_LEVEL = 30  # below this the entropy's own error matters; see entropy_interval
 INVERTED_BELOW = -0.10  # correlation of a rule's margin with the common factor
 EMPTY_BELOW = 0.10  # mean information over the rules
 
 KINDS: dict[str, str] = {
-    "constant": "gives every response the same rating: it cannot rank anything",
+    "constant": "gives every response that it rates the same rating: it cannot rank anything",
     "coarse": "puts all ratings in one bin, though they differ: narrow its range or raise its bins",
     "silent": f"resolves fewer than {SILENT_BELOW:.0%} of within-prompt pairs, by level or bin",
+    "rare": f"applies to fewer than {RARE_BELOW:.0%} of the responses: little is known of it",
     "saturated": f"puts over {SATURATED_ABOVE:.0%} of its ratings on the two ends of the scale",
     "outside": f"has over {OUTSIDE_ABOVE:.0%} of its ratings beyond its scale, clipped to it",
-    "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses",
+    "coverage": f"rates fewer than {COVERAGE_BELOW:.0%} of the responses that it applies to",
     "redundant": f"has margins that correlate above {REDUNDANT_ABOVE} with another rule's",
     "inverted": "runs against what the other rules agree on",
     "small": f"has fewer than {RATINGS_PER_LEVEL} ratings per level: mind the entropy interval",
@@ -125,25 +129,28 @@ def diagnose(calibration: Calibration | StrPath) -> Diagnosis:
     # Ratings of a range may differ within one bin; on levels the two are the same.
     moves = calibration.margin_variance > ZERO_VARIANCE
     constant, coarse = one_level & ~moves, one_level & moves
-    silent = ~one_level & (calibration.resolved_share < SILENT_BELOW)
+    # A rule is silent if it applies and yet says the same; one that hardly ever applies is not.
+    rare = calibration.applies_share < RARE_BELOW
+    silent = ~one_level & ~rare & (calibration.resolved_share < SILENT_BELOW)
     per_level = calibration.n_ratings / calibration.rules.n_levels
     ends = _share_on_ends(calibration)
     checks = [
         ("constant", constant, entropy),
         ("coarse", coarse, entropy),
         ("silent", silent, calibration.resolved_share),
+        ("rare", rare, calibration.applies_share),
         ("saturated", ends > SATURATED_ABOVE, ends),
         ("outside", calibration.outside_share > OUTSIDE_ABOVE, calibration.outside_share),
         ("coverage", calibration.coverage < COVERAGE_BELOW, calibration.coverage),
         ("small", per_level < RATINGS_PER_LEVEL, per_level),
     ]
-    if calibration.statistics.margin_sum.ndim == 2:
+    if calibration.statistics.has_covariance:
         earlier = np.abs(np.tril(calibration.margin_correlation, -1))
         redundant = earlier.max(axis=1, initial=0.0)
         twins = [f"; the other is {ids[other]!r}" for other in earlier.argmax(axis=1)]
         along = _along_factor(calibration)
         # A correlation of zero strays by about 1 / sqrt(n); one that strays further is real.
-        n_prompts = np.maximum(np.diagonal(calibration.statistics.margin_prompts), 1)
+        n_prompts = np.maximum(calibration.n_compared, 1)
         against = along < np.minimum(INVERTED_BELOW, -3 / np.sqrt(n_prompts))
         checks += [
             ("redundant", redundant > REDUNDANT_ABOVE, redundant),

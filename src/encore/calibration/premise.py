@@ -106,14 +106,16 @@ def premise(calibration: Calibration) -> Premise:
 
 def no_factor(calibration: Calibration) -> str:
     """Why the rules' margins do not say what the rules share; empty if they do."""
-    if calibration.statistics.margin_sum.ndim == 1:
+    if not calibration.statistics.has_covariance:
         return "there are too many rules to keep the covariances of their margins"
+    if not calibration.statistics.applies_count.all():
+        return "a rule never applies"
     if np.isnan(calibration.normalised_entropy()).any():
         return "a rule was never rated"
     variance = np.nan_to_num(calibration.margin_variance)
     if (variance > ZERO_VARIANCE).sum() < 3:
         return "fewer than three rules resolve any pair of responses to one prompt"
-    n_prompts = int(np.diagonal(calibration.statistics.margin_prompts).max())
+    n_prompts = int(calibration.n_compared.max())
     if n_prompts < MIN_PROMPTS:
         return f"{n_prompts} prompts with two responses are too few (expected {MIN_PROMPTS})"
     loadings = calibration.common_factor

@@ -52,7 +52,7 @@ def benchmark(
     store_path: Path,
     out: Path | None,
     ties: str | None,
-    form: str,
+    layout: str,
     **how: Any,
 ) -> None:
     """Compare every scheme and baseline on the safety benchmark NAME.
@@ -87,7 +87,7 @@ def benchmark(
     as_json = how.pop("as_json")
     ties = ties or ("strict" if asked.n_responses == 2 else "half")
     comparison = compared(kept, **how)
-    print_compared(comparison, "json" if as_json else form, ties=ties, by_subset=True)
+    print_compared(comparison, "json" if as_json else layout, ties=ties, by_subset=True)
 
 
 def _write_texts(benchmark: Benchmark, source: Path | None, out: Path) -> None:

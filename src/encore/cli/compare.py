@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 import click
 
 from encore.cli.labels import label_options, note_pairing, taken
-from encore.cli.options import counted, json_option, note_uneven, rules_option, seed_option
+from encore.cli.options import (
+    composing_options,
+    counted,
+    json_option,
+    note_uneven,
+    rules_option,
+    seed_option,
+)
 from encore.cli.paths import Reads, ReadsReward
 from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import (
@@ -18,14 +25,15 @@ from encore.cli.tables import (
     agreement_table,
     comparison_table,
     entropy_accuracy_table,
+    forms_table,
     plain_table,
 )
 from encore.cli.verb import verb
 from encore.evaluation import CONVENTIONS, Comparison
 from encore.evaluation import compare as compare_schemes
-from encore.evaluation.subset_table import FORMS
+from encore.evaluation.subset_table import TABLE_FORMATS
 from encore.ratings import PreferencePairs, as_pairs
-from encore.rewards import load_rewards
+from encore.rewards import FORMS, load_rewards
 from encore.rules import Rulebook
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -34,6 +42,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def comparing_options(command: _F) -> _F:
     """How pairs are compared (:func:`compared`) and how that is shown (:func:`print_compared`)."""
     options = (
+        composing_options,
+        click.option(
+            "--forms",
+            is_flag=True,
+            help="Also compare the forms with each other, under uniform weights.",
+        ),
         click.option(
             "--calibration-set",
             type=Reads(streams=True),
@@ -64,8 +78,8 @@ def comparing_options(command: _F) -> _F:
         ),
         click.option(
             "--format",
-            "form",
-            type=click.Choice(["text", "json", *FORMS]),
+            "layout",
+            type=click.Choice(["text", "json", *TABLE_FORMATS]),
             default="text",
             show_default=True,
             help="Format of the output; csv, latex and markdown hold only the table by subset.",
@@ -83,7 +97,7 @@ def comparing_options(command: _F) -> _F:
 @rules_option()
 @label_options()
 @comparing_options
-def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: Any) -> None:
+def compare(pairs: Path, rules_source: str, ties: str | None, layout: str, **how: Any) -> None:
     """Compare every scheme and baseline on the same labelled PAIRS.
 
     With --label, PAIRS are rated responses with a label each.
@@ -93,6 +107,7 @@ def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: 
       encore compare pairs.parquet --rules rules.toml
       encore compare ratings.parquet --rules rules.toml --label human_score
       encore compare pairs.parquet --rules rules.toml --rewards judge=rewards.parquet
+      encore compare pairs.parquet --rules rules.toml --forms
       encore compare pairs.parquet --rules rules.toml --format latex
     """
     as_json = how.pop("as_json")
@@ -100,7 +115,7 @@ def compare(pairs: Path, rules_source: str, ties: str | None, form: str, **how: 
     labelled = as_pairs(pairs, rules, **by_label, rng=how["seed"])
     note_pairing(labelled.pairing)
     comparison = compared(labelled, **how)
-    print_compared(comparison, "json" if as_json else form, ties=ties or "half")
+    print_compared(comparison, "json" if as_json else layout, ties=ties or "half")
 
 
 def compared(
@@ -108,24 +123,28 @@ def compared(
     *,
     rewards: tuple[tuple[str, Path], ...],
     seed: int,
+    forms: bool,
     **how: Any,
 ) -> Comparison:
     """Compare, with the rewards of files."""
     others = {name: load_rewards(path, pairs) for name, path in rewards}
+    given = {name: value for name, value in how.items() if value is not None}
     with working("comparing"):
-        return compare_schemes(pairs, pairs.rules, rewards=others, rng=seed, **how)
+        return compare_schemes(
+            pairs, pairs.rules, rewards=others, rng=seed, forms=[*FORMS] if forms else [], **given
+        )
 
 
 def print_compared(
-    comparison: Comparison, form: str, *, ties: str, by_subset: bool = False
+    comparison: Comparison, layout: str, *, ties: str, by_subset: bool = False
 ) -> None:
-    """Print it in a form; if *by_subset*, the table by subset is above the text."""
+    """Print it in a format; if *by_subset*, the table by subset is above the text."""
     table = comparison.by_subset(ties)
-    if form == "json":
+    if layout == "json":
         return print_json({**comparison.to_dict(), "table": asdict(table)})
-    if form != "text":
+    if layout != "text":
         _note_left_out(comparison)
-        return say(*table.to(form).removesuffix("\n").split("\n"))
+        return say(*table.to(layout).removesuffix("\n").split("\n"))
     if by_subset:
         show(plain_table(table))
         say(table.caption, "")
@@ -137,6 +156,9 @@ def print_comparison(comparison: Comparison) -> None:
     show(comparison_table(comparison))
     if comparison.pairing is not None:
         show(agreement_table(comparison))
+    if comparison.forms:
+        show(forms_table(comparison))
+        show(comparison.forms_sentence, style="bold")
     _note_left_out(comparison)
     show(accuracy_by_rule_table(comparison))
     show(entropy_accuracy_table(comparison))
@@ -145,7 +167,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _note_left_out(comparison: Comparison) -> None:
     """Pairs and schemes that are not in the tables, or not as one would think."""
-    for row in comparison.rows:
+    for row in (*comparison.rows, *comparison.forms[1:]):
         if row.n_unknown:
             left_out = counted(row.n_unknown, "pair")
             note(f"Note: {row.scheme}: {left_out} left out because a reward is unknown.")

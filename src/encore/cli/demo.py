@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 import click
+import numpy as np
 
 from encore import examples
 from encore.calibration import diagnose
@@ -18,13 +20,19 @@ from encore.cli.screen import note, print_json, say, show, working
 from encore.cli.tables import calibration_table
 from encore.cli.verb import verb
 from encore.errors import InputError, MissingExtraError
-from encore.evaluation import Comparison
+from encore.evaluation import Comparison, compare
+from encore.evaluation.row import Row
 from encore.files import atomic_write, file_digest, read_document, write_document
+from encore.formatting import percent, points, points_interval
+from encore.ratings import as_pairs
+from encore.ratings.write import open_table
 from encore.reporting import report
-from encore.rewards import score
+from encore.rewards import compose, score
+from encore.weights import Weights
 
+_APPLIED = "ratings-with-applies.parquet"
 _FILES = (
-    *("ratings.parquet", "rules.toml", "calibration.json"),
+    *("ratings.parquet", _APPLIED, "rules.toml", "calibration.json"),
     *("weights.json", "rewards.parquet", "report.html"),
 )
 # What the demo wrote, so that it never writes over anything else.
@@ -51,10 +59,12 @@ def demo(out: Path, as_json: bool) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     _check_ours(out)
-    ratings, rules, *files = (out / name for name in _FILES)
+    ratings, applied, rules, *files = (out / name for name in _FILES)
     page = files.pop()
     _copy(examples.ratings_path(), ratings)
     _copy(examples.rules_path(), rules)
+    with open_table(applied) as write_table:
+        write_table(examples.ratings_with_applies())
     with working("calibrating, comparing and drawing"):
         made = report(ratings, examples.rules())
         calibration, linear = made.content.calibration, made.content.weights
@@ -62,20 +72,40 @@ def demo(out: Path, as_json: bool) -> None:
         calibration.save(files[0])
         linear.save(files[1])
         score(ratings, linear, files[2])
+        by_applies = _mean_by_applies(ratings, applied)
         try:
             words = ("encore", "report", ratings, "--rules", rules, "-o", page)
             made.save(page, command=shlex.join(map(str, words)))
             files.append(page)
         except MissingExtraError as error:
             note(f"Note: there is no report.html: {error}")
-    written = [ratings, rules, *files]
+    written = [ratings, applied, rules, *files]
     digests = {path.name: file_digest(path) for path in written}
     write_document(out / _MADE, _KIND, 1, {"sha256": digests})
     if as_json:
-        return print_json({"comparison": comparison.to_dict(), "weights": linear.to_dict()})
+        found = {"comparison": comparison.to_dict(), "weights": linear.to_dict()}
+        return print_json({**found, "mean_by_applies": asdict(by_applies)})
     show(calibration_table(calibration, diagnose(calibration), linear))
     print_comparison(comparison)
+    accuracy, difference = by_applies.accuracy["half"], by_applies.difference
+    text = (
+        f"Where each rule counts as far as it applies, as said from the prompt alone ({_APPLIED}), "
+        f"the mean ranks {percent(accuracy.value)} % of the pairs right: "
+        f"{points(difference.value)} points against the plain mean "
+        f"({points_interval(difference)})."
+    )
+    show(text)
     say("", "Written:", *(f"  {path}" for path in written))
+
+
+def _mean_by_applies(ratings: Path, applied: Path) -> Row:
+    """The mean over the rules as far as they apply, beside the plain mean on the same pairs."""
+    rules = examples.rules()
+    weights = Weights(rules, np.ones(len(rules)))
+    pairs = as_pairs(applied, rules)
+    rewards = compose(pairs.ratings, weights)
+    both = np.column_stack([rewards[pairs.chosen], rewards[pairs.rejected]])
+    return compare(ratings, rules, rewards={"by applies": both})["by applies"]
 
 
 def _check_ours(out: Path) -> None:

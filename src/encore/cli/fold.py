@@ -16,14 +16,20 @@ from encore.heads import FoldCheck, HeadModel, check_fold
 from encore.heads import fold as fold_model
 from encore.heads.model.find_heads import STANDARD
 from encore.raters.texts import Texts, first_conversations
-from encore.weights import Weights
+from encore.rewards import Reward
 
 _EXACT = 1e-5
 
 
 @verb()
 @click.argument("model", type=ReadsNamed(folders=True))
-@click.option("--weights", "weights_path", type=Reads(), required=True, help="weights.json.")
+@click.option(
+    "--weights",
+    "weights_path",
+    type=Reads(),
+    required=True,
+    help="A weights.json, or a reward.json whose form is the mean.",
+)
 @click.option(
     "-o",
     "--out",
@@ -73,12 +79,13 @@ def fold(
     Example:
       encore fold heads --weights weights.json -o folded --check pairs.jsonl
     """
-    weights = Weights.load(weights_path)
+    reward = Reward.load(weights_path)
+    weights = reward.weights
     talks = []
     if texts is not None:
         told = Texts(texts, layout=layout, json_messages=json_messages)
         talks = first_conversations(told, limit, noted)
-    folded = fold_model(model, weights, out=out, head=head)
+    folded = fold_model(model, reward, out=out, head=head)
     result = {"out": str(out), "n_rules": len(weights.rules), "offset": folded.offset}
     found = None
     if texts is not None:

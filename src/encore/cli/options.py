@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from encore.cli.paths import STORE, ReadsNamed, Updates, Writes
 from encore.cli.screen import note
+from encore.rewards import FORMS, AppliesBy
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -47,6 +48,27 @@ def seed_option(help_text: str = "For the intervals.") -> Callable[[_F], _F]:
 def json_option() -> Callable[[_F], _F]:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def composing_options(verb: _F) -> _F:
+    """How unit ratings become one number: ``--form``, ``--applies-by``."""
+    options = (
+        click.option(
+            "--form",
+            metavar="NAME[:OPTION=NUMBER]",
+            help=f"How unit ratings become one number: {', '.join(FORMS)}; with an option as in "
+            f"geometric:epsilon=0.1.  [default: mean, or the reward.json's]",
+        ),
+        click.option(
+            "--applies-by",
+            type=click.Choice(get_args(AppliesBy)),
+            help="Whether how far a rule applies is a response's own, or the average over its "
+            "prompt's responses.  [default: response, or the reward.json's]",
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
 
 
 def on_device(verb: _F) -> _F:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,16 +12,15 @@ import click
 
 from encore.cli.options import counted, json_option, output, rules_option, store_option
 from encore.cli.paths import ReadsNamed
+from encore.cli.rated import Price, print_plan, print_rated
 from encore.cli.raters import Chosen, rater_options
-from encore.cli.screen import note, print_json, progress, say, show
-from encore.cli.tables import coverage_table
+from encore.cli.screen import note, progress
 from encore.cli.texts import noted, texts_options
 from encore.cli.verb import format_option, stream_format, verb
 from encore.errors import InputError, RatingsError, StoppedError
-from encore.raters import Heads, Job, Plan, Progress, Rated, Store, Texts, plan
+from encore.raters import Heads, Job, Progress, Rated, Store, Texts, plan
+from encore.raters.judge.plan import saving
 from encore.rules import Rulebook
-
-_Price = tuple[float, float]
 
 
 @verb()
@@ -52,7 +50,7 @@ def rate(
     chosen: Chosen,
     out: Path | None,
     store_path: Path,
-    price: _Price | None,
+    price: Price | None,
     dry_run: bool,
     partial: bool,
     retry_unrated: bool,
@@ -85,13 +83,14 @@ def rate(
         for message in job.notes:
             noted(message)
         if out is None or dry_run:
-            return _print_plan(plan(job, chosen.options), price, as_json=as_json)
+            return print_plan(plan(job, chosen.options), price, as_json=as_json)
         rate_job(job, price, partial_out=out if partial else None)
         rated = job.rated()
         is_rated = any(rule.n_rated for rule in rated.coverage)
         if is_rated:
             rated.save(out, format=stream_format(out))
-        _print_rated(job, rated, out if is_rated else None, price=price, as_json=as_json)
+        saved = saving(job, chosen.options)
+        print_rated(job, rated, saved, out if is_rated else None, price=price, as_json=as_json)
         if not is_rated:
             _give_up_unrated(job, rated)
 
@@ -111,7 +110,7 @@ def rules_of(source: str | None, chosen: Chosen) -> Rulebook:
     raise click.UsageError("Missing option '--rules'.")
 
 
-def rate_job(job: Job, price: _Price | None = None, partial_out: Path | None = None) -> None:
+def rate_job(job: Job, price: Price | None = None, partial_out: Path | None = None) -> None:
     """Run a job with a progress bar; if it stops early, say how to resume."""
     try:
         _run(job, price)
@@ -121,16 +120,15 @@ def rate_job(job: Job, price: _Price | None = None, partial_out: Path | None = N
         _give_up(job, reason, partial_out)
 
 
-def _run(job: Job, price: _Price | None) -> None:
+def _run(job: Job, price: Price | None) -> None:
     if job.n_stored:
         note(f"{job.n_stored} of {job.n_wanted} answers are in {job.store.path} already.")
-    n_left = job.n_wanted - job.n_stored
     with progress("rating") as (update, note_above):
         job.on_note = note_above
-        job.run(lambda now: update(now.n_done, _told(now, price), total=n_left))
+        job.run(lambda now: update(now.n_done, _told(now, price), total=now.n_answers))
 
 
-def _told(now: Progress, price: _Price | None) -> str:
+def _told(now: Progress, price: Price | None) -> str:
     """Speed, failures and cost so far."""
     told = f"{now.n_done / max(now.seconds, 1e-9):.1f}/s"
     if now.n_unrated:
@@ -152,61 +150,11 @@ def _give_up(job: Job, reason: BaseException, written: Path | None) -> NoReturn:
 def _give_up_unrated(job: Job, rated: Rated) -> NoReturn:
     """Say why there is no rating at all; a file of empty cells is not written."""
     reasons = sum((Counter(rule.reasons) for rule in rated.coverage), Counter[str]())
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    reasons["not applicable"] = sum(rule.n_not_applicable for rule in rated.coverage)
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common() if count)
     raise RatingsError(
         f"no rating in any of the {counted(job.n_responses, 'response')} under "
         f"{counted(len(rated.rules), 'rule')}: {why}. No file was written; `encore store export "
         f"{job.store.path}` shows the replies, and --retry-unrated asks again.",
         source=str(job.texts.source),
-    )
-
-
-def _print_plan(planned: Plan, price: _Price | None, *, as_json: bool) -> None:
-    cost = None if price is None else planned.usage.cost(price)
-    if as_json:
-        return print_json({**asdict(planned), "cost_usd": cost})
-    say(
-        f"{counted(planned.n_responses, 'response')}, {planned.n_distinct} of them distinct: "
-        f"{counted(planned.n_answers, 'answer')}, {planned.n_stored} of them stored."
-    )
-    say(
-        f"Left to ask: {counted(planned.n_requests, 'request')}, about {planned.prompt_tokens:,} "
-        f"tokens in ({planned.shared_tokens:,} of them repeat a prefix that a cache can serve) and "
-        f"{planned.completion_tokens:,} out."
-    )
-    if cost is not None:
-        say(f"About ${cost:,.2f}, at most, with nothing cached.")
-
-
-def _print_rated(
-    job: Job, rated: Rated, out: Path | None, *, price: _Price | None, as_json: bool
-) -> None:
-    usage = job.usage
-    if as_json:
-        return print_json(
-            {
-                "out": None if out is None else str(out),
-                "n_responses": job.n_responses,
-                "n_stored_before": job.n_stored,
-                "n_cut": rated.n_cut,
-                "usage": asdict(usage),
-                "cost_usd": None if price is None else usage.cost(price),
-                "coverage": [asdict(rule) for rule in rated.coverage],
-                "notes": job.notes,
-            }
-        )
-    show(coverage_table(rated.coverage))
-    if rated.n_cut:
-        cut = counted(rated.n_cut, "response")
-        note(f"Note: {cut} judged with the middle of an overlong text left out.")
-    if out is None:
-        return
-    spent = "" if price is None else f", ${usage.cost(price):.2f}"
-    share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
-    done = f"{counted(job.n_responses, 'response')} under {counted(len(rated.rules), 'rule')}"
-    if isinstance(job.rater, Heads):
-        return say(f"{out}: {done}; {usage.prompt_tokens:,} tokens read")
-    say(
-        f"{out}: {done}; {counted(usage.n_requests, 'request')}, {usage.prompt_tokens:,} tokens in "
-        f"({share:.0%} cached), {usage.completion_tokens:,} out{spent}"
     )

@@ -17,6 +17,7 @@ from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models
 from encore.parsing import json_value
 from encore.raters import Heads, Judge, JudgeOptions, Limits, LocalJudge, Rater, Recorded
+from encore.raters.judge.options import Applicability
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 from encore.rules import Rulebook
 
@@ -65,8 +66,24 @@ _JUDGE = (
         "--max-answer-tokens", type=click.IntRange(1), help="Room for judges that think first."
     ),
     click.option(
+        "--applicability",
+        type=click.Choice(["prompt", "response", "none"]),
+        help="Who says how far a rule applies: the judge, asked about each prompt first, or with "
+        "each response (not for training); or nobody.  [default: prompt for a judge and more than "
+        "20 rules, else none]",
+    ),
+    click.option(
+        "--applies-at-least",
+        type=click.FloatRange(0, 1),
+        help="With prompt: rules that apply less are not asked about.  [default: 0.1]",
+    ),
+    click.option(
         "--extra", metavar="JSON", help="Fields for each request's body that no option sets."
     ),
+)
+_HOW = (
+    *("reading", "n_samples", "temperature", "seed", "batch_rules", "prefill", "max_input_tokens"),
+    *("max_answer_tokens", "applicability", "applies_at_least", "extra"),
 )
 _LIMITS = (
     click.option(
@@ -146,15 +163,6 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         spec: str | None,
         base_url: str | None,
         key_env: str,
-        reading: Any,
-        n_samples: int,
-        temperature: float | None,
-        seed: int,
-        batch_rules: bool,
-        prefill: bool | None,
-        max_input_tokens: int | None,
-        max_answer_tokens: int | None,
-        extra: str | None,
         concurrency: int,
         timeout: float,
         attempts: int,
@@ -166,24 +174,15 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
         batch_tokens: int | None,
         **others: Any,
     ) -> Any:
+        how = {name: others.pop(name) for name in _HOW}
         if spec is None:
             return verb(chosen=None, **others)
+        _refuse_applicability(spec, base_url, how["applicability"], how["applies_at_least"])
         if spec.startswith("heads:") and base_url is None:
             running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
-            heads_options = {**running, "max_tokens": max_input_tokens, "head": head}
+            heads_options = {**running, "max_tokens": how["max_input_tokens"], "head": head}
             return verb(chosen=_heads(spec.removeprefix("heads:"), heads_options), **others)
-        options = JudgeOptions(
-            reading=reading,
-            n_samples=n_samples,
-            temperature=temperature,
-            seed=seed,
-            batch_rules=batch_rules,
-            prefill=spec.startswith("local") if prefill is None else prefill,
-            max_input_tokens=max_input_tokens,
-            max_answer_tokens=max_answer_tokens,
-            extra=_json_object(extra),
-            fence_key=_fence_key(),
-        )
+        options = _judge_options(spec, how)
         limits = Limits(concurrency, timeout, attempts, 120.0, max_requests, max_tokens)
         chosen = _choose(spec, base_url, options, limits, os.environ.get(key_env))
         return verb(chosen=chosen, **others)
@@ -191,11 +190,47 @@ def _choosing(verb: Callable[..., Any]) -> Callable[..., Any]:
     return with_rater
 
 
-def plain_rater(spec: str, base_url: str | None, key_env: str) -> Chosen:
+def _judge_options(spec: str, how: dict[str, Any]) -> JudgeOptions:
+    """What the options say; where one has no default here, it goes by the rater or the rules."""
+    said = {name: value for name, value in how.items() if value is not None}
+    defaults = {"prefill": spec.startswith("local")}
+    extra = {"extra": _json_object(how["extra"]), "fence_key": _fence_key()}
+    return JudgeOptions(**{**defaults, **said, **extra})
+
+
+def _refuse_applicability(
+    spec: str, base_url: str | None, applicability: str | None, at_least: float | None
+) -> None:
+    """Refuse what only a judge can be asked, and a limit that nothing is compared with."""
+    why = {
+        "heads": "a model's heads give each response a value whether or not a rule applies",
+        "recorded": "recorded ratings say themselves how far a rule applies, where they do",
+    }
+    kind = spec.partition(":")[0]
+    if (
+        kind in why
+        and base_url is None
+        and (applicability not in (None, "none") or at_least is not None)
+    ):
+        raise InputError(
+            f"--applicability asks a judge, openai:MODEL or local; got --rater {spec}: {why[kind]}."
+        )
+    if at_least is not None and applicability in ("response", "none"):
+        raise InputError(
+            f"--applies-at-least goes with --applicability prompt; got {applicability}."
+        )
+
+
+def plain_rater(
+    spec: str, base_url: str | None, key_env: str, *, applicability: Applicability = "auto"
+) -> Chosen:
     """A rater by its name alone, with the default options."""
+    _refuse_applicability(spec, base_url, None if applicability == "auto" else applicability, None)
     if spec.startswith("heads:") and base_url is None:
         return _heads(spec.removeprefix("heads:"), {})
-    options = JudgeOptions(prefill=spec.startswith("local"), fence_key=_fence_key())
+    options = JudgeOptions(
+        prefill=spec.startswith("local"), fence_key=_fence_key(), applicability=applicability
+    )
     return _choose(spec, base_url, options, Limits(), os.environ.get(key_env))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from encore.cli.labels import label_options, said
-from encore.cli.options import json_option, output, rules_option, seed_option
+from encore.cli.options import composing_options, json_option, output, rules_option, seed_option
 from encore.cli.paths import Reads, WritesFolder
 from encore.cli.screen import note, print_json, say, working
 from encore.cli.verb import format_option, verb
@@ -17,8 +17,8 @@ from encore.extras import require
 from encore.reporting import Report
 from encore.reporting import report as make_report
 from encore.reporting.figures import FILES
+from encore.rewards import AppliesBy, Reward
 from encore.rules import Rulebook
-from encore.weights import Weights
 
 
 @verb()
@@ -26,8 +26,11 @@ from encore.weights import Weights
 @rules_option(required=False)
 @label_options()
 @click.option(
-    "--weights", type=Reads(), help="A weights.json to look at.  [default: scheme linear]"
+    "--weights",
+    type=Reads(),
+    help="A weights.json or reward.json to look at.  [default: scheme linear]",
 )
+@composing_options
 @click.option(
     "--calibration-set",
     type=Reads(streams=True),
@@ -51,6 +54,8 @@ def report(
     source: Path,
     rules_source: str | None,
     weights: Path | None,
+    form: str | None,
+    applies_by: AppliesBy | None,
     calibration_set: Path | None,
     include_text: bool,
     figures: Path | None,
@@ -79,6 +84,8 @@ def report(
     options = {
         "--rules": rules_source,
         "--weights": weights,
+        "--form": form,
+        "--applies-by": applies_by,
         "--calibration-set": calibration_set,
         "--seed": seed,
     }
@@ -87,7 +94,9 @@ def report(
             source,
             None if rules_source is None else Rulebook.load(rules_source),
             calibration_set=calibration_set,
-            weights=None if weights is None else Weights.load(weights),
+            weights=None if weights is None else Reward.load(weights),
+            form=form,
+            applies_by=applies_by,
             **by_label,
             rng=seed,
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from encore.cli.check import check
 from encore.cli.importing import guess
 from encore.cli.options import counted, head_option, json_option, on_device, output
 from encore.cli.paths import ReadsNamed
@@ -18,7 +18,7 @@ from encore.cli.verb import Verb, format_option
 from encore.errors import InputError, UnknownNameError
 from encore.heads import open_models, ranged
 from encore.raters.texts import Texts, first_conversations
-from encore.rules import Rulebook, catalogues, check_rules
+from encore.rules import Rulebook, catalogues
 
 
 @click.group()
@@ -68,33 +68,6 @@ def show_rules(name: str, group: str | None, as_json: bool) -> None:
     if as_json:
         return print_json({"digest": rulebook.digest, "rules": rulebook.to_dicts()})
     show(rules_table(f"{title}: {counted(len(rulebook), 'rule')}", rulebook))
-
-
-@rules.command(cls=Verb)
-@click.argument("name", type=ReadsNamed())
-@click.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
-@json_option()
-def check(name: str, strict: bool, as_json: bool) -> None:
-    """Check that NAME is rules that ENCORE can read, and look for trouble in their wording.
-
-    NAME is a rules.toml or a catalogue. Found are duplicates, double-barrelled rules ("and/or"),
-    and rules that do not say what is good.
-
-    \b
-    Example:
-      encore rules check rules.toml
-    """
-    rulebook = Rulebook.load(name)
-    findings = check_rules(rulebook)
-    if as_json:
-        shown = {"n_rules": len(rulebook), "digest": rulebook.digest}
-        print_json({**shown, "findings": [asdict(finding) for finding in findings]})
-    else:
-        say(f"{name}: {len(rulebook)} rules, digest {rulebook.digest[:12]}")
-        for finding in findings:
-            say(f"  {finding.rule}: {finding.kind}: {finding.message}")
-    if strict and findings:
-        raise click.exceptions.Exit(1)
 
 
 @rules.command(cls=Verb)
@@ -161,5 +134,6 @@ def heads(
     say(f"{out}: {counted(len(found), 'rule')}")
 
 
+rules.add_command(check)
 rules.add_command(select)
 rules.add_command(guess)

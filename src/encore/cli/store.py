@@ -52,10 +52,11 @@ def info(file: Path, as_json: bool) -> None:
         who = entry["rater"]
         name = who.get("model") or who.get("file") or who.get("kind")
         last = datetime.fromtimestamp(entry["last"], UTC)
+        of, under = ("prompt", "question") if who.get("asks") == "prompt" else ("response", "rule")
         say(
             f"  {who.get('kind')} {name}: {counted(entry['n_answers'], 'answer')} about "
-            f"{counted(entry['n_conversations'], 'response')} under "
-            f"{counted(entry['n_rules'], 'rule')}, {entry['n_unrated']} unrated, "
+            f"{counted(entry['n_conversations'], of)} under "
+            f"{counted(entry['n_rules'], under)}, {entry['n_unrated']} unrated, "
             f"{counted(entry['n_requests'], 'request')}, last on {last:%Y-%m-%d}"
         )
 
@@ -87,8 +88,8 @@ def _tables(store: Store) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     texts = ("conversation", "rater", "rule", "scale", "reason", "probabilities", "reply")
-    numbers = ("value", "spread", "made")
-    names = (*texts[:4], "sample", *numbers[:2], *texts[4:])
+    numbers = ("value", "spread", "applies", "made")
+    names = (*texts[:4], "sample", *numbers[:3], *texts[4:])
     counts = ("n_requests", "prompt_tokens", "cached_tokens", "completion_tokens", "n_cut")
     kinds = {**dict.fromkeys(texts, pa.string()), **dict.fromkeys(numbers, pa.float64())}
     schema = pa.schema([(n, kinds.get(n, pa.int64())) for n in (*names, *counts, "made")])

@@ -33,13 +33,15 @@ def rules_table(title: str, rules: Rulebook) -> Table:
 
 def coverage_table(coverage: Sequence[Coverage]) -> Table:
     """Per rule: how much of it is rated, how sure the rater was, and why the rest is unrated."""
-    table = new_table("coverage", "rule", "responses", "rated %", "spread nats", "unrated")
+    nowhere = any(rule.n_not_applicable for rule in coverage)
+    more = ["not applicable"] if nowhere else []
+    table = new_table("coverage", "rule", "responses", *more, "rated %", "spread nats", "unrated")
     table.columns[-1].justify = "left"
     for rule in coverage:
         reasons = ", ".join(f"{number} {reason}" for reason, number in rule.reasons.items())
-        spread = number(rule.mean_spread)
-        share = percent(rule.n_rated / rule.n_responses)
-        table.add_row(rule.rule, str(rule.n_responses), share, spread, reasons)
+        counts = [str(rule.n_responses), *([str(rule.n_not_applicable)] if nowhere else [])]
+        numbers = (percent(rule.rated_share), number(rule.mean_spread))
+        table.add_row(rule.rule, *counts, *numbers, reasons)
     return table
 
 
@@ -83,26 +85,30 @@ def votes_table(election: ChosenRules) -> Table:
 def calibration_table(
     calibration: Calibration, diagnosis: Diagnosis, weights: Weights | None = None
 ) -> Table:
-    """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags."""
+    """Per rule: histogram, entropy, weight if there is one, coverage, resolved share, flags.
+
+    How often a rule applies is shown where one does not always.
+    """
     weighed = ["weight", "share"] if weights else []
     title = (
         f"{counted(calibration.n_responses, 'response')} to "
         f"{counted(calibration.n_prompts, 'prompt')} under "
         f"{counted(len(calibration.rules), 'rule')}"
     )
+    shares = {"rated": calibration.coverage, "resolved": calibration.resolved_share}
+    if not calibration.always_apply:
+        shares = {"applies": calibration.applies_share, **shares}
     table = new_table(
         f"{title}, weighed by {weights.scheme}" if weights else title,
-        *("rule", "ratings", "H nats", "H norm", *weighed, "rated", "resolved", "flags"),
+        *("rule", "ratings", "H nats", "H norm", *weighed, *shares, "flags"),
     )
     entropy, normalised = calibration.entropy(), calibration.normalised_entropy()
     for i, rule in enumerate(calibration.rules):
         counts = calibration.statistics.counts[i, : rule.scale.n_levels].tolist()
-        numbers = [f"{entropy[i]:.3f}", f"{normalised[i]:.3f}"]
+        numbers = [number(float(h[i])) for h in (entropy, normalised)]
         if weights:
             numbers += [f"{weights.values[i]:#.4g}", percent(float(weights.shares[i]))]
-        numbers += [
-            percent(float(v[i])) for v in (calibration.coverage, calibration.resolved_share)
-        ]
+        numbers += [percent(float(share[i])) for share in shares.values()]
         flags = " ".join(diagnosis.flags(rule.id))
         table.add_row(rule.id, sparkline(counts), *numbers, flags)
     return table
@@ -147,6 +153,14 @@ def comparison_table(comparison: Comparison) -> Table:
     table = new_table(comparison.title, *comparison.columns)
     for scheme, *cells in comparison.table:
         table.add_row(scheme, *cells)
+    return table
+
+
+def forms_table(comparison: Comparison) -> Table:
+    """Accuracy of every form under uniform weights, and its difference to the mean."""
+    table = new_table(comparison.forms_title, *comparison.forms_columns)
+    for form, *cells in comparison.forms_table:
+        table.add_row(form, *cells)
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from encore.calibration import Calibration
 from encore.errors import InputError, MissingExtraError
 from encore.evaluation.accuracy import Outcomes, outcomes, separation
 from encore.evaluation.cross_validate import (
+    MEAN,
     chosen_rewards,
     cross_validated,
     label_free_weights,
@@ -27,8 +28,8 @@ from encore.evaluation.rank_agreement import LabelledResponses, RankAgreement, a
 from encore.evaluation.rewardbench.scores import BEST_OF_SUBSET, best_of_n
 from encore.files import StrPath
 from encore.ratings import PreferencePairs
-from encore.rewards import load_rewards
-from encore.weights import LEARNED, SCHEMES, Random, Single
+from encore.rewards import Form, form_text, load_rewards
+from encore.weights import LEARNED, SCHEMES, Random, Single, WeightingScheme, Weights
 from encore.weights.auto import CHOICES
 
 Floats = NDArray[np.float64]
@@ -74,24 +75,25 @@ def candidates_of(
     n_folds: int,
     dawid_skene: bool,
     rewards: Mapping[str, Rewards],
+    form: Form = MEAN,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """Every reward's verdicts, uniform first; and what is left out, with the reason."""
     label_free, skipped = label_free_weights(calibration)
     if "uniform" in skipped:
         raise InputError(skipped["uniform"])
     judged = judged_with(pairs, LabelledResponses.of(pairs))
-    sides = {name: rewards_of(judged, weights) for name, weights in label_free.items()}
+    sides = {name: rewards_of(judged, weights, form) for name, weights in label_free.items()}
     candidates = {name: _candidate(pairs, "label-free", both) for name, both in sides.items()}
     if not candidates["uniform"].verdicts.known.any():
         raise _nothing_known(pairs)
-    for name, make in _others(pairs, judged, calibration, rng).items():
+    for name, make in _others(pairs, judged, calibration, rng, form).items():
         if name in (*candidates, *skipped):
             continue
         try:
             candidates[name] = make()
         except InputError as error:
             skipped[name] = str(error)
-    learned, left_out = _learned(pairs, judged, sides, n_folds, rng)
+    learned, left_out = _learned(pairs, judged, sides, n_folds, rng, form=form)
     candidates |= learned
     skipped |= left_out
     if dawid_skene:
@@ -104,7 +106,9 @@ def candidates_of(
         candidates[name] = _candidate(pairs, "another reward", _given(pairs, judged, name, given))
     for name in [n for n, candidate in candidates.items() if not candidate.verdicts.known.any()]:
         del candidates[name]
-        skipped[name] = "no pair has a known reward: too much of its weight is unrated."
+        skipped[name] = (
+            "no pair has a known reward: too much of its weight is unrated, or no rule applies."
+        )
     return candidates, skipped
 
 
@@ -113,23 +117,41 @@ def _others(
     judged: PreferencePairs,
     calibration: Calibration,
     rng: np.random.Generator,
+    form: Form,
 ) -> dict[str, Callable[[], Candidate]]:
     """How to make the schemes that ``auto`` does not choose from, and the yardsticks."""
 
+    def weighed(scheme: WeightingScheme) -> Sides:
+        return rewards_of(judged, scheme(calibration), form)
+
     def by_scheme(name: str) -> Candidate:
-        return _candidate(pairs, "label-free", rewards_of(judged, SCHEMES[name]()(calibration)))
+        return _candidate(pairs, "label-free", weighed(SCHEMES[name]()))
 
     def randomly() -> Candidate:
         seeds = rng.integers(2**31, size=N_RANDOM_DRAWS).tolist()
-        draws = (rewards_of(judged, Random(seed)(calibration)) for seed in seeds)
+        draws = (weighed(Random(seed)) for seed in seeds)
         return _averaged(pairs, f"mean of {N_RANDOM_DRAWS} Dirichlet draws", draws)
 
     def alone() -> Candidate:
-        each = (rewards_of(judged, Single(rule_id)(calibration)) for rule_id in pairs.rules.ids)
+        each = (weighed(Single(rule_id)) for rule_id in pairs.rules.ids)
         return _averaged(pairs, f"mean of the {len(pairs.rules)} rules alone", each)
 
     schemes = {name: partial(by_scheme, name) for name in SCHEMES if name not in BASELINES}
     return {**schemes, "random": randomly, "single": alone}
+
+
+def forms_of(
+    pairs: PreferencePairs, weights: Weights, forms: Sequence[Form]
+) -> dict[str, Candidate]:
+    """The verdicts of rewards of several forms under the same weights, the mean's first if any."""
+    if not forms:
+        return {}
+    how = f"{weights.scheme} weights"
+    by_name = {form_text(form): form for form in (MEAN, *forms)}
+    return {
+        name: _candidate(pairs, how, rewards_of(pairs, weights, form))
+        for name, form in by_name.items()
+    }
 
 
 def check_names(rewards: Mapping[str, Rewards]) -> None:
@@ -145,6 +167,8 @@ def _learned(
     sides: Mapping[str, Sides],
     n_folds: int,
     rng: np.random.Generator,
+    *,
+    form: Form,
 ) -> tuple[dict[str, Candidate], dict[str, str]]:
     """What learns from the pairs, judged on splits that it did not see."""
     found: dict[str, Candidate] = {}
@@ -156,10 +180,11 @@ def _learned(
     how = f"learned, {n_folds} splits by prompt"
     for name, scheme in LEARNED.items():
         try:
-            found[name] = _candidate(pairs, how, cross_validated(pairs, scheme(), splits, judged))
+            rewards = cross_validated(pairs, scheme(), splits, judged, form)
+            found[name] = _candidate(pairs, how, rewards)
         except InputError as error:
             skipped[name] = str(error)
-    chosen = chosen_rewards(pairs, sides, splits, judged)
+    chosen = chosen_rewards(pairs, sides, splits, judged, form)
     found["auto_with_pairs"] = _candidate(pairs, f"chosen, {n_folds} splits by prompt", chosen)
     return found, skipped
 
@@ -244,8 +269,13 @@ def _given(pairs: PreferencePairs, judged: PreferencePairs, name: str, rewards: 
 
 
 def _nothing_known(pairs: PreferencePairs) -> InputError:
-    rated = pairs.ratings.rated.mean(axis=0).tolist()
-    coverage = dict(zip(pairs.rules.ids, rated, strict=True))
+    if not pairs.ratings.unrated.any():
+        return InputError(
+            "no pair has a known reward: no rule applies to both of its responses. Give rules for "
+            "prompts of this kind."
+        )
+    rated = 1 - pairs.ratings.unrated.mean(axis=0)
+    coverage = dict(zip(pairs.rules.ids, rated.tolist(), strict=True))
     sparse = sorted(coverage, key=coverage.__getitem__)[:5]
     return InputError(
         f"no pair has a known reward under uniform weights: too much is unrated. Rated least: "

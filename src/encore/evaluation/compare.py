@@ -17,13 +17,12 @@ from encore.evaluation.candidates import (
     candidates_of,
     check_names,
     chosen_scheme,
+    forms_of,
 )
 from encore.evaluation.comparison import Comparison
 from encore.evaluation.conclusions import (
-    against_uniform,
-    low_entropy_means,
-    ratings_tell_little,
-    support,
+    against_mean,
+    conclude,
 )
 from encore.evaluation.cross_validate import N_FOLDS
 from encore.evaluation.entropy_accuracy import (
@@ -49,7 +48,10 @@ from encore.evaluation.rewardbench.scores import SAFETY_COUNTS
 from encore.evaluation.row import Row
 from encore.ratings import PreferencePairs, as_pairs
 from encore.ratings.pairing import MAX_PER_PROMPT
+from encore.rewards import AppliesBy, Form, as_form, form_text
+from encore.rewards.compose import by
 from encore.rules import Rulebook, Rules, as_rulebook
+from encore.weights import Uniform
 
 
 def compare(
@@ -66,6 +68,9 @@ def compare(
     n_folds: int = N_FOLDS,
     dawid_skene: bool = False,
     rewards: Mapping[str, Rewards] | None = None,
+    form: Form | str = "mean",
+    forms: Sequence[Form | str] = (),
+    applies_by: AppliesBy = "response",
     rng: np.random.Generator | int = 0,
 ) -> Comparison:
     """Compare all schemes and baselines on the same labelled pairs.
@@ -96,6 +101,12 @@ def compare(
         Other rewards of the chosen and the rejected responses by name, on any scale: an LLM
         judge's overall rating, a single-head reward model. NaN where unknown; a file is read by
         :func:`encore.rewards.load_rewards`. With *label*, also one reward for each row of ratings.
+    form : Form or str, default "mean"
+        How unit ratings become one number, in every row; see :func:`encore.compose`.
+    forms : sequence of Form or str
+        Forms to compare with the mean under uniform weights, in rows of their own.
+    applies_by : {"response", "prompt"}
+        What says how far a rule applies; see :func:`encore.compose`.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -131,35 +142,67 @@ def compare(
     )
     rng = np.random.default_rng(rng)
     calibration = _calibration(labelled, rules, calibration_set)
+    return _compared(
+        replace(labelled, ratings=by(applies_by, labelled.ratings).under(rules)),
+        calibration,
+        rng,
+        n_folds=n_folds,
+        dawid_skene=dawid_skene,
+        rewards=rewards,
+        form=as_form(form),
+        forms=[as_form(each) for each in forms],
+        own=calibration_set is None,
+    )
+
+
+def _compared(
+    labelled: PreferencePairs,
+    calibration: Calibration,
+    rng: np.random.Generator,
+    *,
+    n_folds: int,
+    dawid_skene: bool,
+    rewards: Mapping[str, Rewards],
+    form: Form,
+    forms: Sequence[Form],
+    own: bool,
+) -> Comparison:
+    """Compare on checked pairs; *own* says whether they are what the calibration is of."""
     bootstrap = ClusterBootstrap(labelled.prompts, rng)
     candidates, skipped = candidates_of(
-        labelled, calibration, rng, n_folds=n_folds, dawid_skene=dawid_skene, rewards=rewards
+        labelled,
+        calibration,
+        rng,
+        n_folds=n_folds,
+        dawid_skene=dawid_skene,
+        rewards=rewards,
+        form=form,
     )
-    columns = [_columns(labelled, candidates, scheme) for scheme in candidates]
-    of_rules = correlation_columns(labelled, calibrated_on_pairs=calibration_set is None)
-    drawn = bootstrap.sums_of([*columns, *of_rules])
+    by_form = forms_of(labelled, Uniform()(calibration), forms)
+    columns, of_forms = _columns(labelled, candidates), _columns(labelled, by_form)
+    of_rules = correlation_columns(labelled, calibrated_on_pairs=own)
+    drawn = bootstrap.sums_of([*columns, *of_rules, *of_forms])
+    end = len(columns) + len(of_rules)
     rows = _rows(labelled, candidates, columns, drawn, rng)
     rows = _with_agreement(rows, candidates, labelled, rng)
-    correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) :])
-    supported = chosen_scheme(candidates, labelled)
+    # Of their own stream, so that no other row depends on which forms are compared.
+    form_rows = _rows(labelled, by_form, of_forms, drawn[end:], rng.spawn(1)[0]) if by_form else []
+    correlations = entropy_correlations(calibration, of_rules, drawn[len(columns) : end])
+    supported, sizes = chosen_scheme(candidates, labelled), (labelled.n_pairs, bootstrap.n_prompts)
     return Comparison(
         rows=tuple(rows),
         rules=tuple(rule_accuracies(labelled, calibration, drawn[len(columns)])),
         entropy_correlations=correlations,
         skipped=skipped,
         supported=supported,
-        sentence=" ".join(
-            [
-                *ratings_tell_little(calibration),
-                *against_uniform(rows, labelled.n_pairs, bootstrap.n_prompts),
-                low_entropy_means(correlations),
-                support(supported),
-            ]
-        ),
-        n_pairs=labelled.n_pairs,
-        n_prompts=bootstrap.n_prompts,
+        sentence=conclude(calibration, rows, correlations, supported, sizes),
+        n_pairs=sizes[0],
+        n_prompts=sizes[1],
         n_folds=n_folds,
         n_uneven=labelled.n_uneven,
+        form=form_text(form),
+        forms=tuple(form_rows),
+        forms_sentence=against_mean(form_rows, labelled.n_pairs),
         pairing=labelled.pairing,
     )
 
@@ -169,28 +212,31 @@ def _calibration(pairs: PreferencePairs, rules: Rulebook, calibration_set: Any) 
         return calibrate(pairs, rules)
     if isinstance(calibration_set, Calibration):
         rules.same_as(calibration_set.rules, "these rules", "the calibration")
-        return calibration_set
+        return replace(calibration_set, rules=rules)  # whose vetoes are those to compare with
     return calibrate(calibration_set, rules)
 
 
 def _columns(
-    pairs: PreferencePairs, candidates: Mapping[str, Candidate], scheme: str
-) -> NDArray[np.float64]:
-    """What to resample: verdicts by subset, the difference to uniform, best-of-n scores.
+    pairs: PreferencePairs, candidates: Mapping[str, Candidate]
+) -> list[NDArray[np.float64]]:
+    """What to resample: verdicts by subset, the difference to the first, best-of-n scores.
 
     The last two are sums with their counts; a prompt's best-of-n score is at its first pair.
     """
-    verdicts, scores = candidates[scheme].verdicts, candidates[scheme].items
-    difference = verdicts.half - candidates["uniform"].verdicts.half
-    best = np.full(pairs.n_pairs, np.nan)
-    if scores is not None:
-        items, first = np.unique(pairs.prompts.codes, return_index=True)
-        best[first] = scores[items]
-    parts = [sums_by_subset(verdicts, pairs.subsets)]
-    for values in (difference, best):
-        known = ~np.isnan(values)
-        parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
-    return np.concatenate(parts, axis=1)
+    columns = []
+    for candidate in candidates.values():
+        verdicts, scores = candidate.verdicts, candidate.items
+        difference = verdicts.half - next(iter(candidates.values())).verdicts.half
+        best = np.full(pairs.n_pairs, np.nan)
+        if scores is not None:
+            items, first = np.unique(pairs.prompts.codes, return_index=True)
+            best[first] = scores[items]
+        parts = [sums_by_subset(verdicts, pairs.subsets)]
+        for values in (difference, best):
+            known = ~np.isnan(values)
+            parts += [np.where(known, values, 0.0)[:, None], known[:, None]]
+        columns.append(np.concatenate(parts, axis=1))
+    return columns
 
 
 def _rows(
@@ -202,7 +248,7 @@ def _rows(
 ) -> list[Row]:
     halves = np.column_stack([candidate.verdicts.half for candidate in candidates.values()])
     p_values = sign_flip_p_values(halves - halves[:, :1], pairs.prompts, rng)
-    # Uniform, the first, is not compared with itself.
+    # The first is not compared with itself.
     adjusted = holm(np.append(np.nan, p_values[1:]))
     names = [str(name) for name in pairs.subsets.names]
     n_prompts = len(np.unique(pairs.prompts.codes))

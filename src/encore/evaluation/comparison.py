@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import isnan
 from textwrap import wrap
 from typing import Any, ClassVar
@@ -50,6 +50,12 @@ class Comparison(Record):
         Sizes; *n_folds* is how many splits the learned schemes had.
     n_uneven : int
         Pairs whose sides are rated under different rules; see ``PreferencePairs.n_uneven``.
+    form : str
+        The form of every reward of *rows*; see :func:`encore.compose`.
+    forms : tuple of Row
+        Forms under uniform weights, the mean first; their differences are to the mean.
+    forms_sentence : str
+        Which of them differ from the mean; empty if none were compared.
     pairing : Pairing or None
         How the pairs were made of labels, if they were.
     """
@@ -64,6 +70,9 @@ class Comparison(Record):
     n_prompts: int
     n_folds: int
     n_uneven: int
+    form: str = "mean"
+    forms: tuple[Row, ...] = ()
+    forms_sentence: str = ""
     pairing: Pairing | None = None
 
     def row(self, scheme: str) -> Row:
@@ -128,7 +137,9 @@ class Comparison(Record):
         ('random, mean of 100 draws (sd 1.8)', 'uniform (FsfairX-Llama-3-8B)')
         """
         sizes = self.n_pairs, self.n_prompts
-        return subset_table(self.rows, self.rules, sizes, ties=ties)
+        table = subset_table(self.rows, self.rules, sizes, ties=ties)
+        of_form = "" if self.form == "mean" else f" Form of the rewards: {self.form}."
+        return replace(table, caption=table.caption + of_form)
 
     def to_latex(self, ties: str = "half") -> str:
         """The table of :meth:`by_subset` as LaTeX; it needs the package booktabs."""
@@ -150,24 +161,23 @@ class Comparison(Record):
         return (
             f"accuracy % on {self.n_pairs:,} pairs of {self.n_prompts:,} "
             f"{'groups of prompts' if across else 'prompts'}; diff: half less that of uniform"
+            + ("" if self.form == "mean" else f"; form: {self.form}")
         )
 
     @property
     def table(self) -> list[tuple[str, ...]]:
         """One row per scheme under *columns*, in percent and points; for terminal and notebook."""
-        rows: list[tuple[str, ...]] = []
-        for row in self.rows:
-            accuracy, difference = row.accuracy, row.difference
-            against = ("", "", "")  # uniform is not compared with itself
-            if row.scheme != "uniform":
-                # Where no pair is known to both, a p-value of 1 means nothing.
-                p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
-                against = (points(difference.value), points_interval(difference), p_value)
-            half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
-            shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
-            strict = percent(accuracy["strict"].value)
-            rows.append((row.scheme, strict, *half, *shares, *against))
-        return rows
+        return _table(self.rows)
+
+    forms_columns: ClassVar = ("form", *columns[1:])
+    forms_title: ClassVar = (
+        "forms under uniform weights, accuracy %; diff: half less that of the mean"
+    )
+
+    @property
+    def forms_table(self) -> list[tuple[str, ...]]:
+        """One row per form under *forms_columns*, as in *table*."""
+        return _table(self.forms)
 
     @property
     def agreement_columns(self) -> tuple[str, ...]:
@@ -221,7 +231,28 @@ class Comparison(Record):
             agreement = html_table(
                 self.agreement_title, self.agreement_columns, self.agreement_table
             )
-        return agreement + html_table(self.title, self.columns, self.table, self.sentence)
+        schemes = agreement + html_table(self.title, self.columns, self.table, self.sentence)
+        if not self.forms:
+            return schemes
+        table, said = self.forms_table, self.forms_sentence
+        return schemes + html_table(self.forms_title, self.forms_columns, table, said)
+
+
+def _table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Rows as text; the first is what the others are compared with."""
+    table: list[tuple[str, ...]] = []
+    for place, row in enumerate(rows):
+        accuracy, difference = row.accuracy, row.difference
+        against = ("", "", "")
+        if place:
+            # Where no pair is known to both, a p-value of 1 means nothing.
+            p_value = UNDEFINED if isnan(difference.value) else number(row.p_holm)
+            against = (points(difference.value), points_interval(difference), p_value)
+        half = (percent(accuracy["half"].value), percent_interval(accuracy["half"]))
+        shares = (percent(accuracy["resolved"].value), percent(row.tie_rate))
+        strict = percent(accuracy["strict"].value)
+        table.append((row.scheme, strict, *half, *shares, *against))
+    return table
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -16,6 +16,24 @@ SIGNIFICANT = 0.05
 TIE_RATES_DIFFER = 0.01
 
 
+def conclude(
+    calibration: Calibration,
+    rows: Sequence[Row],
+    correlations: EntropyCorrelations,
+    supported: str,
+    sizes: tuple[int, int],
+) -> str:
+    """What a comparison on so many pairs and prompts supports: all sentences that apply."""
+    return " ".join(
+        [
+            *ratings_tell_little(calibration),
+            *against_uniform(rows, *sizes),
+            low_entropy_means(correlations),
+            support(supported),
+        ]
+    )
+
+
 def ratings_tell_little(calibration: Calibration) -> list[str]:
     """That the ratings hardly tell responses apart, if they do not."""
     empty = [found.message for found in diagnose(calibration).findings if found.kind == "empty"]
@@ -50,10 +68,21 @@ def against_uniform(rows: Sequence[Row], n_pairs: int, n_prompts: int) -> list[s
     return sentences
 
 
-def _difference(row: Row) -> str:
+def against_mean(rows: Sequence[Row], n_pairs: int) -> str:
+    """Which forms differ from the mean, the first row, on these pairs; nothing if there is none."""
+    if not rows:
+        return ""
+    clear = [_difference(row, "the mean") for row in rows[1:] if row.p_holm < SIGNIFICANT]
+    if not clear:
+        return f"No form is distinguishable from the mean on these {n_pairs} pairs."
+    rest = "; no other form is distinguishable from it" if len(clear) < len(rows) - 1 else ""
+    return f"On these {n_pairs} pairs, {'; '.join(clear)}{rest}."
+
+
+def _difference(row: Row, than: str = "uniform") -> str:
     direction = "better" if row.difference.value > 0 else "worse"
     by = percent(abs(row.difference.value))
-    return f"{row.scheme} is {direction} than uniform by {by} points (p = {row.p_holm:.2g})"
+    return f"{row.scheme} is {direction} than {than} by {by} points (p = {row.p_holm:.2g})"
 
 
 def low_entropy_means(correlations: EntropyCorrelations) -> str:

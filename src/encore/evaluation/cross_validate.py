@@ -13,12 +13,13 @@ from encore.calibration import Calibration
 from encore.errors import InputError
 from encore.evaluation.accuracy import outcomes
 from encore.ratings import PreferencePairs, as_pairs
-from encore.rewards import compose
+from encore.rewards import Form, Mean, compose
 from encore.weights import LEARNED, LearnedScheme, Weights
 from encore.weights.auto import CHOICES
 
 Floats = NDArray[np.float64]
 N_FOLDS = 5
+MEAN = Mean()
 
 
 def choose(
@@ -84,6 +85,7 @@ def choose(
     )
     return replace(
         weights,
+        rules=calibration.rules,
         scheme="auto",
         options={},
         calibration_digest=calibration.digest,
@@ -111,6 +113,7 @@ def chosen_rewards(
     label_free: Mapping[str, tuple[Floats, Floats]],
     splits: NDArray[np.int64],
     judged: PreferencePairs | None = None,
+    form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
     """Rewards on each split by the scheme that :func:`choose` takes on the others.
 
@@ -126,20 +129,22 @@ def chosen_rewards(
         in_split, out = splits == split, split_of == split
         seen = pairs.take(~in_split)
         found = {name: half[~in_split] for name, half in halves.items()}
-        found |= _learned_halves(seen, splits[~in_split])
+        found |= _learned_halves(seen, splits[~in_split], form)
         name = simplest_of_the_best(found, codes[~in_split])
         if name in label_free:
             chosen[out], rejected[out] = (side[out] for side in label_free[name])
         else:
-            chosen[out], rejected[out] = rewards_of(judged.take(out), LEARNED[name]()(seen))
+            chosen[out], rejected[out] = rewards_of(judged.take(out), LEARNED[name]()(seen), form)
     return chosen, rejected
 
 
-def _learned_halves(pairs: PreferencePairs, splits: NDArray[np.int64]) -> dict[str, Floats]:
+def _learned_halves(
+    pairs: PreferencePairs, splits: NDArray[np.int64], form: Form = MEAN
+) -> dict[str, Floats]:
     halves = {}
     for name, scheme in LEARNED.items():
         try:
-            halves[name] = _half(*cross_validated(pairs, scheme(), splits))
+            halves[name] = _half(*cross_validated(pairs, scheme(), splits, form=form))
         except InputError:
             continue  # it finds no weights on these pairs
     return halves
@@ -174,6 +179,7 @@ def cross_validated(
     scheme: LearnedScheme,
     splits: NDArray[np.int64],
     judged: PreferencePairs | None = None,
+    form: Form = MEAN,
 ) -> tuple[Floats, Floats]:
     """Rewards on each split by weights fitted to the others; of *judged* as in :func:`_judged`."""
     judged, split_of = _judged(pairs, splits, judged)
@@ -181,7 +187,7 @@ def cross_validated(
     for split in np.unique(splits):
         weights = scheme(pairs.take(splits != split))
         out = split_of == split
-        chosen[out], rejected[out] = rewards_of(judged.take(out), weights)
+        chosen[out], rejected[out] = rewards_of(judged.take(out), weights, form)
     return chosen, rejected
 
 
@@ -199,9 +205,11 @@ def _judged(
     return judged, of_prompt[judged.prompts.codes]
 
 
-def rewards_of(pairs: PreferencePairs, weights: Weights) -> tuple[Floats, Floats]:
+def rewards_of(
+    pairs: PreferencePairs, weights: Weights, form: Form = MEAN
+) -> tuple[Floats, Floats]:
     """Rewards of the chosen and of the rejected responses."""
-    rewards = compose(pairs.ratings, weights)
+    rewards = compose(pairs.ratings, weights, form=form)
     return rewards[pairs.chosen], rewards[pairs.rejected]
 
 

@@ -24,7 +24,7 @@ from encore.formatting import html_table, number, percent, percent_interval
 from encore.ratings import Ids, as_pairs
 from encore.ratings.convert import check_said
 from encore.ratings.pairing import MAX_PER_PROMPT, Pairing
-from encore.rewards import Reward, as_reward
+from encore.rewards import AppliesBy, Form, Reward, as_reward
 from encore.rewards.files import read_rewards
 from encore.weights import Weights
 
@@ -134,6 +134,8 @@ def evaluate(
     pairs: Any,
     reward: Reward | Weights | StrPath | None = None,
     *,
+    form: Form | str | None = None,
+    applies_by: AppliesBy | None = None,
     label: str | ArrayLike | None = None,
     gap: float | None = None,
     max_per_prompt: int = MAX_PER_PROMPT,
@@ -152,6 +154,8 @@ def evaluate(
         file of rewards of pairs, as written by :func:`~encore.score`.
     reward : Reward, Weights or path, optional
         What to evaluate, such as a ``weights.json``.
+    form, applies_by : optional
+        Instead of the reward's own; see :func:`encore.compose`.
     label : str or array_like of float, optional
         Make pairs of rated responses by their labels; see :func:`encore.pairs`, also for *gap*,
         *max_per_prompt*, *across_prompts* and *lower_is_better*.
@@ -163,7 +167,8 @@ def evaluate(
     MismatchError
         If pairs and reward have different rules.
     InputError
-        If the pairs are unusable, or no pair has a known reward.
+        If the pairs are unusable, no pair has a known reward, or a form is given for rewards that
+        are made already.
 
     Examples
     --------
@@ -176,6 +181,10 @@ def evaluate(
     """
     n_uneven, pairing = 0, None
     if reward is None:
+        if form is not None or applies_by is not None:
+            raise InputError(
+                "form and applies_by say how ratings become rewards; a file of rewards holds them."
+            )
         how = {"gap": gap, "across_prompts": across_prompts, "lower_is_better": lower_is_better}
         check_said(label, **how, max_per_prompt=max_per_prompt)
         if label is not None:
@@ -183,7 +192,7 @@ def evaluate(
         found = read_rewards(pairs)
         values, prompts, subsets = found.values, found.prompts, found.subsets
     else:
-        reward = as_reward(reward)
+        reward = as_reward(reward, form=form, applies_by=applies_by)
         labelled = as_pairs(
             pairs,
             reward.weights.rules,
@@ -198,11 +207,33 @@ def evaluate(
         rewards = reward(labelled.ratings)
         values = np.column_stack([rewards[labelled.chosen], rewards[labelled.rejected]])
         prompts, subsets, n_uneven = labelled.prompts, labelled.subsets, labelled.n_uneven
+    return _evaluated(
+        values,
+        prompts,
+        subsets,
+        np.random.default_rng(rng),
+        n_uneven=n_uneven,
+        pairing=pairing,
+    )
+
+
+def _evaluated(
+    values: NDArray[np.float64],
+    prompts: Ids,
+    subsets: Ids,
+    rng: np.random.Generator,
+    *,
+    n_uneven: int,
+    pairing: Pairing | None,
+) -> Evaluation:
+    """Evaluate rewards of the chosen and of the rejected responses, shape (n_pairs, 2)."""
     chosen, rejected = values.T
     verdicts = outcomes(chosen, rejected)
     if not verdicts.known.any():
-        raise InputError("no pair has a known reward: too much of the weight is unrated.")
-    bootstrap = ClusterBootstrap(prompts, np.random.default_rng(rng))
+        raise InputError(
+            "no pair has a known reward: too much of the weight is unrated, or no rule applies."
+        )
+    bootstrap = ClusterBootstrap(prompts, rng)
     rows = sums_by_subset(verdicts, subsets)
     resampled = bootstrap.sums(rows).reshape(bootstrap.n_resamples, -1, 3)
     total = rows.sum(axis=0).reshape(-1, 3)

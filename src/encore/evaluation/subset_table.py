@@ -45,17 +45,17 @@ class SubsetTable:
         """In a notebook: the table with its caption."""
         return html_table(self.caption, self.columns, self.rows, text=("source",))
 
-    def to(self, form: str) -> str:
-        """The table as text in the form ``csv``, ``latex`` or ``markdown``.
+    def to(self, format: str) -> str:
+        """The table as text: ``csv``, ``latex`` or ``markdown``.
 
         Raises
         ------
         UnknownNameError
-            If there is no such form.
+            If it is none of these.
         """
-        if form not in FORMS:
-            raise UnknownNameError("form of a table", form, FORMS)
-        return FORMS[form](self)
+        if format not in TABLE_FORMATS:
+            raise UnknownNameError("format of a table", format, TABLE_FORMATS)
+        return TABLE_FORMATS[format](self)
 
 
 def subset_table(
@@ -220,7 +220,7 @@ def _latex(table: SubsetTable) -> str:
     )
 
 
-FORMS: dict[str, Callable[[SubsetTable], str]] = {
+TABLE_FORMATS: dict[str, Callable[[SubsetTable], str]] = {
     "csv": _csv,
     "latex": _latex,
     "markdown": _markdown,

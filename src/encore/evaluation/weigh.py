@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def weigh(
     if pairs is None and learned:
         raise InputError(f"{_name(scheme)} learns from labelled pairs: give pairs.")
     weights: Weights = made(labelled() if learned else calibration)
-    return weights
+    return replace(weights, rules=calibration.rules)  # pairs may not say which rules veto
 
 
 def _is_by_hand(scheme: Scheme) -> bool:

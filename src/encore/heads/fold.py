@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from encore.arrays import Record
 from encore.errors import CheckpointError, DocumentError, InputError
 from encore.files import StrPath, read_document
+from encore.formatting import listed
 from encore.heads.files.checkpoint import Checkpoint
 from encore.heads.files.safetensors import is_finite
 from encore.heads.model.backbone import head_place
@@ -21,6 +22,7 @@ from encore.heads.model.conversation import Conversation
 from encore.heads.model.head_model import HeadModel
 from encore.heads.model.linear_heads import LinearHeads, check_names, read_heads
 from encore.heads.model.write import write_checkpoint
+from encore.rewards import Mean, Reward, as_reward, form_text
 from encore.rules import LevelScale
 from encore.weights import Weights
 
@@ -55,11 +57,18 @@ def fold_heads(heads: LinearHeads, weights: Weights) -> Folded:
     Raises
     ------
     InputError
-        If a rule has levels: a head gives values between them, which composing does not round.
+        If a rule has levels: a head gives values between them, which composing does not round. If
+        a rule has a veto, which no linear head can hold.
     MismatchError
         If a rule has no head.
     """
     check_names(weights.rules, heads.names, "the model")
+    if weights.rules.vetoes:
+        raise InputError(
+            f"the rules [{listed(list(weights.rules.vetoes))}] have a veto, which caps the reward: "
+            f"no sum of heads does that. Fold weights without vetoes, or serve all heads and "
+            f"compose what they give."
+        )
     weight, offset = np.zeros(heads.weight.shape[1]), 0.0
     for rule, share in zip(weights.rules, weights.shares.tolist(), strict=True):
         scale = rule.scale
@@ -77,7 +86,7 @@ def fold_heads(heads: LinearHeads, weights: Weights) -> Folded:
 
 
 def fold(
-    model: StrPath, weights: Weights | StrPath, *, out: StrPath, head: str | None = None
+    model: StrPath, weights: Weights | Reward | StrPath, *, out: StrPath, head: str | None = None
 ) -> Folded:
     """Write a model whose one head gives the weighted reward of a multi-head model.
 
@@ -90,8 +99,8 @@ def fold(
     ----------
     model : path-like
         The multi-head model: a folder, a model on the hub, or ``encore:mini``.
-    weights : Weights or path-like
-        Shares and scales, or their file.
+    weights : Weights, Reward or path-like
+        Shares and scales, or a file of them; of a reward, the form must be the mean.
     out : path-like
         The folder to write; it must be empty or not exist.
     head : str, optional
@@ -108,12 +117,11 @@ def fold(
         If the model cannot be read, its heads are not linear, or its backbone holds numbers that
         are not finite.
     InputError
-        If a rule has levels, or *out* is not free.
+        If a rule has levels or a veto, the form is not the mean, or *out* is not free.
     MismatchError
         If a rule has no head.
     """
-    if not isinstance(weights, Weights):
-        weights = Weights.load(weights)
+    weights = _of_mean(as_reward(weights))
     checkpoint = open_checkpoint(model)
     heads = read_heads(checkpoint, head)
     folded = fold_heads(heads, weights)
@@ -135,6 +143,17 @@ def fold(
         },
     )
     return folded
+
+
+def _of_mean(reward: Reward) -> Weights:
+    """The weights of a reward that is their weighted mean."""
+    if not isinstance(reward.form, Mean):
+        raise InputError(
+            f"a reward of the form {form_text(reward.form)} does not fold: one head is a sum of "
+            f"heads, and only the weighted mean is a sum. Fold its weights as a mean, or serve all "
+            f"heads and compose what they give."
+        )
+    return reward.weights
 
 
 def _check_finite(backbone: Checkpoint) -> None:

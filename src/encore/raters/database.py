@@ -13,7 +13,7 @@ from pathlib import Path
 from encore.errors import DocumentError
 from encore.files import destination, path_refusals
 
-VERSION = 2
+VERSION = 3
 MEMORY = ":memory:"
 _APPLICATION = 0x656E6372  # "encr": what the file is, for `file` and for us
 _MAGIC = b"SQLite format 3\0"
@@ -27,14 +27,15 @@ CREATE TABLE IF NOT EXISTS rules (
 CREATE TABLE IF NOT EXISTS answers (
     conversation BLOB NOT NULL, rater INTEGER NOT NULL, rule INTEGER NOT NULL,
     sample INTEGER NOT NULL, value REAL, spread REAL, reason TEXT, probabilities TEXT,
-    reply TEXT NOT NULL, n_requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+    applies REAL NOT NULL, reply TEXT NOT NULL, n_requests INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
     cached_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, n_cut INTEGER NOT NULL,
     made REAL NOT NULL,
     PRIMARY KEY (conversation, rater, rule, sample)) WITHOUT ROWID;
 """
 COLUMNS = (
-    "value, spread, reason, probabilities, reply, n_requests, prompt_tokens, cached_tokens, "
-    "completion_tokens, n_cut"
+    "value, spread, reason, probabilities, applies, reply, n_requests, prompt_tokens, "
+    "cached_tokens, completion_tokens, n_cut"
 )
 _TABLES = {
     "raters": ("rater", "digest", "identity"),

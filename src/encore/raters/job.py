@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from encore.errors import InputError, RatingsError
 from encore.files import StrPath
-from encore.raters.protocol import Answer, Item, Rater, Reason, Usage, is_unicode
-from encore.raters.rated import Rated, coverage_of, rating_of, ratings_table
-from encore.raters.rows import TextRow, Unreadable
+from encore.raters.applicability import Applicability, Prompts, applicability_of
+from encore.raters.passes import Pass
+from encore.raters.protocol import Answer, AsksPrompts, Rater, TwoPasses, Usage
+from encore.raters.questions import questions
+from encore.raters.rated import Rated, coverage_of, ratings_table
 from encore.raters.store import Store
 from encore.raters.texts import Texts
-from encore.rules import Rule, Rulebook, Rules, as_rulebook
-
-# Items read ahead: within these, two processes on one store can keep out of each other's way.
-_WINDOW = 1024
-# Where responses that cannot be read have their ratings: the last row, which stays unrated.
-_NOWHERE = -1
-# Judges and files take no such text, and would say so when some of it is paid for.
-_HALF = "holds half a character (a lone surrogate), which UTF-8 cannot hold. Remove it."
+from encore.rules import Rulebook, Rules, as_rulebook
 
 
 @dataclass(frozen=True)
@@ -35,7 +27,8 @@ class Progress:
     Parameters
     ----------
     n_answers, n_done, n_unrated : int
-        Answers that this run needs, those it has, and how many of these have no rating.
+        Answers that this run needs, at most, as long as it is asked which rules apply; those it
+        has, and how many of these have no rating.
     usage : Usage
         What they cost.
     seconds : float
@@ -123,6 +116,13 @@ class Job:
     retry_unrated : bool
         Whether to forget the answers of earlier runs that gave no rating.
 
+    Attributes
+    ----------
+    prompts : Pass or None
+        The questions about prompts that come first, where the rater asks which rules apply.
+    responses : Pass
+        The ratings of responses.
+
     Raises
     ------
     RatingsError
@@ -144,35 +144,32 @@ class Job:
         self.store = store
         self.notes: list[str] = []
         self.on_note: Callable[[str], None] = lambda message: None
-        self.usage = Usage()
-        self._identity = rater.identity
-        self._failed: Counter[tuple[bytes, int]] = Counter()
-        self._scan()
-        self._rater_id = store.rater_id(self._identity)
-        self._rule_ids = store.rule_ids(rules, self._identity)
+        self.usage_of_prompts = Usage()
+        self._counter = _Counter(0, None)
+        passes = rater.passes(rules) if isinstance(rater, AsksPrompts) else None
+        asked = None if passes is None else questions(rules)
+        second = rater if passes is None else passes.second
+        self.responses = Pass(self.texts, rules, second, store, note=self.note)
+        self.prompts: Pass | None = None
+        self._at_least = 0.0
+        if passes is not None and asked is not None:
+            self._add_prompts(passes, asked)
         if retry_unrated:
-            store.drop_unrated(list(self._keys), self._rater_id)
+            for each in self._passes:
+                each.drop_unrated()
+        self.applicability()
         self.n_stored = self.count_stored()
 
-    def _scan(self) -> None:
-        """Read the data once: its ids, and which rows share a rating."""
-        for rule in self.rules:
-            if not is_unicode(rule.id + rule.text):
-                raise InputError(f"rule {rule.id!r} {_HALF}")
-        self._ids: list[Mapping[str, Any]] = []
-        self._keys: dict[bytes, int] = {}
-        places: list[int] = []
-        for number, row in enumerate(self.texts.distinct(self.note), start=1):
-            if not all(map(is_unicode, _all_texts(row))):
-                raise RatingsError(f"a text {_HALF}", source=str(self.texts.source), row=number)
-            self._ids.append(row.ids)
-            for item in row.items:
-                if isinstance(item, Unreadable):
-                    places.append(_NOWHERE)
-                else:
-                    key = self._identity.key(item)
-                    places.append(self._keys.setdefault(key, len(self._keys)))
-        self._places = np.array(places, dtype=np.int64)
+    def _add_prompts(self, passes: TwoPasses, asked: Rulebook) -> None:
+        texts = Prompts(self.texts)
+        self.prompts = Pass(texts, asked, passes.first, self.store, note=self.note)
+        self._at_least = passes.at_least
+        if passes.note:
+            self.note(passes.note)
+
+    @property
+    def _passes(self) -> tuple[Pass, ...]:
+        return (self.responses,) if self.prompts is None else (self.prompts, self.responses)
 
     def note(self, message: str) -> None:
         """Tell the user something, once."""
@@ -183,188 +180,116 @@ class Job:
     @property
     def n_responses(self) -> int:
         """Responses in the data."""
-        return len(self._places)
+        return len(self.responses.places)
 
     @property
     def n_distinct(self) -> int:
         """Distinct responses, by text and conversation: each is rated once."""
-        return len(self._keys)
+        return self.responses.n_distinct
 
     @property
     def n_wanted(self) -> int:
-        """Answers that complete the table."""
-        return self.n_distinct * len(self.rules) * self._identity.n_samples
+        """Answers that complete the table; at most, as long as not all prompts are asked about."""
+        return sum(each.n_wanted for each in self._passes)
 
     def count_stored(self) -> int:
         """Answers for this job that the store holds now."""
-        ours, n_samples = set(self._rule_ids), self._identity.n_samples
-        stored = self.store.answered(list(self._keys), self._rater_id)
-        return sum(rule in ours and sample < n_samples for _, rule, sample, _ in stored)
-
-    def items(self) -> Iterator[Item]:
-        """Each item that lacks an answer, once."""
-        return (item for window in self._windows() for item in window)
-
-    def wants(self, item: Item) -> list[tuple[Rule, int]]:
-        """The rules, each with a sample number, that an item has no answer for."""
-        stored = self.store.answered([self._identity.key(item)], self._rater_id)
-        answered = {(rule, sample) for _, rule, sample, _ in stored}
-        return [
-            (rule, sample)
-            for rule, number in zip(self.rules, self._rule_ids, strict=True)
-            for sample in range(self._identity.n_samples)
-            if (number, sample) not in answered
-        ]
+        return sum(each.n_stored() for each in self._passes)
 
     def run(self, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """Have the rater give what is missing.
+        """Have the rater give what is missing: first what it says of prompts, if it is asked.
 
         Raises
         ------
         StoppedError
             If it stops early.
         """
-        if self.n_stored < self.n_wanted:
-            ledger = _Ledger(self, on_progress)
+        self.ask_prompts(on_progress)
+        counter = self._counter
+        counter.n_answers = counter.n_done + self.responses.n_left()
+        self.responses.run(counter)
+
+    def ask_prompts(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        """Begin a run, and have the rater say what is missing about prompts alone.
+
+        Raises
+        ------
+        StoppedError
+            If it stops early.
+        """
+        n_answers = sum(each.n_left() for each in self._passes)
+        self._counter, self.usage_of_prompts = _Counter(n_answers, on_progress), Usage()
+        if self.prompts is not None:
             try:
-                self.rater(ledger.items(self._windows()), ledger)
+                self.prompts.run(self._counter)
             finally:
-                self.usage = ledger.usage
+                self.usage_of_prompts = self._counter.usage
+            self.applicability()
 
-    def _windows(self) -> Iterator[list[Item]]:
-        """The distinct items of the data that lack an answer, a window at a time."""
-        seen: set[int] = set()
-        window: dict[bytes, Item] = {}
-        for item in self.texts.items():
-            key = self._identity.key(item)
-            place = self._keys.get(key)
-            if place is not None and place not in seen:
-                seen.add(place)
-                window[key] = item
-            if len(window) >= _WINDOW:
-                yield self._open(window)
-                window = {}
-        yield self._open(window)
+    @property
+    def usage(self) -> Usage:
+        """What the last run has cost."""
+        return self._counter.usage
 
-    def _open(self, window: Mapping[bytes, Item]) -> list[Item]:
-        """The items of a window that are not fully answered."""
-        ours, n_samples = set(self._rule_ids), self._identity.n_samples
-        answered: Counter[bytes] = Counter()
-        for key, rule, sample, _ in self.store.answered(list(window), self._rater_id):
-            answered[key] += rule in ours and sample < n_samples
-        wanted = len(self.rules) * n_samples
-        return [item for key, item in window.items() if answered[key] < wanted]
+    def applicability(self) -> Applicability | None:
+        """How far rules apply, as far as it is known by now; None if that is not asked.
+
+        From then on the rules that do not apply are left out.
+
+        A rater that sees all rules at once is asked about all where one applies: its ratings
+        depend on them.
+        """
+        if self.prompts is None:
+            return None
+        responses = self.responses
+        found = applicability_of(self.prompts.cells(), self.rules, self._at_least)
+        readable = responses.places >= 0
+        asked = np.ones_like(responses.asked)
+        asked[responses.places[readable]] = found.applies[readable] > 0
+        if responses.identity.sees_all_rules:
+            asked[:] = asked.any(axis=1, keepdims=True)
+        responses.asked = asked
+        unknown = np.where(readable[:, None], found.unknown, "")
+        return replace(found, unknown=unknown)
 
     def rated(self) -> Rated:
         """The table of everything known now; what is not rated yet is null too."""
-        values = np.full((self.n_distinct + 1, len(self.rules)), np.nan)
-        spread = np.full_like(values, np.nan)
-        reasons = np.full(values.shape, "not rated yet", dtype=object)
-        reasons[_NOWHERE] = Reason.UNREADABLE
-        cut = np.zeros(len(values), dtype=bool)
-        for key, position, answers in self._answers():
-            place = self._keys[key]
-            rating = rating_of(answers, self.rules.rules[position])
-            values[place, position], spread[place, position], reason = rating
-            reasons[place, position] = reason
-            cut[place] |= any(answer.n_cut for answer in answers)
-        for (key, position), _ in self._failed.items():
-            if np.isnan(values[self._keys[key], position]):
-                reasons[self._keys[key], position] = Reason.FAILED
-        values, spread, reasons = (part[self._places] for part in (values, spread, reasons))
+        found = self.applicability()
+        cells = self.responses.cells()
+        if found is not None:
+            cells = cells.as_far_as(found.applies)
+        asked = {}
+        if self.prompts is not None:
+            rater = dict(self.prompts.identity.rater)
+            asked = {"applicability": {"rater": rater, "at_least": self._at_least}}
+        coverage = coverage_of(self.rules, cells, None if found is None else found.unknown)
         return Rated(
             self.rules,
-            ratings_table(self._ids, self.rules, values, spread),
-            coverage_of(self.rules, values, spread, reasons),
-            int(cut[self._places].sum()),
-            {**self.texts.provenance(), "rater": dict(self._identity.rater)},
+            ratings_table(self.responses.ids, self.rules, cells, found),
+            coverage,
+            int(cells.cut.sum()),
+            {**self.texts.provenance(), "rater": dict(self.responses.identity.rater), **asked},
             (self.texts.source, self.store.path, *getattr(self.rater, "files", ())),
             tuple(self.notes),
         )
 
-    def _answers(self) -> Iterator[tuple[bytes, int, list[Answer]]]:
-        """The answers about each distinct item under each rule."""
-        position = {rule: place for place, rule in enumerate(self._rule_ids)}
-        at: tuple[bytes, int] | None = None
-        held: list[Answer] = []
-        for key, rule, sample, answer in self.store.answers(list(self._keys), self._rater_id):
-            if rule not in position or sample >= self._identity.n_samples:
-                continue
-            if at is not None and at != (key, rule):
-                yield at[0], position[at[1]], held
-                held = []
-            at = (key, rule)
-            held.append(answer)
-        if at is not None:
-            yield at[0], position[at[1]], held
-
-
-def _all_texts(row: TextRow) -> Iterator[str]:
-    """Every text of a row that is asked about or written."""
-    yield from (str(value) for value in row.ids.values())
-    for item in row.items:
-        yield from (item.prompt_id, item.response_id)
-        if isinstance(item, Item):
-            yield item.response
-            for message in item.messages:
-                yield from message
-
 
 @dataclass
-class _Ledger:
-    """Takes a job's answers into its store, and counts."""
+class _Counter:
+    """Counts the answers of a run as they come."""
 
-    job: Job
+    n_answers: int
     on_progress: Callable[[Progress], None] | None
     usage: Usage = field(default_factory=Usage)
     n_done: int = 0
     n_unrated: int = 0
-    collided: bool = False
     began: float = field(default_factory=time.monotonic)
-    # What the items in progress still need, as long as no other process writes to the store.
-    _wanted: dict[bytes, list[tuple[Rule, int]]] = field(default_factory=dict)
-    _version: int = -1
 
-    @property
-    def rules(self) -> Rulebook:
-        return self.job.rules
-
-    def items(self, windows: Iterator[list[Item]]) -> Iterator[Item]:
-        """The items of each window, in order; in random order once another process rates too.
-
-        In order, two processes that share a store would rate the same items at the same time.
-        """
-        for window in windows:
-            while window:
-                yield window.pop(random.randrange(len(window)) if self.collided else 0)
-
-    def wants(self, item: Item) -> list[tuple[Rule, int]]:
-        job = self.job
-        if (version := job.store.version_of_others()) != self._version:
-            self._wanted.clear()
-            self._version = version
-        key = job._identity.key(item)
-        if key not in self._wanted:
-            self._wanted[key] = job.wants(item)
-        return self._wanted[key]
-
-    def keep(self, item: Item, rule: Rule, answer: Answer, sample: int = 0) -> None:
-        job = self.job
-        key, position = job._identity.key(item), job.rules.position(rule.id)
-        if answer.reason is Reason.FAILED:
-            job._failed[key, position] += 1
-        elif not job.store.put(key, job._rater_id, job._rule_ids[position], sample, answer):
-            self.collided = True
-        if left := [want for want in self._wanted.pop(key, ()) if want != (rule, sample)]:
-            self._wanted[key] = left
+    def __call__(self, answer: Answer) -> None:
         self.usage += answer.usage
         self.n_done += 1
         self.n_unrated += answer.reason is not None
         if self.on_progress is not None:
             seconds = time.monotonic() - self.began
-            n_answers = job.n_wanted - job.n_stored
-            progress = Progress(n_answers, self.n_done, self.n_unrated, self.usage, seconds)
-            self.on_progress(progress)
-
-    def note(self, message: str) -> None:
-        self.job.note(message)
+            counts = (self.n_answers, self.n_done, self.n_unrated)
+            self.on_progress(Progress(*counts, self.usage, seconds))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from encore.rules import Rule, Rulebook
 
@@ -108,17 +108,21 @@ class Usage:
 class Answer:
     """What a rater says about one response under one rule: a rating, or why there is none.
 
+    Without either, the rule does not apply to the response.
+
     Parameters
     ----------
     value : float, optional
-        The rating; None where unrated.
+        The rating; None where unrated, or where the rule does not apply.
     spread : float, optional
         Entropy (nats) of the rater's own distribution; None where it gave none.
     reason : Reason, optional
-        Why it is unrated; None where it is rated.
+        Why it is unrated; None where it is rated, or does not apply.
     probabilities : tuple of float, optional
-        That distribution over the levels, worst to best, sum 1; all on one level where a reply
-        states a level and nothing more is known.
+        That distribution over the levels, worst to best, sum 1, given that the rule applies; all
+        on one level where a reply states a level and nothing more is known.
+    applies : float, default 1
+        How far the rule applies to the response, from 0, where there is no rating, to 1.
     reply : str
         The words of the reply, shortened.
     usage : Usage
@@ -133,6 +137,7 @@ class Answer:
     spread: float | None = None
     reason: Reason | None = None
     probabilities: tuple[float, ...] | None = None
+    applies: float = 1.0
     reply: str = ""
     usage: Usage = field(default_factory=Usage)
     n_cut: int = 0
@@ -205,6 +210,37 @@ class Rater(Protocol):
         StoppedError
             If it stops early; all answers so far have been kept.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class TwoPasses:
+    """A rater that is asked about each prompt first, and only then about its responses.
+
+    Parameters
+    ----------
+    first : Rater
+        Answers yes (1) or no (0) to questions about a prompt that no response follows.
+    second : Rater
+        Rates the responses.
+    at_least : float
+        How far a rule must apply to a prompt for its responses to be rated under it.
+    note : str
+        Why there are two, where that was not asked for.
+    """
+
+    first: Rater
+    second: Rater
+    at_least: float
+    note: str = ""
+
+
+@runtime_checkable
+class AsksPrompts(Protocol):
+    """A rater that can be asked from the prompt alone which rules apply."""
+
+    def passes(self, rules: Rulebook) -> TwoPasses | None:
+        """The rater in two passes; None if all responses are to be rated under all rules."""
         ...
 
 

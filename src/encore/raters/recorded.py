@@ -154,9 +154,19 @@ def _unique(keys: Iterable[_Key], rows: Iterable[int]) -> dict[_Key, int]:
 
 
 def _answer(table: RatingsTable, row: int | None, position: int) -> Answer:
-    if row is None or not table.rated[row, position]:
+    if row is None or table.unrated[row, position]:
         return Answer(reason=Reason.NOT_RECORDED)
+    applies = 1.0 if table.applies is None else float(table.applies[row, position])
+    if table.not_applicable[row, position]:
+        return Answer(applies=0.0)
     spread = float("nan") if table.spread is None else float(table.spread[row, position])
+    shares = None
+    if table.probabilities is not None:
+        n_levels = table.rules.rules[position].scale.n_levels
+        shares = table.probabilities[row, position, :n_levels]
     return Answer(
-        value=float(table.values[row, position]), spread=None if np.isnan(spread) else spread
+        value=float(table.values[row, position]),
+        spread=None if np.isnan(spread) else spread,
+        probabilities=None if shares is None or np.isnan(shares[0]) else tuple(shares.tolist()),
+        applies=applies,
     )

@@ -16,10 +16,11 @@ from encore.files import StrPath
 from encore.parsing import json_value
 from encore.raters.database import COLUMNS, MEMORY, open_database
 from encore.raters.protocol import Answer, Identity, Reason, Usage, short_digest
+from encore.raters.questions import each_question
 from encore.rules import Rulebook, Scale
 
 _TEXT, _NUMBER = str | None, float | None
-_KINDS: tuple[Any, ...] = (_NUMBER, _NUMBER, _TEXT, _TEXT, str, *[int] * 5)
+_KINDS: tuple[Any, ...] = (_NUMBER, _NUMBER, _TEXT, _TEXT, float, str, *[int] * 5)
 _ANSWERED = (bytes, int, int, int)
 _FAR_FUTURE = 1e11  # seconds: the year 5138
 # SQLite takes at most 32,766 values in one statement.
@@ -130,11 +131,12 @@ class Store:
         usage = answer.usage
         done = self._write(
             f"INSERT OR IGNORE INTO answers (conversation, rater, rule, sample, made, {COLUMNS}) "
-            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(key, rater, rule, sample, time.time()),
                 *(answer.value, answer.spread, answer.reason),
                 None if probabilities is None else json.dumps(probabilities),
+                answer.applies,
                 answer.reply.encode("utf-8", "replace").decode(),
                 *(usage.n_requests, usage.prompt_tokens),
                 *(usage.cached_tokens, usage.completion_tokens, answer.n_cut),
@@ -234,7 +236,7 @@ class Store:
         Parameters
         ----------
         rules : Rulebook, optional
-            Remove answers under every other rule.
+            Remove answers under every other rule, and to every other question about prompts.
         older_than : float, optional
             Remove answers made more than this many seconds ago.
         unrated : bool
@@ -250,7 +252,8 @@ class Store:
         chosen: list[str] = []
         values: list[Any] = []
         if rules is not None:
-            texts = [(r.text, json.dumps(r.scale.to_dict(), sort_keys=True)) for r in rules]
+            kept = (*rules, *each_question(rules))
+            texts = [(r.text, json.dumps(r.scale.to_dict(), sort_keys=True)) for r in kept]
             marks = ", ".join(["(?, ?)"] * len(texts))
             chosen.append(
                 f"rule NOT IN (SELECT rule FROM rules WHERE (text, scale) IN (VALUES {marks}))"
@@ -327,12 +330,15 @@ def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _answer(columns: Sequence[Any]) -> Answer:
-    value, spread, reason, probabilities, reply, *usage, n_cut = columns
+    value, spread, reason, probabilities, applies, reply, *usage, n_cut = columns
+    if not 0 <= applies <= 1 or [value is None, reason is None] == [True, applies > 0]:
+        raise ValueError("an answer is neither a rating nor why there is none")
     return Answer(
         value,
         spread,
         None if reason is None else Reason(reason),
         None if probabilities is None else tuple(map(float, json_value(probabilities))),
+        applies,
         reply,
         Usage(*usage),
         n_cut,

@@ -78,6 +78,8 @@ def expected_levels(
     probabilities: NDArray[np.float64], rules: Rulebook
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Expected level and entropy (nats) of each cell's level probabilities; NaN where unknown."""
+    # In one order of memory, so that a sum has the same bits whoever gave the array.
+    probabilities = np.ascontiguousarray(probabilities)
     levels = np.zeros(probabilities.shape[1:])
     for position, rule in enumerate(rules):
         scale = np.asarray(getattr(rule.scale, "levels", ()))

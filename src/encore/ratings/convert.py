@@ -99,7 +99,7 @@ def as_pairs(
         As :func:`as_ratings`; also if *data* is not in the pairs layout, or if with *label* no two
         responses make a pair.
     """
-    rules, data = as_rulebook(rules, scale), settled(data, "pairs")
+    rules = as_rulebook(rules, scale)
     how: dict[str, Any] = {
         "gap": gap,
         "max_per_prompt": max_per_prompt,
@@ -107,6 +107,7 @@ def as_pairs(
         "lower_is_better": lower_is_better,
     }
     check_said(label, **how)
+    data = settled(data, "pairs" if label is None else "ratings")
     if label is not None:
         ratings, labels, subsets = labelled_responses(data, rules, label)
         column = label if isinstance(label, str) else ""

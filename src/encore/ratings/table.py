@@ -179,6 +179,17 @@ class RatingsTable(Record):
             responses=None if self.responses is None else self.responses.take(rows),
         )
 
+    def under(self, rules: Rulebook) -> RatingsTable:
+        """The table under the same rules, whose notes and vetoes may be others.
+
+        Raises
+        ------
+        MismatchError
+            If they are not the same rules.
+        """
+        rules.same_as(self.rules, "these rules", self.source)
+        return self if rules == self.rules else self._with(rules=rules)
+
     def applies_by_prompt(self) -> RatingsTable:
         """The table in which a rule applies to a response as far as to its prompt, on average.
 

@@ -11,12 +11,13 @@ from encore.arrays import Record
 from encore.calibration import Calibration, Premise, diagnose, entropy_interval, premise
 from encore.errors import InputError
 from encore.evaluation import Comparison, Interval, compare
-from encore.evaluation.cross_validate import rewards_of
+from encore.evaluation.cross_validate import MEAN, rewards_of
+from encore.formatting import listed
 from encore.ratings import PreferencePairs
 from encore.reporting.contrast import Contrast, contrasts, count_contrasts
 from encore.reporting.embed import Embedded, embed, simulated, with_largest_subsets
 from encore.reporting.gather import Subject
-from encore.rewards import compose
+from encore.rewards import Form, compose, form_text
 from encore.weights import LEARNED, Auto, Linear, Uniform, Weights
 
 
@@ -36,7 +37,7 @@ class RuleRow:
         In the reward that the report is about.
     accuracy : mapping of str to Interval
         Accuracy of the rule alone, by tie convention; empty without labelled pairs.
-    resolved_share, coverage : float
+    resolved_share, applies_share, coverage : float
         See :class:`encore.Calibration`.
     flags : tuple of (str, str)
         Kinds of finding and what they say.
@@ -50,6 +51,7 @@ class RuleRow:
     share: float
     accuracy: Mapping[str, Interval]
     resolved_share: float
+    applies_share: float
     coverage: float
     flags: tuple[tuple[str, str], ...]
 
@@ -65,7 +67,9 @@ class Content(Record):
     reward : str
         Name of the reward that the report is about: its scheme, or that it was given.
     weights, uniform : Weights
-        Weights of that reward, and of the mean.
+        Weights of that reward, and equal ones.
+    form : Form
+        How unit ratings become rewards under either.
     rules : tuple of RuleRow
         In the rules' order.
     comparison : Comparison or None
@@ -90,6 +94,7 @@ class Content(Record):
     reward: str
     weights: Weights
     uniform: Weights
+    form: Form
     rules: tuple[RuleRow, ...]
     comparison: Comparison | None
     recommended: str
@@ -113,12 +118,14 @@ class Content(Record):
         return names if len(names) > 1 else []
 
 
-def make_content(subject: Subject, weights: Weights | None, rng: np.random.Generator) -> Content:
+def make_content(
+    subject: Subject, weights: Weights | None, rng: np.random.Generator, form: Form = MEAN
+) -> Content:
     """Compare, diagnose and choose what to show."""
     calibration, pairs = subject.calibration, subject.pairs
     own, missing = _own_weights(calibration, weights)
     given = {} if weights is None else {f"given ({own.scheme})": own}
-    comparison, notes = (None, []) if pairs is None else _compared(subject, pairs, given, rng)
+    comparison, notes = (None, []) if pairs is None else _compared(subject, pairs, given, rng, form)
     uniform = Uniform()(calibration)
     chosen = _auto(calibration)
     rated = subject.responses if pairs is None else pairs
@@ -128,21 +135,31 @@ def make_content(subject: Subject, weights: Weights | None, rng: np.random.Gener
         reward=next(iter(given), own.scheme),
         weights=own,
         uniform=uniform,
+        form=form,
         rules=tuple(_rule_rows(calibration, own, comparison, rng)),
         comparison=comparison,
         recommended=comparison.supported if comparison else chosen[0],
         evidence=comparison.sentence if comparison else f"{found.sentence} {chosen[1]}",
         premise=found,
-        notes=(*notes, *missing, *(f"{note[0].upper()}{note[1:]}." for note in own.notes)),
+        notes=(
+            *notes,
+            *missing,
+            *_composing(subject, own, form),
+            *(f"{note[0].upper()}{note[1:]}." for note in own.notes),
+        ),
         embedded=embed(subject.name, calibration, rated, given, rng),
         example=simulated(),
-        contrasts=() if pairs is None else contrasts(pairs, subject.pair_ids, own, uniform),
-        n_contrasts=(0, 0, 0) if pairs is None else count_contrasts(pairs, own, uniform),
+        contrasts=() if pairs is None else contrasts(pairs, subject.pair_ids, own, uniform, form),
+        n_contrasts=(0, 0, 0) if pairs is None else count_contrasts(pairs, own, uniform, form),
     )
 
 
 def _compared(
-    subject: Subject, pairs: PreferencePairs, given: dict[str, Weights], rng: np.random.Generator
+    subject: Subject,
+    pairs: PreferencePairs,
+    given: dict[str, Weights],
+    rng: np.random.Generator,
+    form: Form,
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, if one is possible, and what its reader must know."""
     notes, own = [], subject.own_calibration
@@ -157,9 +174,9 @@ def _compared(
     calibration_set = None if own and not subject.is_sampled else subject.calibration
     # Learned weights may have seen these pairs: beside cross-validated ones they look too good.
     rewards = {
-        name: np.column_stack(rewards_of(pairs, weights))
+        name: np.column_stack(rewards_of(pairs, weights, form))
         if pairs.labels is None
-        else compose(pairs.ratings, weights)
+        else compose(pairs.ratings, weights, form=form)
         for name, weights in given.items()
         if weights.scheme not in LEARNED
     }
@@ -169,6 +186,7 @@ def _compared(
             pairs.rules,
             calibration_set=calibration_set,
             rewards=rewards,
+            form=form,
             rng=rng,
         )
     except InputError as error:
@@ -182,6 +200,24 @@ def _compared(
             f"rule out shifts a reward."
         )
     return found, notes
+
+
+def _composing(subject: Subject, weights: Weights, form: Form) -> list[str]:
+    """What a reader must know about how rewards are composed here."""
+    notes = []
+    vetoes = {**subject.calibration.rules.vetoes, **weights.rules.vetoes}
+    differs = [f"of the form {form_text(form)}"] if form != MEAN else []
+    differs += [f"capped by the vetoes of {listed(list(vetoes))}"] if vetoes else []
+    if differs:
+        notes.append(
+            f"Rewards are {' and '.join(differs)}, except where they are recomputed as sliders "
+            f"move: there they are weighted means without vetoes."
+        )
+    responses = subject.responses
+    sampled = responses is not None and responses.n_rows < subject.n_responses
+    if subject.applies_by == "prompt" and (sampled or subject.is_sampled):
+        notes.append("How far rules apply is averaged over a prompt's responses in the sample.")
+    return notes
 
 
 def _own_weights(
@@ -238,6 +274,7 @@ def _rule_rows(
                 share=float(weights.shares[k]),
                 accuracy=accuracies.get(rule.id, {}),
                 resolved_share=float(calibration.resolved_share[k]),
+                applies_share=float(calibration.applies_share[k]),
                 coverage=float(calibration.coverage[k]),
                 flags=tuple((kind, said[rule.id, kind]) for kind in diagnosis.flags(rule.id)),
             )

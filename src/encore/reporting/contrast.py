@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encore.evaluation import TIE_TOLERANCE
+from encore.evaluation.cross_validate import MEAN
 from encore.ratings import PreferencePairs
-from encore.rewards import MAX_MISSING, compose
+from encore.rewards import MAX_MISSING, Form, compose
 from encore.weights import Weights
 
 MOST_EACH_WAY = 8
@@ -69,26 +70,30 @@ class Contribution:
 
 
 def contrasts(
-    pairs: PreferencePairs, ids: Sequence[str], weights: Weights, uniform: Weights
+    pairs: PreferencePairs,
+    ids: Sequence[str],
+    weights: Weights,
+    uniform: Weights,
+    form: Form = MEAN,
 ) -> tuple[Contrast, ...]:
     """The pairs, among these ids, on which the two disagree most, at most eight each way.
 
     Those that the weighted reward gets wrong and the mean right come first.
     """
-    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
+    weighted, mean = (_margins(pairs, w, form) for w in (weights, uniform))
     found = []
     for marks in _lost_and_won(weighted, mean):
         at = np.flatnonzero(marks)
         apart = np.abs(weighted - mean)[at]
         found += at[np.argsort(-apart, kind="stable")][:MOST_EACH_WAY].tolist()
-    return tuple(_contrast(pairs, i, ids[i], weights, uniform) for i in found)
+    return tuple(_contrast(pairs, i, ids[i], (weights, uniform), form) for i in found)
 
 
 def count_contrasts(
-    pairs: PreferencePairs, weights: Weights, uniform: Weights
+    pairs: PreferencePairs, weights: Weights, uniform: Weights, form: Form = MEAN
 ) -> tuple[int, int, int]:
     """Pairs that only the mean gets right, that only the weighted reward does, and all compared."""
-    weighted, mean = (_margins(pairs, w) for w in (weights, uniform))
+    weighted, mean = (_margins(pairs, w, form) for w in (weights, uniform))
     lost, won = _lost_and_won(weighted, mean)
     return int(lost.sum()), int(won.sum()), int((~np.isnan(weighted + mean)).sum())
 
@@ -103,23 +108,21 @@ def _lost_and_won(
     return lost, won
 
 
-def _margins(pairs: PreferencePairs, weights: Weights) -> NDArray[np.float64]:
-    rewards = compose(pairs.ratings, weights, max_missing=MAX_MISSING)
+def _margins(pairs: PreferencePairs, weights: Weights, form: Form) -> NDArray[np.float64]:
+    rewards = compose(pairs.ratings, weights, form=form, max_missing=MAX_MISSING)
     return rewards[pairs.chosen] - rewards[pairs.rejected]
 
 
 def _contrast(
-    pairs: PreferencePairs, i: int, pair_id: str, weights: Weights, uniform: Weights
+    pairs: PreferencePairs, i: int, pair_id: str, weights: tuple[Weights, Weights], form: Form
 ) -> Contrast:
-    rows = [int(pairs.chosen[i]), int(pairs.rejected[i])]
-    unit, values = pairs.ratings.unit[rows], pairs.ratings.values[rows]
-    applies = 1.0 if pairs.ratings.applies is None else pairs.ratings.applies[rows]
-    parts = []
-    for shares in (weights.shares, uniform.shares):
-        # Where a rule is unrated, the others' shares make up for it, on each side separately.
-        rated = np.where(np.isnan(unit), 0.0, shares * applies)
-        of_side = rated / rated.sum(axis=1, keepdims=True) * np.nan_to_num(unit)
-        parts.append(of_side[0] - of_side[1])
+    both = pairs.ratings.take(np.array([pairs.chosen[i], pairs.rejected[i]]))
+    values = both.values
+    parts, margins = [], []
+    for of in weights:
+        found = compose(both, of, form=form, max_missing=MAX_MISSING, contributions=True)
+        parts.append(found.contributions[0] - found.contributions[1])
+        margins.append(float(found.rewards[0] - found.rewards[1]))
     order = np.argsort(-np.abs(parts[0] - parts[1]), kind="stable")
     by_rule = tuple(
         Contribution(
@@ -132,4 +135,4 @@ def _contrast(
         for k in order.tolist()
     )
     subset = str(pairs.subsets.names[pairs.subsets.codes[i]])
-    return Contrast(pair_id, i, subset, float(parts[0].sum()), float(parts[1].sum()), by_rule)
+    return Contrast(pair_id, i, subset, margins[0], margins[1], by_rule)

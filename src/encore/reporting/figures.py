@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from encore.arrays import Record
 from encore.evaluation import Comparison, Interval, outcomes, separation
 from encore.evaluation.accuracy import accuracy
-from encore.evaluation.cross_validate import rewards_of
+from encore.evaluation.cross_validate import MEAN, rewards_of
 from encore.formatting import correlation, number
 from encore.reporting.content import Content
 from encore.reporting.density import N_POINTS, density
 from encore.reporting.figure import Figure, short, three
 from encore.reporting.style import BLACK, BLUE, ORANGE
-from encore.rewards import compose
+from encore.rewards import compose, form_text
 from encore.weights import Weights
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ class RewardCurves(Record):
 def before_and_after(content: Content) -> list[RewardCurves]:
     """The mean of all rules and the weighted reward, where both are known; empty if nowhere."""
     rewards = {
-        "mean of all rules": _sides(content, content.uniform),
+        _alike(content): _sides(content, content.uniform),
         f"weighted by {content.reward}": _sides(content, content.weights),
     }
     every = np.stack([values for sides in rewards.values() for values in sides.values()])
@@ -101,11 +101,21 @@ def before_and_after(content: Content) -> list[RewardCurves]:
     ]
 
 
+def _alike(content: Content) -> str:
+    if content.form == MEAN:
+        return "mean of all rules"
+    return f"all rules alike ({form_text(content.form)})"
+
+
 def _sides(content: Content, weights: Weights) -> dict[str, Floats]:
     pairs, responses = content.subject.pairs, content.subject.responses
     if pairs is not None:
-        return dict(zip(("chosen", "rejected"), rewards_of(pairs, weights), strict=True))
-    return {"responses": np.empty(0) if responses is None else compose(responses, weights)}
+        return dict(
+            zip(("chosen", "rejected"), rewards_of(pairs, weights, content.form), strict=True)
+        )
+    if responses is None:
+        return {"responses": np.empty(0)}
+    return {"responses": compose(responses, weights, form=content.form)}
 
 
 def _before_after(content: Content) -> Figure | None:
@@ -181,12 +191,12 @@ def _strengths(content: Content) -> Figure | None:
     pairs = content.subject.pairs
     if pairs is None:
         return None
-    unknown = np.isnan(np.add(*rewards_of(pairs, content.uniform)))
+    unknown = np.isnan(np.add(*rewards_of(pairs, content.uniform, content.form)))
     rows = []
     largest = content.weights.values.max()
     for strength in STRENGTHS:
         values = (content.weights.values / largest) ** strength
-        chosen, rejected = rewards_of(pairs, Weights(content.weights.rules, values))
+        chosen, rejected = rewards_of(pairs, Weights(content.weights.rules, values), content.form)
         chosen[unknown] = np.nan
         verdicts = outcomes(chosen, rejected)
         right = [accuracy(verdicts, ties) for ties in TIES]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from encore.files import file_digest
 from encore.parsing import json_value
 from encore.ratings import PreferencePairs, RatingsTable, as_pairs, as_ratings
 from encore.ratings.forms import settled
+from encore.rewards import AppliesBy
+from encore.rewards.compose import by
 from encore.rules import Rulebook
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Subject(Record):
         The file, from which texts can be read.
     own_calibration : bool
         Whether the calibration is of these ratings, rather than of a calibration set.
+    applies_by : {"response", "prompt"}
+        What says how far a rule applies.
     """
 
     calibration: Calibration
@@ -66,6 +70,16 @@ class Subject(Record):
     n_responses: int = 0
     path: Path | None = None
     own_calibration: bool = True
+    applies_by: AppliesBy = "response"
+
+    def by(self, applies_by: AppliesBy) -> Subject:
+        """With how far rules apply by response, or averaged over each prompt's responses."""
+        pairs, responses = self.pairs, self.responses
+        if pairs is not None:
+            pairs = replace(pairs, ratings=by(applies_by, pairs.ratings))
+        if responses is not None:
+            responses = by(applies_by, responses)
+        return replace(self, pairs=pairs, responses=responses, applies_by=applies_by)
 
     @property
     def is_sampled(self) -> bool:
@@ -121,7 +135,7 @@ def _of_other_ratings(calibration_set: Any, rules: Rulebook) -> Calibration:
         return calibrate(calibration_set, rules)
     calibration = _of_calibration(calibration_set).calibration
     rules.same_as(calibration.rules, "these rules", "the calibration set")
-    return calibration
+    return replace(calibration, rules=rules)  # whose vetoes are those to report on
 
 
 def _is_calibration(source: Any) -> bool:

@@ -28,6 +28,7 @@ from encore.formatting import (
 from encore.reporting.content import Content, RuleRow
 from encore.reporting.figure import Drawn, three
 from encore.reporting.figures import TIES, before_and_after
+from encore.rewards import form_text
 
 _MOST_PARTS = 12  # of a waterfall; the rest are one bar
 _ASSETS = resources.files("encore.reporting") / "assets"
@@ -98,6 +99,7 @@ def provenance_of(content: Content, seed: int | None, command: str) -> dict[str,
         "calibrated_on": [s.name for s in calibration.sources],
         "scheme": content.weights.scheme,
         "scheme_options": ", ".join(f"{k}={v}" for k, v in content.weights.options.items()),
+        "form": form_text(content.form),
         "pairs": subject.n_pairs,
         "pairs_compared": 0 if subject.pairs is None else subject.pairs.n_pairs,
         "responses": subject.n_responses,

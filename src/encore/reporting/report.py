@@ -23,6 +23,7 @@ from encore.reporting.figures import figures_of
 from encore.reporting.gather import gather
 from encore.reporting.page import page_of, provenance_of
 from encore.reporting.texts import texts_of
+from encore.rewards import AppliesBy, Form, Reward, as_form, as_reward
 from encore.rules import Rules, as_rulebook
 from encore.weights import Weights
 
@@ -136,7 +137,9 @@ def report(
     across_prompts: bool = False,
     lower_is_better: bool | None = None,
     calibration_set: Any = None,
-    weights: Weights | StrPath | None = None,
+    weights: Weights | Reward | StrPath | None = None,
+    form: Form | str | None = None,
+    applies_by: AppliesBy | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Report:
     """Make a report of rated pairs, rated responses, or a calibration.
@@ -159,8 +162,11 @@ def report(
         *gap*, *max_per_prompt*, *across_prompts* and *lower_is_better*.
     calibration_set : ratings in any form, or Calibration, optional
         What to calibrate on instead of the ratings themselves.
-    weights : Weights or path, optional
-        Weights of the reward to look at; by default those of ``linear``.
+    weights : Weights, Reward or path, optional
+        The reward to look at; by default ``linear`` weights and their mean.
+    form, applies_by : optional
+        How unit ratings become rewards, and what says how far a rule applies, instead of the
+        reward's own; see :func:`encore.compose`.
     rng : numpy.random.Generator or int, default 0
         The source of randomness, or a seed for one.
 
@@ -201,8 +207,14 @@ def report(
     subject = gather(source, rulebook, calibration_set, generator.spawn(1)[0], pairs=pairs)
     if not subject.calibration.n_ratings.any():
         raise InputError(f"{subject.name}: there are no ratings to report on.")
-    if weights is not None and not isinstance(weights, Weights):
-        weights = Weights.load(weights)
-    content = make_content(subject, weights, generator)
+    given = None if weights is None else as_reward(weights, form=form, applies_by=applies_by)
+    if given is not None:
+        form, applies_by = given.form, given.applies_by
+    content = make_content(
+        subject.by(applies_by or "response"),
+        None if given is None else given.weights,
+        generator,
+        as_form(form or "mean"),
+    )
     read = tuple(p for p in (source, rules, calibration_set) if isinstance(p, str | os.PathLike))
     return Report(content, rng if isinstance(rng, int) else None, read)

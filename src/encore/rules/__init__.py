@@ -4,6 +4,7 @@ from encore.rules.check import RuleFinding, check_rules
 from encore.rules.rule import Rule
 from encore.rules.rulebook import Rulebook, Rules, as_rulebook, catalogues
 from encore.rules.scale import LevelScale, RangeScale, Scale, scale_of
+from encore.rules.veto import Veto
 
 __all__ = [
     "LevelScale",
@@ -13,6 +14,7 @@ __all__ = [
     "Rulebook",
     "Rules",
     "Scale",
+    "Veto",
     "as_rulebook",
     "catalogues",
     "check_rules",

@@ -21,6 +21,7 @@ from encore.formatting import html_table, listed
 from encore.parsing import toml_document
 from encore.rules.rule import Rule, rule_from_dict
 from encore.rules.scale import Scale, outside, scale_of
+from encore.rules.veto import Veto
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +169,11 @@ class Rulebook:
         # "source": None keeps the digests of files written before rules had notes.
         return digest([{**rule.judged(), "source": None} for rule in self.rules])
 
+    @cached_property
+    def vetoes(self) -> dict[str, Veto]:
+        """The vetoes, by the ids of their rules."""
+        return {rule.id: rule.veto for rule in self.rules if rule.veto is not None}
+
     def __len__(self) -> int:
         return len(self.rules)
 
@@ -218,6 +224,22 @@ class Rulebook:
             f"{mine} and {theirs} hold rules [{listed(differ)}] with different texts or scales. "
             f"Use files made from the same rules."
         )
+
+    def same_vetoes(self, other: Rulebook, mine: str, theirs: str) -> None:
+        """Check that *other*, of the same rules, has the same vetoes.
+
+        Raises
+        ------
+        MismatchError
+            If it has not; the message names the rules.
+        """
+        differ = [a.id for a, b in zip(self, other, strict=True) if a.veto != b.veto]
+        if differ:
+            raise MismatchError(
+                f"{mine} and {theirs} hold different vetoes for the rules [{listed(differ)}]. "
+                f"Make them the same: ratings do not depend on a veto, so it may be edited in "
+                f"either file."
+            )
 
     def unit(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Ratings of shape (n, n_rules) mapped to [0, 1], rule by rule; NaN stays NaN."""

@@ -99,6 +99,9 @@ def known(values: NDArray[np.float64], calibration: Calibration, why: str) -> ND
     An unknown number is not a weight of 0: that is for the user to decide.
     """
     unknown = np.isnan(values)
+    never = unknown & (calibration.statistics.applies_count == 0)
+    if never.any():
+        unknown, why = never, NEVER_APPLY
     if unknown.any():
         names = [calibration.rules.ids[position] for position in np.flatnonzero(unknown)[:8]]
         raise InputError(
@@ -116,6 +119,7 @@ def check_positive(name: str, value: float, *, or_zero: bool = False) -> None:
         raise InputError(f"{name} is {value}; expected a finite number {bound}.")
 
 
+NEVER_APPLY = "they apply to none of the responses"
 NEVER_RATED = "they were never rated"
 NO_MARGINS = (
     "no prompt has two responses that they rate, so there are no margins within a prompt "

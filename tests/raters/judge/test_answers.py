@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encore import LevelScale, Rule
+from encore.raters.cells import rating_of
 from encore.raters.judge.answers import (
     MIN_MASS,
     answer_of,
@@ -22,7 +23,6 @@ from encore.raters.judge.answers import (
 )
 from encore.raters.judge.codes import Codes
 from encore.raters.protocol import Answer, Reason
-from encore.raters.rated import rating_of
 from tests.raters.steady import chat, weighed
 
 FIVE = Codes.of(Rule("r", "Is kind.", LevelScale((1, 2, 3, 4, 5))))
@@ -386,10 +386,11 @@ def test_several_answers_are_their_mean_distribution(parts: list[list[float]]) -
     rule = Rule("r", "Is kind.", LevelScale((1, 3, 5)))
     shares = [[part / sum(row) for part in row] for row in parts]
     answers = [Answer(value=3.0, probabilities=tuple(row)) for row in shares]
-    value, spread, reason = rating_of(answers, rule)
+    value, spread, reason, probabilities, applies = rating_of(answers, rule)
     mean = [sum(row[k] for row in shares) / len(shares) for k in range(3)]
     assert value == pytest.approx(mean[0] + 3 * mean[1] + 5 * mean[2])
-    assert reason == ""
+    assert probabilities == pytest.approx(mean)
+    assert (reason, applies) == ("", 1.0)
     # Pooling adds the scatter between answers to that within them, (3 - 1) / (2 n) at most.
     pooled = -sum(p * math.log(p) for p in mean)
     within = sum(-p * math.log(p) for row in shares for p in row) / len(shares)

@@ -47,6 +47,11 @@ def test_every_way_of_asking_is_another_rater_but_for_the_number_of_samples(name
         # More samples add to those that there are, at the same temperature.
         one, three = identity(temperature=1.0), identity(temperature=1.0, n_samples=3)
         assert one.rater == three.rater and (one.n_samples, three.n_samples) == (1, 3)
+    elif name in ("applicability", "applies_at_least"):
+        # Which responses are rated under which rules changes no rating; what may be answered does.
+        for asked in ("auto", "prompt", "none"):
+            assert identity(applicability=asked, applies_at_least=0.3) == identity()
+        assert identity(applicability="response").rater != identity().rater
     else:
         assert identity(**{name: CHANGED[name]}).rater != identity().rater
 

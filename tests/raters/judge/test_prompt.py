@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from encore import LevelScale, RangeScale, Rule
 from encore.raters import Item
 from encore.raters.judge.prompt import (
-    TEMPLATE_VERSION,
+    TEMPLATE_VERSIONS,
+    Asks,
     Fence,
     conversation_prompt,
     escape,
@@ -170,7 +171,7 @@ def test_the_nonce_is_the_same_in_every_run() -> None:
 
 def test_these_words_are_those_of_the_template_s_version() -> None:
     # Stored ratings are found by this number: raise it where this text changes.
-    assert TEMPLATE_VERSION == 3
+    assert TEMPLATE_VERSIONS[Asks.RATING] == 3
     fence = Fence("0123456789ab")
     assert conversation_prompt([("user", "Hi")], fence) + rule_prompt(KIND, strict=True) == (
         "You are a careful rater. You rate how well a response follows a rule.\n\n"

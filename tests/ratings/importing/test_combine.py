@@ -193,6 +193,17 @@ def test_other_columns_are_of_the_first_rater_who_has_the_response() -> None:
     assert found["odd"].to_pylist() == ["1", "v"]
 
 
+def test_reasons_of_all_raters_stand_beside_the_mean_of_their_ratings() -> None:
+    rows = [("p", name, 4) for name in "abc"]
+    one = responses(*rows, **{"harm.reason": ["Kind.", None, None]})
+    other = responses(*rows, **{"harm.reason": ["Cold.", "Cold.", None]})
+    found = mean_of(one, other).table
+    assert found["harm.reason"].to_pylist() == ["one: Kind. | other: Cold.", "Cold.", None]
+    third = responses(*rows)  # says nothing at all
+    both = combine_raters({"one": one, "third": third}, HARM, how="repeats").table
+    assert both["harm.reason"].to_pylist() == ["Kind."] + [None] * 5
+
+
 def test_ids_of_numbers_and_of_text_are_one() -> None:
     found = mean_of(
         pa.table({"prompt_id": [1], "response_id": [2], "harm": [1]}), responses(("1", "2", 3))

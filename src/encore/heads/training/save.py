@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from encore.heads.model.classifier import as_classifier, for_rules
 from encore.heads.model.linear_heads import HeadPlace
 from encore.heads.model.write import write_checkpoint
 from encore.heads.training.quality import RuleQuality
-from encore.rules import RangeScale, Rule, Rulebook
+from encore.rules import RangeScale, Rulebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +100,8 @@ def _moved(rules: Rulebook, bias: NDArray[np.float64]) -> Rulebook:
     moved = []
     for rule, by in zip(rules, bias.tolist(), strict=True):
         scale = RangeScale(rule.scale.worst - by, rule.scale.best - by, rule.scale.n_levels)
-        moved.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
+        veto = None if rule.veto is None else replace(rule.veto, at=rule.veto.at - by)
+        moved.append(replace(rule, scale=scale, veto=veto))
     return Rulebook(tuple(moved))
 
 

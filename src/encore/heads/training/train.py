@@ -29,7 +29,7 @@ from encore.heads.training.quality import RuleQuality, qualities
 from encore.heads.training.ridge import check_targets, fit_ridge
 from encore.heads.training.save import TrainedHeads
 from encore.heads.training.states import States, compute_states, split_of
-from encore.rules import Rule, Rulebook
+from encore.rules import Rulebook
 
 TunedHeads = tuple[TrainedHeads, Checkpoint, HeadPlace]
 N_SPLITS = 5
@@ -338,5 +338,5 @@ def _ranges(rules: Rulebook, values: NDArray[np.float64]) -> Rulebook:
         outer = min if rises else max
         inner = max if rises else min
         scale = tidy_range(outer(rule.scale.worst, worst), inner(rule.scale.best, best))
-        found.append(Rule(rule.id, rule.text, scale, rule.source, rule.group, rule.why))
+        found.append(replace(rule, scale=scale))
     return Rulebook(tuple(found))

@@ -158,7 +158,9 @@ def answer_of(reply: Reply, codes: Codes) -> Answer:
     The reply has to state one code and nothing else, alone or as ``{"rating": …}``, and to end
     after it. The rating is the expected level under the probabilities of the codes, renormalised,
     where the code is stated; the spread is that distribution's entropy. Without probabilities the
-    rating is the level that is stated, and the spread is unknown.
+    rating is the level that is stated, and the spread is unknown. Where one code means that the
+    rule does not apply, it applies as far as the others are probable, and the rating is what it is
+    given that it applies.
     """
     words = Words.of(reply.text, cut=reply.cut)
     return _answer(reply, codes, words, words.stated("rating"))
@@ -178,8 +180,11 @@ def _answer(reply: Reply, codes: Codes, words: Words, stated: Stated | None) -> 
     place = None if stated is None else codes.spellings.get(stated.name)
     if reply.refused or stated is None or place is None:
         return Answer(reason=_why_unrated(reply, words, stated), reply=shown)
-    sure = tuple(float(other == place) for other in range(len(codes.names)))
-    in_words = Answer(value=codes.values[place], probabilities=sure, reply=shown)
+    n_levels = len(codes.values)
+    in_words = Answer(applies=0.0, reply=shown)
+    if place < n_levels:
+        sure = tuple(float(other == place) for other in range(n_levels))
+        in_words = Answer(value=codes.values[place], probabilities=sure, reply=shown)
     if reply.tokens is None:
         return replace(in_words, trouble=reply.trouble)
     found = _distribution(reply.tokens, reply.text[stated.at :].rstrip(), stated.name, codes)
@@ -189,10 +194,13 @@ def _answer(reply: Reply, codes: Codes, words: Words, stated: Stated | None) -> 
         return Answer(reason=Reason.MALFORMED, reply=shown)
     if found.unseen > MAX_UNSEEN * found.total:
         return in_words
-    total = math.fsum(found.mass)
-    shares = tuple(part / total for part in found.mass)
+    on_levels = math.fsum(found.mass[:n_levels])
+    if not on_levels:
+        return Answer(applies=0.0, reply=shown)
+    applies = min(on_levels / math.fsum(found.mass), 1.0)
+    shares = tuple(part / on_levels for part in found.mass[:n_levels])
     value, spread = mean_and_entropy(shares, codes.values)
-    return Answer(value=value, spread=spread, probabilities=shares, reply=shown)
+    return Answer(value, spread, probabilities=shares, applies=applies, reply=shown)
 
 
 def _shown(reply: Reply) -> str:

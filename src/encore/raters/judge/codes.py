@@ -26,9 +26,9 @@ class Codes:
     Parameters
     ----------
     names : tuple of str
-        Worst to best.
+        Worst to best; after them, where a judge may say so, that the rule does not apply.
     values : tuple of float
-        The rating that each stands for.
+        The rating that each level's code stands for.
 
     Examples
     --------
@@ -42,14 +42,16 @@ class Codes:
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, rule: Rule) -> Codes:
-        """The codes of a rule's scale.
+    def of(cls, rule: Rule, *, may_not_apply: bool = False) -> Codes:
+        """The codes of a rule's scale, with one more if it *may_not_apply*.
 
         Raises
         ------
         InputError
             If there are more levels or bins than codes.
         """
+        if may_not_apply:
+            return cls._and_none(cls.of(rule))
         scale = rule.scale
         n_levels = scale.n_levels
         if n_levels > MAX_CODES:
@@ -68,6 +70,27 @@ class Codes:
             first = 0 if n_levels == 10 else 1
             return cls(tuple(str(first + place) for place in range(n_levels)), values)
         return cls(tuple(f"{number:02}" for number in range(1, n_levels + 1)), values)
+
+    @classmethod
+    def _and_none(cls, codes: Codes) -> Codes:
+        """The same codes with one more: 0 where that is no level, else the last that is none."""
+        names = codes.names
+        if len(names[0]) == 1 and len(names) == 10:
+            names = tuple(f"{int(name):02}" for name in names)
+        width = len(names[0])
+        free = ("0" * width, *(str(number) for number in range(10**width - 1, 0, -1)))
+        none = next(name for name in free if name.zfill(width) not in names)
+        return cls((*names, none), codes.values)
+
+    @property
+    def best(self) -> str:
+        """The code of the best level."""
+        return self.names[len(self.values) - 1]
+
+    @property
+    def none(self) -> str | None:
+        """The code of a rule that does not apply, if a judge may say so."""
+        return self.names[-1] if len(self.names) > len(self.values) else None
 
     @cached_property
     def spellings(self) -> dict[str, int]:

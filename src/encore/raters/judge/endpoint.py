@@ -9,7 +9,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from encore.errors import BudgetError, EndpointError, InputError, StoppedError
@@ -63,6 +63,13 @@ class Limits:
             )
 
 
+@dataclass
+class Spending:
+    """What the requests of a run have cost so far, at any endpoint that takes from its budget."""
+
+    usage: Usage = field(default_factory=Usage)
+
+
 class Unanswered(Exception):
     """One request without an answer.
 
@@ -107,6 +114,8 @@ class Endpoint:
         Sent as a bearer token to this address alone; never part of a message or a file.
     note : callable, optional
         Called, once for each matter, with what a user should know.
+    spending : Spending, optional
+        What counts against the budget already, and where this endpoint's requests count too.
 
     Raises
     ------
@@ -121,9 +130,10 @@ class Endpoint:
         *,
         api_key: str | None = None,
         note: Callable[[str], None] = lambda message: None,
+        spending: Spending | None = None,
     ) -> None:
         self.limits = limits
-        self.spent = Usage()
+        self._spending = spending or Spending()
         self._address = Address.of(base_url)
         key = check_key(api_key)
         self._connection = Connection(self._address, key, limits.timeout, limits.concurrency)
@@ -143,6 +153,11 @@ class Endpoint:
 
     async def __aexit__(self, *_: object) -> None:
         await self._connection.__aexit__()
+
+    @property
+    def spent(self) -> Usage:
+        """What the run has cost."""
+        return self._spending.usage
 
     @property
     def base_url(self) -> str:
@@ -241,7 +256,7 @@ class Endpoint:
             self._halt(BudgetError(f"the budget of {limits.max_tokens} tokens is spent."))
         if self._stopped is not None:
             raise self._stopped
-        self.spent += Usage(n_requests=1)
+        self._spending.usage += Usage(n_requests=1)
 
     async def _try(self, data: bytes, body: Mapping[str, Any]) -> tuple[Response, Usage]:
         """One request, and what it cost; one more at ``/v1`` if that may have been forgotten."""
@@ -263,7 +278,7 @@ class Endpoint:
                     f"Note: {self.base_url} does not report what it uses; tokens, and any budget "
                     f"or cost of them, are estimated at {_BYTES_PER_TOKEN} bytes each."
                 )
-        self.spent += cost
+        self._spending.usage += cost
         return response, cost + Usage(n_requests)
 
     async def _send(self, address: Address, data: bytes) -> Response:

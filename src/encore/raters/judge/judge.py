@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from typing import Protocol, Self
 
 from encore.errors import InputError, StoppedError
 from encore.raters.judge.address import check_url
-from encore.raters.judge.endpoint import Endpoint, Limits
-from encore.raters.judge.options import JudgeOptions
-from encore.raters.judge.prompt import TEMPLATE_VERSION
+from encore.raters.judge.endpoint import Endpoint, Limits, Spending
+from encore.raters.judge.options import MANY_RULES, JudgeOptions
+from encore.raters.judge.prompt import TEMPLATE_VERSIONS, Asks
 from encore.raters.judge.redact import check_key
 from encore.raters.judge.schedule import Schedule, Unit, Work
 from encore.raters.judge.session import Session
 from encore.raters.judge.sync import run_to_end
-from encore.raters.protocol import Identity, Item, Ledger, is_unicode
+from encore.raters.protocol import Identity, Item, Ledger, Rater, TwoPasses, is_unicode
+from encore.rules import Rulebook
 
 
 class Judge:
@@ -65,6 +68,8 @@ class Judge:
         self.options = options or JudgeOptions()
         self.limits = limits or Limits()
         self._api_key = check_key(api_key)
+        self._asks = asks_of(self.options)
+        self._spending: Spending | None = None
 
     def __repr__(self) -> str:
         return f"Judge({self.model!r}, {self.base_url!r})"
@@ -75,16 +80,30 @@ class Judge:
         rater = {
             "kind": "judge",
             "model": self.model,
-            "template": TEMPLATE_VERSION,
+            "template": TEMPLATE_VERSIONS[self._asks],
             **self.options.to_dict(),
         }
+        if self._asks is not Asks.RATING:
+            rater["asks"] = str(self._asks)
         return Identity(
             rater, n_samples=self.options.n_samples, sees_all_rules=self.options.batch_rules
         )
 
+    def passes(self, rules: Rulebook) -> TwoPasses | None:
+        """The judge in two passes of one budget, where prompts are asked about first."""
+        return in_two(self, self.options, rules)
+
+    def asking(self, asks: Asks, spending: Spending | None = None) -> Self:
+        """The same judge, asked something else, and with a budget that others spend from too."""
+        other = copy(self)
+        other._asks, other._spending = asks, spending
+        return other
+
     def endpoint(self, note: Callable[[str], None] = lambda message: None) -> Endpoint:
         """The endpoint, for an ``async with`` block."""
-        return Endpoint(self.base_url, self.limits, api_key=self._api_key, note=note)
+        return Endpoint(
+            self.base_url, self.limits, api_key=self._api_key, note=note, spending=self._spending
+        )
 
     def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
         """Rate what the ledger wants of each item.
@@ -100,7 +119,8 @@ class Judge:
 
     async def _rate(self, items: Iterable[Item], ledger: Ledger) -> None:
         async with self.endpoint(ledger.note) as endpoint:
-            session = await Session.begin(self.model, self.options, endpoint, ledger)
+            session = Session(self.model, self.options, endpoint, ledger, asks=self._asks)
+            await session.begin()
             n_workers = min(self.limits.concurrency, session.n_slots or self.limits.concurrency)
             schedule = Schedule(
                 _works(items, ledger, batch=self.options.batch_rules),
@@ -120,6 +140,35 @@ class Judge:
                 endpoint.stop(StoppedError("interrupted."))
                 await asyncio.wait([running])
                 raise
+
+
+class _Judges(Protocol):
+    """A judge, here or elsewhere."""
+
+    def asking(self, asks: Asks, spending: Spending | None = None) -> Rater: ...
+
+
+def asks_of(options: JudgeOptions) -> Asks:
+    """What a judge is asked about a response."""
+    return Asks.RATING_OR_NONE if options.applicability == "response" else Asks.RATING
+
+
+def in_two(judge: _Judges, options: JudgeOptions, rules: Rulebook) -> TwoPasses | None:
+    """A judge that is asked about prompts first, if the options or the number of rules say so."""
+    if not options.asks_prompts(len(rules)):
+        return None
+    spending, note = Spending(), ""
+    if options.applicability == "auto":
+        note = (
+            f"The judge is asked first which of the {len(rules)} rules apply to each prompt, "
+            f"as by default with more than {MANY_RULES} rules (--applicability prompt)."
+        )
+    return TwoPasses(
+        judge.asking(Asks.PROMPT, spending),
+        judge.asking(asks_of(options), spending),
+        options.applies_at_least,
+        note,
+    )
 
 
 def _works(items: Iterable[Item], ledger: Ledger, *, batch: bool) -> Iterator[Work]:

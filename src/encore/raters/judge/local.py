@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from encore.errors import InputError, MissingExtraError
 from encore.extras import require
 from encore.files import StrPath, file_digest
-from encore.raters.judge.endpoint import Limits
-from encore.raters.judge.judge import Judge
+from encore.raters.judge.endpoint import Limits, Spending
+from encore.raters.judge.judge import Judge, asks_of, in_two
 from encore.raters.judge.options import JudgeOptions
-from encore.raters.protocol import Identity, Item, Ledger
+from encore.raters.judge.prompt import Asks
+from encore.raters.protocol import Identity, Item, Ledger, TwoPasses
+from encore.rules import Rulebook
 
 _CONTEXT = 8192
 
@@ -56,6 +59,8 @@ class LocalJudge:
             raise InputError(f"{self.path}: no such file; expected a GGUF model.")
         self.options = options or JudgeOptions(prefill=True)
         self.limits = limits or Limits()
+        self._asks = asks_of(self.options)
+        self._spending: Spending | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -63,10 +68,27 @@ class LocalJudge:
         return (self.path,)
 
     @cached_property
+    def _name(self) -> str:
+        return f"{self.path.name}@{file_digest(self.path)[:12]}"
+
+    @property
     def identity(self) -> Identity:
         """The model by the digest of its file, and how it is asked."""
-        named = f"{self.path.name}@{file_digest(self.path)[:12]}"
-        return Judge(named, "http://127.0.0.1/v1", options=self.options).identity
+        return self._judge("http://127.0.0.1/v1").identity
+
+    def passes(self, rules: Rulebook) -> TwoPasses | None:
+        """The judge in two passes of one budget, where prompts are asked about first."""
+        return in_two(self, self.options, rules)
+
+    def asking(self, asks: Asks, spending: Spending | None = None) -> Self:
+        """The same judge, asked something else, and with a budget that others spend from too."""
+        other = copy(self)
+        other._asks, other._spending = asks, spending
+        return other
+
+    def _judge(self, url: str) -> Judge:
+        judge = Judge(self._name, url, options=self.options, limits=self.limits)
+        return judge.asking(self._asks, self._spending)
 
     def __call__(self, items: Iterable[Item], ledger: Ledger) -> None:
         """Start the server, rate, stop it.
@@ -89,10 +111,7 @@ class LocalJudge:
             If the file is not a model that llama.cpp can load.
         """
         server = start_server(self.path, context=max(_CONTEXT, self.options.max_input_tokens or 0))
-        name = str(self.identity.rater["model"])
-        yield Judge(
-            name, f"{server.listening_address}/v1", options=self.options, limits=self.limits
-        )
+        yield self._judge(f"{server.listening_address}/v1")
         del server
 
 

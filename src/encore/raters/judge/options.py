@@ -13,6 +13,10 @@ from encore.errors import InputError
 from encore.raters.judge.prompt import DEFAULT_FENCE_KEY
 
 Reading = Literal["auto", "probabilities", "text"]
+Applicability = Literal["auto", "prompt", "response", "none"]
+APPLICABILITIES: tuple[Applicability, ...] = ("auto", "prompt", "response", "none")
+# With more rules than this, prompts are asked about first, unless said.
+MANY_RULES = 20
 # Fields of a request's body that are never extra, and what sets them.
 _OWN_FIELDS = {
     "model": "the rater's name does",
@@ -39,7 +43,10 @@ _OWN_FIELDS = {
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """How a judge is asked. All of it is part of who rates, except the number of samples.
+    """How a judge is asked.
+
+    All of it is part of who rates, except the number of samples, and which responses are rated
+    under which rules.
 
     Parameters
     ----------
@@ -61,6 +68,19 @@ class JudgeOptions:
         Longest prompt; by default the endpoint's own limit, if it states one.
     max_answer_tokens : int, optional
         Longest answer; for judges that think before they answer.
+    applicability : {"auto", "prompt", "response", "none"}
+        Who says how far a rule applies.
+
+        - ``prompt``: the judge is asked once per prompt, before any response is shown, how likely
+          the request is unsafe, *q*, and each rule at stake, *a*. A rule applies to the prompt's
+          responses as far as 1 − q (1 − a); one that applies less than *applies_at_least* is not
+          asked about.
+        - ``response``: with each rating it may answer that the rule does not apply. A response can
+          talk a rule away so: not for training.
+        - ``none``: all rules apply.
+        - ``auto``: ``prompt`` where there are more than 20 rules, else ``none``.
+    applies_at_least : float
+        How far a rule must apply to a prompt for its responses to be rated under it.
     extra : mapping
         More fields of the request's body, such as
         ``{"chat_template_kwargs": {"enable_thinking": false}}``. None that is set already, such
@@ -77,6 +97,8 @@ class JudgeOptions:
     prefill: bool = False
     max_input_tokens: int | None = None
     max_answer_tokens: int | None = None
+    applicability: Applicability = "auto"
+    applies_at_least: float = 0.1
     extra: Mapping[str, Any] = field(default_factory=dict)
     fence_key: bytes = DEFAULT_FENCE_KEY
 
@@ -85,6 +107,13 @@ class JudgeOptions:
             raise InputError(
                 f"reading must be 'auto', 'probabilities' or 'text'; got {self.reading!r}."
             )
+        if self.applicability not in APPLICABILITIES:
+            raise InputError(
+                f"applicability must be one of {', '.join(map(repr, APPLICABILITIES))}; got "
+                f"{self.applicability!r}."
+            )
+        if not 0 <= self.applies_at_least <= 1:
+            raise InputError(f"applies_at_least must be 0 to 1; got {self.applies_at_least}.")
         if self.n_samples < 1:
             raise InputError(f"a judge must be asked at least once; got {self.n_samples} samples.")
         temperature = self.temperature
@@ -104,6 +133,12 @@ class JudgeOptions:
                 "several samples at temperature 0 are one answer repeated; give a "
                 "temperature above 0, or one sample."
             )
+
+    def asks_prompts(self, n_rules: int) -> bool:
+        """Whether prompts are asked about first, where there are so many rules."""
+        if self.applicability == "auto":
+            return n_rules > MANY_RULES
+        return self.applicability == "prompt"
 
     def to_dict(self) -> dict[str, Any]:
         """What ratings depend on, with the secret as its digest."""

@@ -8,7 +8,6 @@ from typing import Any
 from encore.errors import EndpointError, InputError
 from encore.raters.judge.answers import Reply, answer_of, answers_of
 from encore.raters.judge.capabilities import MOST_ALTERNATIVES, Capabilities
-from encore.raters.judge.codes import Codes
 from encore.raters.judge.endpoint import (
     Endpoint,
     Filtered,
@@ -20,7 +19,9 @@ from encore.raters.judge.opening import Opening
 from encore.raters.judge.options import JudgeOptions
 from encore.raters.judge.prompt import (
     ANSWER_START,
+    Asks,
     Fence,
+    codes_of,
     conversation_prompt,
     parts_of,
     rating_schema,
@@ -59,18 +60,27 @@ class Session:
         Where to ask.
     ledger : Ledger
         Where answers go.
+    asks : Asks
+        What the judge is asked.
     """
 
     def __init__(
-        self, model: str, options: JudgeOptions, endpoint: Endpoint, ledger: Ledger
+        self,
+        model: str,
+        options: JudgeOptions,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        *,
+        asks: Asks = Asks.RATING,
     ) -> None:
         self.model = model
         self.options = options
         self.endpoint = endpoint
         self.ledger = ledger
+        self.asks = asks
         self.n_slots: int | None = None
         self._rules = tuple(ledger.rules)
-        self._codes = [Codes.of(rule) for rule in self._rules]
+        self._codes = [codes_of(rule, asks) for rule in self._rules]
         self._capabilities = Capabilities()
         self._opening = Opening(endpoint)
         self._room: int | None = None
@@ -79,37 +89,32 @@ class Session:
         if options.reading == "text":
             self._capabilities.n_alternatives = 0
 
-    @classmethod
-    async def begin(
-        cls, model: str, options: JudgeOptions, endpoint: Endpoint, ledger: Ledger
-    ) -> Session:
+    async def begin(self) -> None:
         """Ask the endpoint first for its slots, if it is llama.cpp, and its longest prompt."""
-        session = cls(model, options, endpoint, ledger)
-        limits: list[Any] = [options.max_input_tokens]
-        props = await endpoint.ask("/props")
+        limits: list[Any] = [self.options.max_input_tokens]
+        props = await self.endpoint.ask("/props")
         n_slots = props.get("total_slots") if isinstance(props, dict) else None
         if is_count(n_slots) and n_slots:
             # Each slot has its own cache, and the server must be told which to use.
-            session.n_slots = n_slots
+            self.n_slots = n_slots
             settings = props.get("default_generation_settings")
             limits.append(settings.get("n_ctx") if isinstance(settings, dict) else None)
         else:
-            listed = await endpoint.ask("/models")
+            listed = await self.endpoint.ask("/models")
             models = listed.get("data") if isinstance(listed, dict) else listed
             models = models if isinstance(models, list) else []
-            named = [m for m in models if isinstance(m, dict) and m.get("id") == model]
+            named = [m for m in models if isinstance(m, dict) and m.get("id") == self.model]
             limits += [m.get("max_model_len") for m in named]
         known = [limit for limit in limits if is_count(limit) and limit]
         if known:
-            session._room = min(known) - await session._overhead()
-            if session._room < LEAST_ROOM:
-                taken = min(known) - session._room
+            self._room = min(known) - await self._overhead()
+            if self._room < LEAST_ROOM:
+                taken = min(known) - self._room
                 raise InputError(
                     f"prompts of {min(known)} tokens leave no room for a response: rules and "
                     f"template take {taken}, and a response needs at least {LEAST_ROOM} more. "
                     f"Raise the limit."
                 )
-        return session
 
     async def ask(self, work: Work, unit: Unit, worker: int) -> None:
         """Make one call about an item, and keep its answers."""
@@ -131,7 +136,8 @@ class Session:
     async def _one(self, call: _Call) -> list[Answer]:
         """Ask about one rule, and again in stricter words if the reply is not an answer."""
         place = call.unit.rules[0]
-        body = self._body(call, rule_prompt(self._rules[place]), prefill=self.options.prefill)
+        asked = rule_prompt(self._rules[place], self.asks)
+        body = self._body(call, asked, prefill=self.options.prefill)
         reply, usage = await self._reply(body)
         if isinstance(reply, Reply):
             answer = answer_of(reply, self._codes[place])
@@ -144,14 +150,16 @@ class Session:
     async def _strict(self, call: _Call, place: int, spent: Usage) -> Answer:
         """Ask about one rule again, so that the answer can only be a level."""
         rule = self._rules[place]
-        body = self._body(call, rule_prompt(rule, strict=True), schema=rating_schema(rule))
+        schema = rating_schema(rule, self.asks)
+        body = self._body(call, rule_prompt(rule, self.asks, strict=True), schema=schema)
         reply, usage = await self._reply(body)
         answer = answer_of(reply, self._codes[place]) if isinstance(reply, Reply) else reply
         return replace(answer, usage=spent + usage)
 
     async def _all_rules(self, call: _Call) -> list[Answer]:
         """Ask about all rules in one call, then one by one about those without an answer."""
-        body = self._body(call, rules_prompt(self._rules), schema=ratings_schema(self._rules))
+        schema = ratings_schema(self._rules, self.asks)
+        body = self._body(call, rules_prompt(self._rules, self.asks), schema=schema)
         reply, usage = await self._reply(body)
         if isinstance(reply, Reply):
             answers = answers_of(reply, self._codes)
@@ -264,19 +272,20 @@ class Session:
 
     async def _prepare(self, work: Work) -> None:
         """Write the prompt that all rules share."""
-        fence, parts = Fence.of(work.item, self.options.fence_key), parts_of(work.item)
+        fence = Fence.of(work.item, self.options.fence_key)
+        parts = parts_of(work.item, self.asks)
         if self._room is not None:
             parts, work.n_cut = await truncate(parts, self._room, self._count, fence.mark)
-        work.prompt = conversation_prompt(parts, fence)
+        work.prompt = conversation_prompt(parts, fence, self.asks)
 
     async def _overhead(self) -> int:
         """Prompt tokens besides the conversation's, for the longest rule."""
         asked = (
-            rules_prompt(self._rules)
+            rules_prompt(self._rules, self.asks)
             if self.options.batch_rules
-            else max((rule_prompt(rule, strict=True) for rule in self._rules), key=len)
+            else max((rule_prompt(rule, self.asks, strict=True) for rule in self._rules), key=len)
         )
-        marks = conversation_prompt([], Fence("0" * 12))
+        marks = conversation_prompt([], Fence("0" * 12), self.asks)
         answer = self.options.max_answer_tokens or _JSON_TOKENS * (
             len(self._rules) if self.options.batch_rules else 1
         )

@@ -14,7 +14,7 @@ from encore.errors import InputError, RatingsError, UnknownNameError
 from encore.ratings.arrow import PROBABILITIES, is_pairs, rating_columns, ratings_from
 from encore.ratings.columns import id_column
 from encore.ratings.importing.agreement import RatersAgreement
-from encore.ratings.importing.pool import Cells, pooled
+from encore.ratings.importing.pool import PooledCells, pooled
 from encore.ratings.origin import SIDES, Origin
 from encore.rules import Rulebook
 
@@ -97,7 +97,7 @@ def combine_raters(tables: Mapping[str, pa.Table], rules: Rulebook, *, how: How)
     cells = _cells(tables, rules, paired=paired)
     order = _in_order(keys)
     rows = [_rows_of(own, order) for own in keys]  # by rater, -1 where it has no such response
-    shared = Cells.stacked([own.take(found) for own, found in zip(cells, rows, strict=True)])
+    shared = PooledCells.stacked([own.take(found) for own, found in zip(cells, rows, strict=True)])
     n_raters = (np.array(rows) >= 0).sum(axis=0)
     if how == "mean":
         others = _other_columns(tables, rules, rows)
@@ -154,12 +154,12 @@ def _keys(name: str, table: pa.Table, *, paired: bool) -> list[tuple[str | None,
     return keys
 
 
-def _cells(tables: Mapping[str, pa.Table], rules: Rulebook, *, paired: bool) -> list[Cells]:
+def _cells(tables: Mapping[str, pa.Table], rules: Rulebook, *, paired: bool) -> list[PooledCells]:
     ratings = [ratings_from(table, rules, name) for name, table in tables.items()]
     with_levels = any(own.probabilities is not None for own in ratings)
     n_levels = int(rules.n_levels.max()) if with_levels else 0
     n_sides = len(SIDES) if paired else 1
-    return [Cells.of(own, n_sides=n_sides, n_levels=n_levels) for own in ratings]
+    return [PooledCells.of(own, n_sides=n_sides, n_levels=n_levels) for own in ratings]
 
 
 def _in_order(keys: Sequence[Sequence[tuple[str | None, ...]]]) -> list[tuple[str | None, ...]]:
@@ -176,7 +176,7 @@ def _rows_of(own: Sequence[tuple[str | None, ...]], order: Sequence[Any]) -> Row
     return np.array([places.get(key, -1) for key in order], dtype=np.int64)
 
 
-def _agreement(shared: Cells, rules: Rulebook) -> tuple[RatersAgreement, ...]:
+def _agreement(shared: PooledCells, rules: Rulebook) -> tuple[RatersAgreement, ...]:
     n_raters = len(shared.values)
     counted = np.where(np.nan_to_num(shared.applies, nan=1.0) >= 0.5, shared.values, np.nan)
     return tuple(
@@ -185,7 +185,7 @@ def _agreement(shared: Cells, rules: Rulebook) -> tuple[RatersAgreement, ...]:
     )
 
 
-def _rating_columns(cells: Cells, rules: Rulebook, *, paired: bool) -> dict[str, Any]:
+def _rating_columns(cells: PooledCells, rules: Rulebook, *, paired: bool) -> dict[str, Any]:
     """Columns of ratings, and of what stands beside them where there is any."""
     columns: dict[str, Any] = {}
     prefixes = [f"{side}." for side in SIDES] if paired else [""]
@@ -209,11 +209,37 @@ def _rating_columns(cells: Cells, rules: Rulebook, *, paired: bool) -> dict[str,
 def _other_columns(
     tables: Mapping[str, pa.Table], rules: Rulebook, rows: Sequence[Rows]
 ) -> dict[str, Any]:
-    """The columns that are no ratings: what the first rater who has a response says there."""
+    """The columns that are no ratings: what the first rater who has a response says there.
+
+    Reasons are of a rating, so all raters' stand there, each after the rater's name.
+    """
+    prefixes = ("", *(f"{side}." for side in SIDES))
+    reasons = {f"{prefix}{own}.reason" for prefix in prefixes for own in rules.ids}
     which = (np.array(rows) >= 0).argmax(axis=0)
     starts = np.cumsum([0, *(len(table) for table in tables.values())])[:-1]
     places = starts[which] + np.array(rows)[which, np.arange(len(which))]
-    return {name: c.take(pa.array(places)) for name, c in _joined(tables, rules).items()}
+    return {
+        name: _said_by_all(tables, name, rows) if name in reasons else column.take(pa.array(places))
+        for name, column in _joined(tables, rules).items()
+    }
+
+
+def _said_by_all(tables: Mapping[str, pa.Table], name: str, rows: Sequence[Rows]) -> pa.Array:
+    """A column of texts, each after its rater's name where several raters say something."""
+    cells: list[list[str]] = [[] for _ in rows[0]]
+    alone: list[str | None] = [None] * len(cells)
+    for (rater, table), own in zip(tables.items(), rows, strict=True):
+        if name in table.column_names:
+            texts = table[name].to_pylist()
+            for place in np.flatnonzero(own >= 0).tolist():
+                text = texts[own[place]]
+                if text is not None:
+                    cells[place].append(f"{rater}: {text}")
+                    alone[place] = str(text)
+    several = (cell if len(cell) > 1 else None for cell in cells)
+    return pa.array(
+        [" | ".join(c) if c else text for c, text in zip(several, alone, strict=True)], pa.string()
+    )
 
 
 def _joined(tables: Mapping[str, pa.Table], rules: Rulebook) -> dict[str, Any]:
@@ -253,7 +279,7 @@ def _stacked(
     tables: Mapping[str, pa.Table],
     rules: Rulebook,
     keys: Sequence[Sequence[tuple[str | None, ...]]],
-    cells: Sequence[Cells],
+    cells: Sequence[PooledCells],
     *,
     paired: bool,
 ) -> pa.Table:
@@ -269,6 +295,6 @@ def _stacked(
     others = {name: c.take(pa.array(order)) for name, c in _joined(tables, rules).items()}
     if RATER not in others and RATER not in rules.ids:
         others[RATER] = pa.array(np.array(list(tables), dtype=object)[rater[order]], pa.string())
-    together = Cells.joined(cells).take(order)
+    together = PooledCells.joined(cells).take(order)
     ratings = _rating_columns(together, rules, paired=paired)
     return pa.table({**others, "repeat": pa.array(number), **ratings})

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Cells(Record):
+class PooledCells(Record):
     """What raters say of each response, side and rule; NaN where nothing.
 
     Parameters
@@ -35,7 +35,7 @@ class Cells(Record):
     probabilities: Floats
 
     @classmethod
-    def of(cls, table: RatingsTable, *, n_sides: int, n_levels: int) -> Cells:
+    def of(cls, table: RatingsTable, *, n_sides: int, n_levels: int) -> PooledCells:
         """The cells of a table in which *n_sides* rows, one below the other, are one row."""
         shape = (table.n_rows // n_sides, n_sides, len(table.rules))
         nothing = np.full(table.values.shape, np.nan)
@@ -52,17 +52,19 @@ class Cells(Record):
         )
 
     @classmethod
-    def stacked(cls, raters: Sequence[Cells]) -> Cells:
+    def stacked(cls, raters: Sequence[PooledCells]) -> PooledCells:
         """Several raters' cells of the same rows, with the raters first."""
         return cls._made(np.stack, raters)
 
     @classmethod
-    def joined(cls, raters: Sequence[Cells]) -> Cells:
+    def joined(cls, raters: Sequence[PooledCells]) -> PooledCells:
         """One rater's rows below the other's."""
         return cls._made(np.concatenate, raters)
 
     @classmethod
-    def _made(cls, make: Callable[[list[Floats]], Floats], raters: Sequence[Cells]) -> Cells:
+    def _made(
+        cls, make: Callable[[list[Floats]], Floats], raters: Sequence[PooledCells]
+    ) -> PooledCells:
         return cls(
             make([own.values for own in raters]),
             make([own.spread for own in raters]),
@@ -70,9 +72,9 @@ class Cells(Record):
             make([own.probabilities for own in raters]),
         )
 
-    def take(self, rows: NDArray[np.int64]) -> Cells:
+    def take(self, rows: NDArray[np.int64]) -> PooledCells:
         """These rows; NaN for a row of -1."""
-        return Cells(
+        return PooledCells(
             _taken(self.values, rows),
             _taken(self.spread, rows),
             _taken(self.applies, rows),
@@ -86,7 +88,7 @@ def _taken(part: Floats, rows: NDArray[np.int64]) -> Floats:
     return taken
 
 
-def pooled(raters: Cells, rules: Rulebook) -> Cells:
+def pooled(raters: PooledCells, rules: Rulebook) -> PooledCells:
     """One cell of each of several raters', which come first.
 
     A rating is the mean of those that there are; one alone stays as it is. How far a rule applies
@@ -113,10 +115,10 @@ def pooled(raters: Cells, rules: Rulebook) -> Cells:
             spread[..., place] = np.where(again, found[0], spread[..., place])
             if levels.shape[-1]:
                 levels[..., place, : rule.scale.n_levels][again] = found[1][again]
-    return Cells(values, spread, applies, levels)
+    return PooledCells(values, spread, applies, levels)
 
 
-def _pooled_levels(raters: Cells, place: int, scale: LevelScale) -> tuple[Floats, Floats]:
+def _pooled_levels(raters: PooledCells, place: int, scale: LevelScale) -> tuple[Floats, Floats]:
     """Spread and level probabilities under a rule; the latter where any rater gave them.
 
     They are left out where the distribution of one of the raters is not known.

@@ -262,6 +262,7 @@ def test_lm_eval_has_a_rule_per_metric_and_filter() -> None:
         ("What is 2 + 2?", "It is 4.", "exact_match,number", 1.0),
         ("What is 2 + 3?", "6", "exact_match,number", 0.0),
     ]
+    assert {rated([row], "scale", "reverse")[0] for row in rows} == {("0-1", False)}
     ids = rated(rows, "prompt_id", "response_id")
     assert ids[0] == ids[2] and ids[1] == ids[3] and ids[0] != ids[1]
     picked = read(FOLDER / "lm_eval" / "samples_picks.jsonl")
@@ -277,10 +278,12 @@ def test_lm_eval_samples_of_older_versions_are_read_too() -> None:
     sample = {
         **{"doc_id": 3, "doc": {"q": "?"}, "target": "4", "arguments": [["What?", {"until": []}]]},
         **{"resps": [["4"]], "filtered_resps": ["4"], "exact_match": 1.0, "words": [1, 2]},
+        "perplexity": 7.5,
     }
-    (row,) = TOOLS["lm-eval"].rows([sample], "file")
-    assert rated([row], "prompt", "response", "rule", "score") == [
-        ("What?", "4", "exact_match", 1.0)
+    rows = list(TOOLS["lm-eval"].rows([sample], "file"))
+    assert rated(rows, "prompt", "response", "rule", "score", "scale") == [
+        ("What?", "4", "exact_match", 1.0, "0-1"),
+        ("What?", "4", "perplexity", 7.5, None),
     ]
 
 

@@ -12,6 +12,8 @@ from encore.ratings.importing.tools.part import Part, first_of, named, rows_of
 from encore.ratings.importing.tools.tool import Tool
 
 _MARKS = ("doc_id", "doc", "target", "resps", "filtered_resps")
+# Metrics that are 1 at best and 0 at worst; a task may define others.
+_SHARES = {"acc", "acc_norm", "acc_mutual_info", "exact_match", "em", "f1", "mc1", "mc2"}
 _HASHES = ("doc_hash", "prompt_hash", "target_hash")
 _KNOWN = {*_MARKS, *_HASHES, "arguments", "filter", "metrics"}
 
@@ -40,7 +42,8 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
             rule = metric if kind == "none" else f"{metric},{kind}"
             score = sample.score(metric)
             why = {} if score is not None else {"reason": "no score"}
-            yield response | {"rule": rule, "score": score} | why
+            told = {"scale": "0-1", "reverse": False} if metric in _SHARES else {}
+            yield response | {"rule": rule, "score": score} | told | why
 
 
 def _prompt(sample: Part) -> str | None:

@@ -44,7 +44,7 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
         for response, score in _responses(whole):
             for rule, rating in _heads(whole, score):
                 why = {"reason": "no score"} if rating is None else {}
-                # What counts is that the chosen one scores higher; heads have directions of their own.
+                # RewardBench counts higher as better; heads have directions of their own.
                 told = {"reverse": False} if rule == "score" else {}
                 yield shared | response | {"rule": rule, "score": rating} | told | why
 
