@@ -63,7 +63,7 @@ LETTERS = ("F", "D", "C", "B", "A"), ("F", "E", "D", "C", "B", "A")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _RATIO = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:/|out of)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
-RATED, NOT_APPLICABLE, UNRATED, UNREAD = range(4)
+RATED, NOT_APPLICABLE, NO_RATING, UNREAD = range(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ def read_values(
         if na(text) or (new is not None and na(new)):
             cells.append(_Cell(NOT_APPLICABLE))
         elif unrated(text) or (new is not None and unrated(new)):
-            cells.append(_Cell(UNRATED))
+            cells.append(_Cell(NO_RATING))
         elif words and _word(value) in words:
             cells.append(_Cell(RATED, float(words.index(_word(value)) + (len(words) > 2)), "word"))
         else:
@@ -211,7 +211,7 @@ def _text(text: str, decimal: str) -> _Cell:
     if text.casefold() in NA_WORDS:
         return _Cell(NOT_APPLICABLE)
     if text.casefold() in UNRATED_WORDS:
-        return _Cell(UNRATED)
+        return _Cell(NO_RATING)
     if text.startswith("["):
         try:
             return _samples(json.loads(text), decimal)
@@ -236,13 +236,13 @@ def _samples(values: Any, decimal: str) -> _Cell:
     """Several samples of one rating: their mean, and the entropy of how they scatter."""
     if not isinstance(values, list):
         return _Cell(UNREAD)
-    cells = [_Cell(UNRATED) if v is None else _cell(v, decimal) for v in values]
+    cells = [_Cell(NO_RATING) if v is None else _cell(v, decimal) for v in values]
     if any(cell.kind == UNREAD or cell.samples for cell in cells):
         return _Cell(UNREAD)
     numbers = [cell.number for cell in cells if cell.kind == RATED]
     if not numbers:
         return _Cell(
-            UNRATED if any(c.kind == UNRATED for c in cells) or not cells else NOT_APPLICABLE
+            NO_RATING if any(c.kind == NO_RATING for c in cells) or not cells else NOT_APPLICABLE
         )
     if any(cell.kind == NOT_APPLICABLE for cell in cells):
         return _Cell(UNREAD)
