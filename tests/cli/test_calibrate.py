@@ -176,7 +176,7 @@ def test_bad_ratings_are_one_line_that_says_where(
 def test_a_wrong_suffix_is_one_line(run: Run) -> None:
     assert refused(calibrated(run, "weights.json")) == (
         "Error: weights.json: not a table. Expected a name ending in .parquet, .csv, .jsonl, "
-        ".ndjson.\n"
+        ".ndjson; `encore import` reads others.\n"
     )
 
 
