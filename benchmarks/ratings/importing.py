@@ -77,7 +77,8 @@ def main() -> None:
             took, busy, peak = measured(_IMPORT.format(path=str(path), out=out))
             size = path.stat().st_size / 1e6
             print(
-                f"{ending} ({size:.0f} MB): {took:.1f} s (CPU {busy:.1f} s), at most {peak:,.0f} MB; "
+                f"{ending} ({size:.0f} MB): {took:.1f} s (CPU {busy:.1f} s), at most "
+                f"{peak:,.0f} MB; "
                 f"{took / bare:.1f} x a bare read ({bare:.2f} s)"
             )
 

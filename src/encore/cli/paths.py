@@ -109,7 +109,7 @@ class ReadsMatching(PathType):
         self.named(value, param, ctx)
         if not os.path.exists(value) and not glob.has_magic(os.fspath(value)):
             self.fail(f"there is no file or folder {value!r}.", param, ctx)
-        return os.fspath(value)
+        return str(value)
 
     def reads(self, value: str) -> list[Path]:
         """The files, or the folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,9 +168,9 @@ def test_not_applicable_and_unrated_are_never_confused(
         else:
             rows.writerow(["response_id", "prompt_id", *names])
             rows.writerows([number, "p", *row] for number, row in enumerate(cells))
-    how = {"shape": "long"} if long else {"rule_columns": names}
+    how: dict[str, Any] = {"shape": "long"} if long else {"rule_columns": names}
     out = path.with_name("out.parquet")
-    done = import_ratings(path, out, scale="1-5", **how)  # type: ignore[arg-type]
+    done = import_ratings(path, out, scale="1-5", **how)
     table = encore.as_ratings(out, done.rules)
     found = [done.rules.ids.index(name) for name in names]
     block = np.array(cells)
