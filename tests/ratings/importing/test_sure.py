@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,33 @@ def test_a_near_miss_of_a_name_is_suggested(wide: Write, tmp_path: Path) -> None
     other = encore.Rulebook.from_ids(["privcy"], [1, 2, 3, 4, 5])
     with pytest.raises(encore.RatingsError, match=r"Is 'Privacy' meant for 'privcy'\?"):
         import_ratings(path, rules=other)
+
+
+def test_decimal_commas_in_a_file_of_commas_are_pointed_at(wide: Write) -> None:
+    path = wide('response,tone\na,"0,5"\nb,"0,75"\n')
+    with pytest.raises(encore.RatingsError, match="If 'tone' has decimal commas, say --decimal=,"):
+        import_ratings(path)
+    done = import_ratings(path, decimal=",", scale="0-1")
+    assert done.table["tone"].to_pylist() == [0.5, 0.75]
+    with pytest.raises(encore.RatingsError) as caught:
+        import_ratings(wide("response,tone\na,well\nb,done\n"))
+    assert "decimal" not in str(caught.value)
+
+
+def test_a_list_of_ratings_is_found_however_deep_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "judge.jsonl"
+    scores = [("a", 1, 5), ("b", 4, 2)]
+    rows = [
+        {
+            "id": name,
+            "judge": {"scores": [{"name": "harm", "score": x}, {"name": "tone", "score": y}]},
+        }
+        for name, x, y in scores
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = import_ratings(path, scale="1-5", as_is=["harm"])
+    found = {name: done.table[name].to_pylist() for name in ("response_id", "harm", "tone")}
+    assert found == {"response_id": ["a", "b"], "harm": [1, 4], "tone": [5, 2]}
 
 
 def test_nothing_is_written_over_an_input(wide: Write) -> None:

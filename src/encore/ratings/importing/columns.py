@@ -89,9 +89,12 @@ def rule_columns(
             )
     likely = given or _likely(found, free, rules)
     if not likely:
+        commas = [name for name in free if holds_ratings(found.columns[name], ",")]
+        hint = f" If {commas[0]!r} has decimal commas, say --decimal=, first." if commas else ""
         raise RatingsError(
             f"no column holds ratings; found {list(found.columns)[:20]}. Name them with "
-            f"--rule-columns; or, if each row is one score, its columns with --rule and --score.",
+            f"--rule-columns; or, if each row is one score, its columns with --rule and --score."
+            f"{hint}",
             source=found.sources[0],
         )
     return _named(likely, choices, found, rules)

@@ -140,20 +140,16 @@ class _Gathering:
 
     def add(self, number: int, row: dict[str, Any]) -> None:
         """One row; as many as it has ratings, where it holds a list of them."""
-        nested = None
-        for name, value in row.items():
-            if type(value) is list and _is_ratings(value):
-                nested = name
-                break
-        if nested is None:
+        place = _place_of_ratings(row)
+        if place is None:
             self.numbers.append(number)
             self._fields(row, "")
             return
-        rest = {name: value for name, value in row.items() if name != nested}
-        for item in row[nested]:
+        rest, ratings = _without(row, place)
+        for item in ratings:
             self.numbers.append(number)
             self._fields(rest, "")
-            self._fields(item, f"{nested}.")
+            self._fields(item, f"{'.'.join(place)}.")
 
     def _fields(self, row: dict[str, Any], prefix: str) -> None:
         before = len(self.numbers) - 1
@@ -203,12 +199,35 @@ class _Gathering:
         return found
 
 
+def _place_of_ratings(row: dict[str, Any]) -> tuple[str, ...] | None:
+    """The keys that lead to a row's list of ratings; None if it has none."""
+    for name, value in row.items():
+        if type(value) is list and _is_ratings(value):
+            return (name,)
+        if type(value) is dict and (inner := _place_of_ratings(value)) is not None:
+            return (name, *inner)
+    return None
+
+
+def _without(row: dict[str, Any], place: tuple[str, ...]) -> tuple[dict[str, Any], list[Any]]:
+    """The row without its list of ratings, and the list, in which the rule is called so."""
+    name, *inner = place
+    if inner:
+        rest, ratings = _without(row[name], tuple(inner))
+        return {**row, name: rest}, ratings
+    ratings = row[name]
+    if role_of(ratings[0], "rule") is None:
+        ratings = [{("rule" if k == "name" else k): v for k, v in item.items()} for item in ratings]
+    return {key: value for key, value in row.items() if key != name}, ratings
+
+
 def _is_ratings(value: list[Any]) -> bool:
     """Whether a list is of ratings, each an object with a rule and a score."""
     first = value[0] if value else None
     if not isinstance(first, dict) or not all(isinstance(item, dict) for item in value):
         return False
-    return role_of(first, "rule") is not None and role_of(first, "score") is not None
+    has_rule = "name" in first or role_of(first, "rule") is not None
+    return has_rule and role_of(first, "score") is not None
 
 
 def _first_line(file: Opened) -> dict[str, Any] | None:
