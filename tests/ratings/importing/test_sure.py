@@ -150,7 +150,7 @@ def test_decimal_commas_in_a_file_of_commas_are_pointed_at(wide: Write) -> None:
     assert done.table["tone"].to_pylist() == [0.5, 0.75]
     with pytest.raises(encore.RatingsError) as caught:
         import_ratings(wide("response,tone\na,well\nb,done\n"))
-    assert "decimal" not in str(caught.value)
+    assert "--decimal" not in str(caught.value)
 
 
 def test_a_list_of_ratings_is_found_however_deep_it_lies(tmp_path: Path) -> None:
