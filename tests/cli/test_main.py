@@ -25,6 +25,10 @@ pytestmark = pytest.mark.early
 VERBS: dict[str, list[str]] = {
     "demo": ["demo", "--out", "demo"],
     "rules list": ["rules", "list"],
+    "rules guess": [
+        *("rules", "guess", "labelled.csv", "--label", "score", "--as-is", "harm"),
+        *("--scale", "1-5", "-o", "out"),
+    ],
     "rules show": ["rules", "show", "rules.toml"],
     "rules check": ["rules", "check", "rules.toml"],
     "rules select": [
@@ -32,6 +36,10 @@ VERBS: dict[str, list[str]] = {
         *("-o", "out"),
     ],
     "calibrate": ["calibrate", "ratings.csv", "--rules", "rules.toml", "-o", "out"],
+    "import": [
+        *("import", "labelled.csv", "--label", "score", "--as-is", "harm", "--scale", "1-5"),
+        *("-o", "out.csv"),
+    ],
     "merge": ["merge", "calibration.json", "-o", "out"],
     "diagnose": ["diagnose", "calibration.json"],
     "weigh": ["weigh", "calibration.json", "-o", "out"],
@@ -226,8 +234,8 @@ def test_an_input_that_is_not_there_is_wrong_usage(line: str, run: Run) -> None:
 def test_rules_that_are_not_there_are_named_with_those_that_are(verb: str, run: Run) -> None:
     line = [argument.replace("rules.toml", "safety-21") for argument in VERBS[verb]]
     assert one_line(run(*line)) == (
-        "Error: no rules file or catalogue is called 'safety-21'. Did you mean 'safety-12'? "
-        "Known: helpfulness, safety, safety-12.\n"
+        "Error: no rules file or catalogue is called 'safety-21'. Did you mean 'safety-13'? "
+        "Known: helpfulness, safety, safety-12, safety-13.\n"
     )
 
 

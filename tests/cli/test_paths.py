@@ -123,6 +123,12 @@ def test_a_parameter_of_plain_text_names_no_file() -> None:
             "label",
             "split",
             "rule",
+            # Columns, words and scales of a table to import.
+            *("applies", "as_is", "decimal", "delimiter", "encoding", "mapped", "model", "na"),
+            "form",  # a key, with numbers
+            *("not_applicable", "prefix", "prompt", "prompt_id", "rater", "reason", "repeat"),
+            *("response", "response_id", "reverse", "rule_columns", "scale", "score", "sheet"),
+            *("spread", "subset", "unrated"),
         ),
     }
 

@@ -66,8 +66,10 @@ def test_columns_are_found_by_name_in_any_order_and_others_are_left_alone() -> N
 def test_a_rule_without_a_column_is_named_with_what_was_found_and_the_way_out() -> None:
     error = refused({"harm": [1], "privcy": [1]})
     assert error.message == (
-        "no column for 1 of 2 ratings: ['privacy']. Found columns ['harm', 'privcy']. Name the "
-        "columns after the rules' ids, or give the rules that these ratings were made with."
+        "no column for 1 of 2 ratings: ['privacy']. Found columns ['harm', 'privcy']. Is column "
+        "'privcy' meant for 'privacy'? Name the columns after the rules' ids, or give the rules "
+        "that these ratings were made with; `encore import` reads tables of other shapes and names "
+        "(--rule-columns, --prefix)."
     )
 
 

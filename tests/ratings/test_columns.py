@@ -22,7 +22,7 @@ def test_a_word_among_numbers_is_refused_in_its_row(word: str) -> None:
         numbers_from_text(pa.chunked_array([["5", "", "-1e0", word]]), "harm", Origin("here", 11))
     assert str(caught.value) == (
         f"here, row 14, column 'harm': {word!r} is not a number; expected one, or nothing where "
-        "unrated."
+        "unrated. `encore import` reads words, percentages and N/A (--map, --na, --unrated)."
     )
 
 

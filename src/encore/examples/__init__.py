@@ -51,7 +51,7 @@ def ratings_with_applies() -> pa.Table:
     --------
     >>> table = ratings_with_applies()
     >>> table.num_rows, table["chosen.crime.applies"][0].as_py()
-    (698, 1.0)
+    (698, 0.25)
     """
     import pyarrow as pa
     import pyarrow.compute as pc

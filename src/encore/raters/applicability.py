@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.files import StrPath
 from encore.raters.cells import RatedCells
@@ -61,8 +62,8 @@ def prompt_of(item: Item) -> Item:
     return Item(item.messages, "", item.prompt_id, item.response_id)
 
 
-@dataclass(frozen=True, eq=False)
-class Applicability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Applicability(Record):
     """How far rules apply to responses.
 
     Parameters

@@ -67,7 +67,7 @@ def _pooled(rated: Sequence[Answer], distributions: Sequence[Sequence[float]], r
     return Cell(value, float(spread), probabilities=mean)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RatedCells:
     """The cells of some responses under some rules.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import InputError, UnknownNameError
 from encore.ratings import RatingsTable, as_ratings
 from encore.rewards.contributions import NO_RULE_APPLIES, UNRATED, Contributions
@@ -157,8 +158,8 @@ def by(applies_by: AppliesBy, table: RatingsTable) -> RatingsTable:
     return table.applies_by_prompt()
 
 
-@dataclass(frozen=True, eq=False)
-class Composed:
+@dataclass(frozen=True, eq=False, repr=False)
+class Composed(Record):
     """Rewards, and what they were made of.
 
     Parameters

@@ -30,7 +30,7 @@ class Information:
     >>> rules = Rulebook.from_ids(["sure", "wavering"], LevelScale((0, 1)))
     >>> spread = np.array([[0.0, np.log(2) / 2]] * 2)
     >>> table = RatingsTable(rules, [[1, 1], [0, 0]], spread=spread)
-    >>> Information()(calibrate(table, rules)).values.tolist()
+    >>> Information()(calibrate(table, rules)).values.round(6).tolist()
     [1.0, 0.5]
     """
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.ratings.columns import lists_of_values
 from encore.ratings.importing.choices import Choices
 from encore.ratings.importing.coded import Coded
@@ -31,8 +32,8 @@ _FIRST = ("id", "prompt_id", "response_id", "repeat", "rater", "model", "subset"
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Built:
+@dataclass(frozen=True, eq=False, repr=False)
+class Built(Record):
     """The columns of one rule, a number per row of the grid.
 
     Parameters

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.errors import RatingsError
 from encore.formatting import listed
 from encore.ratings.ids import as_id
@@ -138,8 +139,8 @@ def text_of(value: Any) -> str | None:
         return str(value)
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Record):
     """What a file, or several, held.
 
     Parameters

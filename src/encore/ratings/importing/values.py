@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encore.arrays import Record
 from encore.ratings.importing.choices import ALL, Choices
 from encore.ratings.importing.coded import Coded, text_of
 from encore.ratings.spread import pooled_entropy
@@ -66,8 +67,8 @@ _RATIO = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:/|out of)\s*(\d+(?:\.\d+)?)", re
 RATED, NOT_APPLICABLE, NO_RATING, UNREAD = range(4)
 
 
-@dataclass(frozen=True, eq=False)
-class Read:
+@dataclass(frozen=True, eq=False, repr=False)
+class Read(Record):
     """What the distinct values of one rule mean.
 
     Parameters
