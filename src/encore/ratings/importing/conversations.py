@@ -12,7 +12,7 @@ import numpy as np
 
 from encore.errors import RatingsError
 from encore.parsing import json_value
-from encore.ratings.importing.choices import Choices
+from encore.ratings.importing.choices import Choices, Shape
 from encore.ratings.importing.coded import Coded, Codes, Found
 from encore.ratings.importing.names import plain_name, role_of
 
@@ -27,7 +27,7 @@ _SPEAKERS = {
 }
 
 
-def with_texts(found: Found, choices: Choices) -> tuple[Found, list[str]]:
+def with_texts(found: Found, choices: Choices, shape: Shape) -> tuple[Found, list[str]]:
     """What was found with the prompts and responses of its conversations, and notes that say so.
 
     A prompt's id is a digest of the messages before the response: the id that raters give the
@@ -39,6 +39,8 @@ def with_texts(found: Found, choices: Choices) -> tuple[Found, list[str]]:
         If some conversations end in a response and others do not, or one ends in another response
         than the one that stands beside it.
     """
+    if found.tool is not None or shape == "pairs":
+        return found, []
     have = _roles(found, choices)
     own = next((n for n in found.columns if plain_name(n.rpartition(".")[2]) in _NAMES), None)
     talks = {name for name in (*have.values(), own) if name is not None and _talks(found, name)}

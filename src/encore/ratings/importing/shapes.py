@@ -56,8 +56,7 @@ def grid_of(found: Found, choices: Choices, rules: Rulebook | None = None) -> Ra
         raise InputError(f"no shape is called {shape!r}. Known: {', '.join(_MAKERS)}.")
     for name in choices.label:
         known_column(name, found)
-    talks = found.tool is None and shape != "pairs"
-    found, notes = with_texts(found, choices) if talks else (found, [])
+    found, notes = with_texts(found, choices, shape)
     grid = _MAKERS[shape](found, choices, rules)
     grid.notes.extend(notes)
     if len(grid.rules) > _MOST_RULES:
