@@ -71,11 +71,22 @@ def test_outcomes_are_booleans_or_these_words(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("words", [("pass", "fail"), ("Yes", "NO"), ("true", "false")])
+def test_words_for_an_outcome_are_1_and_0(
+    rules: Rulebook, save: Save, ending: str, words: tuple[str, str]
+) -> None:
+    good, bad = words
+    path = save(f"rated.{ending}", {**RATED, "verdict": [good, bad, None, good]})
+    numbers = save(f"numbers.{ending}", {**RATED, "verdict": [1, 0, None, 1]})
+    assert ids(path, rules, "verdict") == ids(numbers, rules, "verdict")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     ("labels", "cell"),
     [
-        (["pass", "fail", "pass", None], "'pass'"),
-        (["yes", "no", "no", "yes"], "'yes'"),
+        (["good", "poor", "good", None], "'good'"),
+        (["pass", "refused", "fail", "pass"], "'refused'"),
         (["1", "2", "B", "3"], "'B'"),
         (["1_0", "2", "1", "3"], "'1_0'"),
         (["3/5", "2/5", "1/5", ""], "'3/5'"),
@@ -86,7 +97,9 @@ def test_outcomes_are_booleans_or_these_words(
 def test_other_words_are_refused_with_the_next_step(
     rules: Rulebook, save: Save, ending: str, labels: list[Any], cell: str
 ) -> None:
-    with pytest.raises(RatingsError, match="encore import --map") as caught:
+    with pytest.raises(
+        RatingsError, match="encore import --label verdict --map verdict:"
+    ) as caught:
         ids(save(f"rated.{ending}", {**RATED, "verdict": labels}), rules, "verdict")
     assert caught.value.column == "verdict" and f"the label {cell} is not" in str(caught.value)
     assert caught.value.row == labels.index(cell.strip("'")) + 1

@@ -63,7 +63,11 @@ def reading_options(command: _F) -> _F:
         click.option("--shape", type=click.Choice(["wide", "long", "pairs"]), help="Of the rows."),
         *(click.option(f"--{role}", metavar="COLUMN", help=text) for role, text in _ROLES),
         click.option("--rule-columns", type=_Names(), help="The columns that hold ratings."),
-        click.option("--label", type=_Names(), help="Columns that are no ratings, but are kept."),
+        click.option(
+            "--label",
+            type=_Names(),
+            help="Columns that are no ratings, but are kept, such as people's.",
+        ),
         click.option("--prefix", help="What the names of rules' columns begin with."),
         click.option(
             "--scale",
@@ -78,7 +82,7 @@ def reading_options(command: _F) -> _F:
             "mapped",
             multiple=True,
             metavar="[RULE:]OLD=NEW",
-            help="Read a value as another one.",
+            help="Read a value as another one, of a rule or a --label column.",
         ),
         click.option("--na", type=_Names(), help="Values that mean: the rule does not apply."),
         click.option("--unrated", type=_Names(), help="Values that mean: there is no rating."),

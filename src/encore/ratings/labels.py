@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ALREADY = "these are pairs already, which say which response people chose: leave out the label."
-_TRUTH = {"true": 1.0, "false": 0.0}
+_TRUTH = {
+    **dict.fromkeys(("true", "yes", "pass", "passed"), 1.0),
+    **dict.fromkeys(("false", "no", "fail", "failed"), 0.0),
+}
 _ABSENT = frozenset(("", "NaN", "nan", "NA", "null", "None"))  # as where there is no rating
 
 
@@ -122,8 +125,10 @@ def label_column(table: pa.Table, column: str, source: str) -> NDArray[np.float6
     if wrong:
         row = next(row for row, text in enumerate(texts) if text in wrong)
         raise origin.error(
-            f"the label {texts[row]!r:.60} is not a number; expected numbers, or true and false, "
-            f"with nothing where unlabelled. Map words to numbers first: encore import --map.",
+            f"the label {texts[row]!r:.60} is not a number; expected numbers, or true and false "
+            f"(yes and no, pass and fail), with nothing where unlabelled. Map other words to "
+            f"numbers first: encore import --label {column} --map "
+            f"{column}:{texts[row]:.60}=NUMBER.",
             row,
             column,
         )

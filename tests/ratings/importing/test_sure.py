@@ -169,6 +169,17 @@ def test_a_list_of_ratings_is_found_however_deep_it_lies(tmp_path: Path) -> None
     assert found == {"response_id": ["a", "b"], "harm": [1, 4], "tone": [5, 2]}
 
 
+def test_words_of_a_label_are_mapped_and_no_rating_is(wide: Write) -> None:
+    path = wide("response,tone,human\na,good,good\nb,poor,poor\nc,good,\n")
+    done = import_ratings(
+        path, label=["human"], scale="poor,good", map={"human": {"good": "1", "poor": "-1"}}
+    )
+    assert done.table["human"].to_pylist() == [1, -1, None]
+    assert done.table["tone"].to_pylist() == [1, 0, 1]
+    with pytest.raises(encore.InputError, match="--map names 'humane'"):
+        import_ratings(path, label=["human"], scale="poor,good", map={"humane": {"good": "1"}})
+
+
 def test_nothing_is_written_over_an_input(wide: Write) -> None:
     path = wide("response,tone\na,1\nb,5\nc,3\n")
     before = path.read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,17 @@ class Coded:
         """The values as Python has them."""
         return self.values if isinstance(self.values, list) else self.values.to_pylist()
 
+    def mapped(self, words: Mapping[str, str]) -> Coded:
+        """The column with other values for some texts; those are numbers where they read so."""
+        read = {old: _number_or_text(new) for old, new in words.items()}
+        used = self.used()
+        kept = np.array(list(used), dtype=np.int32)
+        codes = np.full(len(self.values) + 1, -1, dtype=np.int32)  # and empty stays empty
+        codes[kept] = np.arange(len(kept))
+        objects = self.objects()
+        values = [read.get(text_of(objects[code]) or "", objects[code]) for code in used]
+        return Coded(codes[self.codes], values)
+
     def used(self) -> dict[int, int]:
         """How often each code occurs."""
         codes, counts = np.unique(self.codes[self.codes >= 0], return_counts=True)
@@ -106,6 +117,13 @@ class Coded:
 
 
 _PLAIN = {str, int, float, bool, object}
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def text_of(value: Any) -> str | None:

@@ -93,7 +93,7 @@ def _check_names(grid: RatingsGrid, choices: Choices) -> None:
         ("--map", choices.map),
     ):
         for name in names:
-            if name != ALL and name not in grid.rules:
+            if name not in (ALL, *grid.rules, *(choices.label if option == "--map" else ())):
                 raise InputError(
                     f"{option} names {name!r}, and there is no such rule. Rules: "
                     f"{listed(list(grid.rules), most=20)}."

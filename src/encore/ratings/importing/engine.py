@@ -123,7 +123,8 @@ def import_ratings(
     rule_columns : sequence of str, optional
         The columns that hold ratings, if each rule has its own.
     label : sequence of str, optional
-        Columns that are no ratings, such as people's labels; they are kept.
+        Columns that are no ratings, such as people's labels; they are kept, and *map* counts for
+        them too.
     prefix : str, optional
         What the names of rules' columns begin with.
     scale : str, or mapping of rules to str, optional

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from encore.errors import InputError, RatingsError
 from encore.formatting import listed
-from encore.ratings.importing.choices import Choices, Shape
+from encore.ratings.importing.choices import ALL, Choices, Shape
 from encore.ratings.importing.coded import Coded, Found, below
 from encore.ratings.importing.columns import (
     holds_ratings,
@@ -55,7 +55,9 @@ def grid_of(found: Found, choices: Choices, rules: Rulebook | None = None) -> Ra
     if shape not in _MAKERS:
         raise InputError(f"no shape is called {shape!r}. Known: {', '.join(_MAKERS)}.")
     for name in choices.label:
-        known_column(name, found)
+        column = known_column(name, found)
+        if words := {**choices.map.get(ALL, {}), **choices.map.get(name, {})}:
+            found.columns[column] = found.columns[column].mapped(words)
     found, notes = with_texts(found, choices, shape)
     grid = _MAKERS[shape](found, choices, rules)
     grid.notes.extend(notes)
