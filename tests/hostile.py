@@ -6,6 +6,8 @@ A new reader joins every test by a line in :data:`READERS`.
 from __future__ import annotations
 
 import functools
+import gzip
+import importlib.util
 import json
 import re
 import resource
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
@@ -34,6 +37,7 @@ from encore.rewards.files import read_rewards
 from encore.rules import LevelScale, RangeScale, Rule
 from encore.weights.weights import load_hand_weights
 from tests.ratings.importing.tools import outputs
+from tests.ratings.importing.workbooks import write_workbook
 
 RULES = Rulebook(
     (
@@ -254,6 +258,39 @@ TABLES: dict[str, tuple[Rows, Callable[[Path], object]]] = {
     "benchmark": (TEXTS, _write_texts),
     "rewards": (REWARDS, read_rewards),
 }
+
+
+def _document(path: Path) -> Iterator[Path]:
+    path.write_text(json.dumps({"results": ROWS}))
+    yield path
+    path.write_text(json.dumps([{"messages": [{"role": "user", "content": "Hi"}], **ROWS[0]}]))
+    yield path
+
+
+def _feather(path: Path) -> Iterator[Path]:
+    for compression in ("lz4", "uncompressed"):
+        pa.feather.write_feather(pa.Table.from_pylist(ROWS), str(path), compression=compression)
+        yield path
+
+
+def _packed(path: Path) -> Iterator[Path]:
+    path.write_bytes(gzip.compress(_lines(ROWS)))
+    yield path
+
+
+def _workbook(path: Path) -> Iterator[Path]:
+    rows = [list(ROWS[0]), *(list(row.values()) for row in ROWS)]
+    yield write_workbook(path, {"a": rows, "b": []})
+
+
+IMPORTED = {
+    "judged.json": _document,
+    "judged.feather": _feather,
+    "judged.jsonl.gz": _packed,
+}
+if importlib.util.find_spec("python_calamine"):
+    IMPORTED["judged.xlsx"] = _workbook
+
 READERS = (
     Reader("calibration.json", Calibration.load, _calibration),
     Reader("weights.json", Weights.load, _weights),
@@ -269,6 +306,7 @@ READERS = (
         for name, (rows, read) in TABLES.items()
         for ending in ("parquet", "csv", "jsonl")
     ),
+    *(Reader(name, _import, seeds) for name, seeds in IMPORTED.items()),
     *(Reader(name, _read_output, _output(file)) for name, file in OUTPUTS.items()),
 )
 

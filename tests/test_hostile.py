@@ -77,7 +77,9 @@ def test_what_is_no_such_file_is_refused(reader: Reader, contents: bytes) -> Non
 
 # Half of a table of lines is a table, and half of the rules are rules.
 WHOLE = [
-    reader for reader in READERS if reader.kind in ("json", "parquet", "sqlite", "safetensors")
+    reader
+    for reader in READERS
+    if reader.kind in ("json", "parquet", "feather", "gz", "xlsx", "sqlite", "safetensors")
 ]
 
 

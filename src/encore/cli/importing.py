@@ -99,6 +99,7 @@ def reading_options(command: _F) -> _F:
         ),
         click.option("--encoding", help="Of text files.  [default: recognised]"),
         click.option("--delimiter", help="Of text files: a character, or tab."),
+        click.option("--sheet", help="Of a workbook: the sheet to read, where several are filled."),
         click.option("--decimal", type=click.Choice([".", ","]), help="Of numbers in text files."),
     )
     for option in reversed(options):
@@ -125,10 +126,11 @@ def import_(
 ) -> None:
     """Read ratings as you have them, from FILES, folders or patterns.
 
-    JSON, JSON Lines, CSV and the like, Parquet and Feather, packed or not; a row per response, per
-    score, or per pair; numbers, yes or no, letters, percentages, N/A; and what inspect_ai,
-    autorubric, deepeval, promptfoo, lm-evaluation-harness, verifiers and RewardBench write. What
-    was understood is shown; what is not certain is asked for, or refused with the option to give.
+    JSON, JSON Lines, CSV and the like, Parquet, Feather, .xlsx, packed or not; a row per
+    response, per score, or per pair; numbers, yes or no, letters, percentages, N/A; and what
+    inspect_ai, autorubric, deepeval, promptfoo, lm-evaluation-harness, verifiers and RewardBench
+    write. What was understood is shown; what is not certain is asked for, or refused with the
+    option to give.
 
     \b
     Example:

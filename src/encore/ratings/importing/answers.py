@@ -27,6 +27,8 @@ def answered(choices: Choices, question: Question, answer: str) -> Choices:
         return replace(choices, number_repeats=True)
     if question.kind == "combine" and answer in ("mean", "repeats"):
         return replace(choices, combine=answer)
+    if question.kind == "sheet" and answer in question.answers:
+        return replace(choices, sheet=answer)
     if question.kind == "value" and answer:
         if answer in ("na", "unrated"):
             return replace(choices, **{answer: (*getattr(choices, answer), question.word)})  # type: ignore[arg-type]

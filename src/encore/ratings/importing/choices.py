@@ -36,6 +36,7 @@ class Choices:
     encoding: str | None = None
     delimiter: str | None = None
     decimal: str | None = None
+    sheet: str | None = None
 
     def scale_of(self, rule: str) -> str | None:
         """What is said about a rule's scale."""
@@ -58,7 +59,7 @@ class Choices:
         """The options of the command line that say the same."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         found: list[str] = []
-        for name in ("shape", "prefix", "combine", "encoding", "delimiter", "decimal"):
+        for name in ("shape", "prefix", "combine", "encoding", "delimiter", "decimal", "sheet"):
             if given[name] is not None:
                 found += [f"--{name}", "tab" if given[name] == "\t" else given[name]]
         for role, column in self.roles.items():
@@ -110,7 +111,7 @@ class Question:
 
     Parameters
     ----------
-    kind : {"scale", "direction", "value", "repeats", "combine"}
+    kind : {"scale", "direction", "value", "repeats", "combine", "sheet"}
         What it is about.
     rules : tuple of str
         The rules that it is about.
@@ -122,7 +123,7 @@ class Question:
         The value that it is about, if it is about one.
     """
 
-    kind: Literal["scale", "direction", "value", "repeats", "combine"]
+    kind: Literal["scale", "direction", "value", "repeats", "combine", "sheet"]
     rules: tuple[str, ...]
     text: str
     answers: Mapping[str, str]

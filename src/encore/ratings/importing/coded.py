@@ -104,8 +104,10 @@ class Coded:
         values: Any = self.values
         if isinstance(values, list):
             kinds = {type(value) for value in values}
-            plain = len(kinds) == 1 or kinds == {int, float}
-            values = pa.array(values) if plain and kinds < _PLAIN else self.texts()
+            plain = (len(kinds) == 1 or kinds == {int, float}) and kinds < _PLAIN
+            # Whole numbers of any size are text where Arrow has no type that holds them.
+            fits = all(abs(v) < 1 << 63 for v in values if type(v) is int)
+            values = pa.array(values) if plain and fits else self.texts()
         return values.take(pa.array(self.codes, mask=self.empty))
 
     def keys(self) -> NDArray[np.int64]:

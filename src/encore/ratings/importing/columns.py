@@ -54,6 +54,12 @@ def known_column(name: str, found: Found) -> str:
     raise UnknownNameError("column", name, same or found.columns)
 
 
+def names_of(found: Found, roles: dict[str, str]) -> dict[str, str]:
+    """What columns are called: by their role, or as they are where no other has that role."""
+    own = {name: f"{name}.found" if name in roles else name for name in found.columns}
+    return own | {column: role for role, column in roles.items()}
+
+
 def holds_ratings(column: Coded, decimal: str) -> bool:
     """Whether most cells of a column could be ratings, and one is."""
     used = column.used()

@@ -52,7 +52,8 @@ def read_archive(file: Opened) -> Found:
     tool = opener_of(Path(file.name))
     if tool is None or tool.open is None:
         raise RatingsError(
-            "a ZIP archive or a spreadsheet; save its sheet as CSV, or unpack it, and import that.",
+            "a ZIP archive, or a workbook that is not .xlsx; unpack it, or save its sheet as "
+            "CSV, and import that.",
             source=file.name,
         )
     rows = tool.rows(tool.open(file.path), file.name)

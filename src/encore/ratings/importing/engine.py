@@ -33,6 +33,7 @@ from encore.ratings.importing.decide import Decided, decided, raters_of
 from encore.ratings.importing.documents import read_archive, read_json
 from encore.ratings.importing.grid import RatingsGrid
 from encore.ratings.importing.shapes import grid_of
+from encore.ratings.importing.sheets import is_workbook, read_sheet
 from encore.ratings.importing.sources import Opened, files_of, opened
 from encore.ratings.importing.tables import read_arrow_file, read_delimited
 from encore.ratings.importing.understood import Understood, understood
@@ -95,6 +96,7 @@ def import_ratings(
     encoding: str | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    sheet: str | None = None,
 ) -> Imported:
     r"""Read ratings as people and their tools write them.
 
@@ -141,6 +143,8 @@ def import_ratings(
         What becomes of several raters' ratings of one response.
     encoding, delimiter, decimal : str, optional
         How a text file is written.
+    sheet : str, optional
+        The sheet of a workbook, where several hold something.
 
     Returns
     -------
@@ -183,6 +187,7 @@ def import_ratings(
         encoding=encoding,
         delimiter=delimiter,
         decimal=decimal,
+        sheet=sheet,
     )
     paths = files_of(files)
     book = None if rules is None else as_rulebook(rules)
@@ -190,7 +195,7 @@ def import_ratings(
     for written in (out, drafts):
         if written is not None:
             refuse_overwrite(written, *paths)
-    found = read_files(paths, choices)
+    found, choices = read_files(paths, choices, ask)
     said = _said_paths(out, rules, rules_out)
     imported = imported_from(found, choices, book, ask, said)
     if drafts is not None:
@@ -213,18 +218,31 @@ def _drafts_path(out: StrPath | None, said: StrPath | None) -> Path | None:
     return None if out is None else Path(out).with_suffix(".rules.toml")
 
 
-def read_files(paths: Sequence[Path], choices: Choices) -> Found:
-    """All files' rows, one below the other."""
+def read_files(
+    paths: Sequence[Path], choices: Choices, ask: Ask | None = None
+) -> tuple[Found, Choices]:
+    """All files' rows, one below the other, and the choices with what was asked of them."""
+    parts: list[Found] = []
     with tempfile.TemporaryDirectory(prefix="encore-") as folder:
-        return Found.joined(
-            [_read(opened(path, Path(folder), choices.encoding), choices) for path in paths]
-        )
+        for path in paths:
+            file = opened(path, Path(folder), choices.encoding)
+            try:
+                parts.append(_read(file, choices))
+            except UnsureError as error:
+                if ask is None:
+                    raise
+                for question in error.questions:
+                    choices = answered(choices, question, ask(question))
+                parts.append(_read(file, choices))
+    return Found.joined(parts), choices
 
 
 def _read(file: Opened, choices: Choices) -> Found:
     if file.kind in ("parquet", "feather"):
         return read_arrow_file(file)
     if file.kind == "zip":
+        if is_workbook(file):
+            return read_sheet(file, choices.sheet)
         return read_archive(file)
     with file.path.open("rb") as text:
         head = text.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()

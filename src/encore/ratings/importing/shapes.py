@@ -17,10 +17,12 @@ from encore.ratings.importing.columns import (
     holds_ratings,
     known_column,
     match_rules,
+    names_of,
     roles_of,
     rule_columns,
     usable_id,
 )
+from encore.ratings.importing.conversations import with_texts
 from encore.ratings.importing.grid import RatingsGrid, Rows, RuleCells, combined, ordinal
 from encore.ratings.importing.names import bare_name, beside, plain_name
 from encore.ratings.origin import SIDES
@@ -56,7 +58,9 @@ def grid_of(found: Found, choices: Choices, rules: Rulebook | None = None) -> Ra
         column = known_column(name, found)
         if words := {**choices.map.get(ALL, {}), **choices.map.get(name, {})}:
             found.columns[column] = found.columns[column].mapped(words)
+    found, notes = with_texts(found, choices, shape)
     grid = _MAKERS[shape](found, choices, rules)
+    grid.notes.extend(notes)
     if len(grid.rules) > _MOST_RULES:
         raise RatingsError(
             f"{len(grid.rules):,} rules; at most {_MOST_RULES:,} are read. Which columns are "
@@ -142,9 +146,8 @@ def _beside_of(column: str, found: Found, rules: set[str]) -> dict[str, Coded]:
 
 def _others(found: Found, roles: dict[str, str], used: set[str]) -> dict[str, Coded]:
     """Columns that are no ratings; those with a role get its name."""
-    names = {column: role for role, column in roles.items()}
-    named = {names.get(name, name): c for name, c in found.columns.items() if name not in used}
-    return named
+    names = names_of(found, roles)
+    return {names[name]: column for name, column in found.columns.items() if name not in used}
 
 
 def _long(found: Found, choices: Choices, rules: Rulebook | None) -> RatingsGrid:
@@ -278,7 +281,7 @@ def _of_responses(
     """Columns that say one thing per response, and the names of those that do not."""
     consumed = {roles[r] for r in _LONG[len(_IDS) :] if r in roles}
     kept, dropped = {}, []
-    names = {column: role for role, column in roles.items()}
+    names = names_of(found, roles)
     for name, column in found.columns.items():
         if name in consumed or (found.tool is not None and name in ("scale", "reverse")):
             continue
@@ -287,7 +290,7 @@ def _of_responses(
             keys = column.keys()
             same = keys == keys[first[at]]
         if same.all():
-            kept[names.get(name, name)] = column.take(first)
+            kept[names[name]] = column.take(first)
         else:
             dropped.append(name)
     return kept, dropped

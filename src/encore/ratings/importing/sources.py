@@ -16,11 +16,14 @@ from encore.files import StrPath, readable
 
 ENDINGS = (
     *(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow"),
-    *(".ipc", ".eval"),
+    *(".ipc", ".eval", ".xlsx", ".xlsm"),
 )
 """Of the files that are read in a folder; ``.gz`` may follow."""
 _BINARY = {b"PAR1": "parquet", b"ARROW1": "feather", b"FEA1": "feather", b"PK\x03\x04": "zip"}
+_OLE = b"\xd0\xcf\x11\xe0"
 _BLOCK = 1 << 22
+# Text of ratings packs to a twentieth; zeros to a thousandth.
+_MOST_TIMES, _FREE = 500, 1 << 26
 # Codes that no text in Windows-1252 holds.
 _UNDEFINED = set(b"\x81\x8d\x8f\x90\x9d\x00")
 
@@ -114,12 +117,24 @@ def opened(path: Path, folder: Path, encoding: str | None = None) -> Opened:
         plain = folder / f"{len(list(folder.iterdir()))}.unpacked"
         try:
             with gzip.open(path) as packed, plain.open("wb") as out:
+                most = max(_FREE, _MOST_TIMES * path.stat().st_size)
                 while block := packed.read(_BLOCK):
                     out.write(block)
+                    if out.tell() > most:
+                        raise RatingsError(
+                            f"unpacks to more than {_MOST_TIMES} times its size. If that is "
+                            f"meant, unpack it, and import what comes out.",
+                            source=str(path),
+                        )
         except (OSError, EOFError, zlib.error) as error:
             raise RatingsError(f"cannot be unpacked: {error}.", source=str(path)) from error
         ending = (path.with_suffix("") if ending == ".gz" else path).suffix.lower()
     head = _starts(plain, 8)
+    if head.startswith(_OLE):
+        raise RatingsError(
+            "an old workbook, or one with a password; save it as .xlsx without one.",
+            source=str(path),
+        )
     for mark, kind in _BINARY.items():
         if head.startswith(mark):
             return Opened(str(path), plain, kind, ending)
