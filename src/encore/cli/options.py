@@ -113,6 +113,6 @@ def note_uneven(n_uneven: int) -> None:
     """Say that pairs do not compare like with like, if some do not."""
     if n_uneven:
         note(
-            f"Note: the two sides of {counted(n_uneven, 'pair')} are rated under different rules; "
-            f"leaving a rule out shifts a reward."
+            f"Note: the two sides of {counted(n_uneven, 'pair')} are rated under different rules, "
+            f"or these apply unequally; that shifts a reward. PreferencePairs.uneven says which."
         )

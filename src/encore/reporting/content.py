@@ -196,8 +196,8 @@ def _compared(
         notes.append(f"Pairs left out because a reward is unknown: {', '.join(unknown)}.")
     if found.n_uneven:
         notes.append(
-            f"The two sides of {found.n_uneven:,} pairs are rated under different rules; leaving a "
-            f"rule out shifts a reward."
+            f"The two sides of {found.n_uneven:,} pairs are rated under different rules, or "
+            f"these apply unequally; that shifts a reward."
         )
     return found, notes
 
