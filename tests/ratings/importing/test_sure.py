@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import encore
+from encore.cli.main import main
 from encore.ratings.importing import Question, UnsureError, import_ratings
 
 Write = Callable[[str], Path]
@@ -178,6 +181,16 @@ def test_words_of_a_label_are_mapped_and_no_rating_is(wide: Write) -> None:
     assert done.table["tone"].to_pylist() == [1, 0, 1]
     with pytest.raises(encore.InputError, match="--map names 'humane'"):
         import_ratings(path, label=["human"], scale="poor,good", map={"humane": {"good": "1"}})
+
+
+def test_the_repeating_command_reads_names_that_begin_with_a_minus(
+    wide: Write, tmp_path: Path
+) -> None:
+    path = wide("-response,tone\na,1\nb,5\nc,3\n")
+    done = import_ratings(path, tmp_path / "a.csv", columns={"response": "-response"})
+    assert "--response=-response" in done.command
+    again = CliRunner().invoke(main, shlex.split(done.command)[1:])
+    assert again.exit_code == 0, again.output
 
 
 def test_nothing_is_written_over_an_input(wide: Write) -> None:

@@ -61,10 +61,9 @@ class Choices:
         found: list[str] = []
         for name in ("shape", "prefix", "combine", "encoding", "delimiter", "decimal", "sheet"):
             if given[name] is not None:
-                found += [f"--{name}", "tab" if given[name] == "\t" else given[name]]
+                found += _said(f"--{name}", "tab" if given[name] == "\t" else given[name])
         for role, column in self.roles.items():
-            found += [f"--{role.replace('_', '-')}", column]
-        # Joined by a sign, since a value may begin with a minus.
+            found += _said(f"--{role.replace('_', '-')}", column)
         for name in ("rule_columns", "label", "reverse", "as_is", "na", "unrated"):
             found += [f"--{name.replace('_', '-')}={joined_names(n)}" for n in [given[name]] if n]
         for rule, scale in self.scale.items():
@@ -79,6 +78,11 @@ class Choices:
         """What is said, as plain data."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in given.items() if value not in (None, (), {}, False)}
+
+
+def _said(option: str, value: str) -> list[str]:
+    """An option with its value, joined by a sign where that would read as another option."""
+    return [f"{option}={value}"] if value.startswith("-") else [option, value]
 
 
 def joined_names(names: tuple[str, ...]) -> str:
