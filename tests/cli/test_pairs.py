@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner, Result
@@ -150,7 +151,10 @@ def test_options_that_do_not_fit_are_never_swallowed(
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_report_shows_pairs_by_label_and_the_command_that_repeats_it(run: Run, rated: Path) -> None:
+def test_report_shows_pairs_by_label_and_the_command_that_repeats_it(
+    run: Run, rated: Path, peer: Callable[[str], ModuleType]
+) -> None:
+    peer("matplotlib")
     words = ("--label", "score", "--gap", "2.0", "--lower-is-better")
     result = run("report", rated, "--rules", "rules.toml", *words, "-o", "report.html")
     assert result.exit_code == 0 and "Pairs were made of labels: 6 pairs" in result.stderr

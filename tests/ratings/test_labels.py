@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas
-import polars
 import pyarrow as pa
 import pytest
 
@@ -43,7 +42,10 @@ def test_a_column_of_a_file_is_read_in_every_format(
     assert pairs.ratings.values[pairs.chosen].tolist() == [[1, 3]]
 
 
-def test_every_form_of_ratings_gives_the_same_pairs(rules: Rulebook) -> None:
+def test_every_form_of_ratings_gives_the_same_pairs(
+    rules: Rulebook, peer: Callable[[str], ModuleType]
+) -> None:
+    pandas, polars = peer("pandas"), peer("polars")
     arrow = pa.table({**RATED})
     values = np.column_stack([RATED["harm"], RATED["privacy"]])
     table = RatingsTable(rules, values, RATED["prompt_id"], RATED["response_id"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -34,7 +36,10 @@ def test_every_reward_of_the_page_is_of_the_form(geometric: Report) -> None:
         assert sum(rule.weighted for rule in contrast.by_rule) == pytest.approx(margin, abs=1e-12)
 
 
-def test_the_page_says_so_and_what_does_not_follow(geometric: Report) -> None:
+def test_the_page_says_so_and_what_does_not_follow(
+    geometric: Report, peer: Callable[[str], ModuleType]
+) -> None:
+    peer("matplotlib")
     (note,) = [note for note in geometric.content.notes if FORM in note]
     assert note == (
         f"Rewards are of the form {FORM}, except where they are recomputed as sliders move: there "

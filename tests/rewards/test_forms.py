@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from scipy.stats import pmean
 
 from encore import (
     InputError,
@@ -200,8 +201,10 @@ def test_geometric_ratings_of_0_everywhere_give_the_least_reward_which_is_not_0(
     of=raw,
     exponent=st.floats(-20, 20).filter(lambda p: abs(p) > 1e-3),  # where SciPy keeps its digits
 )
-def test_power_means_are_scipy_s(values: list[float], of: list[float], exponent: float) -> None:
-    expected = pmean(values, exponent, weights=of)
+def test_power_means_are_scipy_s(
+    peer: Callable[[str], ModuleType], values: list[float], of: list[float], exponent: float
+) -> None:
+    expected = peer("scipy.stats").pmean(values, exponent, weights=of)
     assert reward(Power(exponent), values, *of) == pytest.approx(expected, rel=1e-6)
 
 

@@ -14,9 +14,10 @@ from rich.table import Table
 from encore.cli.options import counted, json_option, output
 from encore.cli.paths import ParameterType, ReadsMatching, ReadsNamed, Writes
 from encore.cli.screen import Grid, note, print_json, say, show
+from encore.cli.tables import raters_table
 from encore.cli.verb import verb
 from encore.errors import InputError
-from encore.formatting import number, percent, visible
+from encore.formatting import visible
 from encore.ratings.importing import (
     Imported,
     Question,
@@ -256,8 +257,8 @@ def print_understood(done: Imported) -> None:
     say("")
     show(_rules_table(found.rules))
     show(_rows_table(done))
-    for said in _agreement(done):
-        say(said)
+    if done.combined is not None:
+        show(raters_table(done.combined))
     for text in found.notes:
         note(f"Note: {text}")
 
@@ -294,13 +295,3 @@ def _rows_table(done: Imported) -> Table:
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 24 else f"{text[:23]}…"
-
-
-def _agreement(done: Imported) -> list[str]:
-    """How far raters agree, a line per rule."""
-    return [
-        f"{found.rule}: {counted(found.n_shared, 'response')} rated by two or more raters, "
-        f"{percent(found.exact)} % of their ratings the same, Krippendorff's alpha "
-        f"{number(found.alpha, '.2f')}"
-        for found in done.agreement
-    ]

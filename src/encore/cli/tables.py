@@ -51,7 +51,7 @@ def raters_table(combined: Combined) -> Table:
     alone = f", {combined.n_alone:,} of them rated by one only" if combined.n_alone else ""
     table = new_table(
         f"agreement of {names} on {counted(combined.n_responses, 'response')}{alone}",
-        *("rule", "rated by two", "same %", "alpha"),
+        *("rule", "rated by two", "same %", "Krippendorff's alpha"),
     )
     for rule in combined.agreement:
         numbers = percent(rule.exact), number(rule.alpha)

@@ -17,7 +17,6 @@ from encore._version import __version__
 from encore.errors import InputError
 from encore.files import StrPath, file_digest, refuse_overwrite
 from encore.ratings.arrow import KIND, RULES_DIGEST, VERSION, ratings_from
-from encore.ratings.importing.agreement import RatersAgreement
 from encore.ratings.importing.answers import answered
 from encore.ratings.importing.build import Built, built, drafted, said_scales, table_of
 from encore.ratings.importing.choices import (
@@ -28,7 +27,7 @@ from encore.ratings.importing.choices import (
     UnsureError,
 )
 from encore.ratings.importing.coded import Coded, Found
-from encore.ratings.importing.combine import How, combine_raters
+from encore.ratings.importing.combine import Combined, How, combine_raters
 from encore.ratings.importing.decide import Decided, decided, raters_of
 from encore.ratings.importing.documents import read_archive, read_json
 from encore.ratings.importing.grid import RatingsGrid
@@ -61,15 +60,15 @@ class Imported:
         What was understood of the files.
     command : str
         The command line that repeats this exactly, with nothing left to guess.
-    agreement : tuple of RatersAgreement
-        How far several raters agree, per rule.
+    combined : Combined or None
+        Of several raters: who they are, and how far they agree.
     """
 
     table: pa.Table
     rules: Rulebook
     understood: Understood
     command: str
-    agreement: tuple[RatersAgreement, ...] = ()
+    combined: Combined | None = None
 
 
 def import_ratings(
@@ -283,15 +282,15 @@ def imported_from(
     book = drafted(settled) if rules is None else _in_order(rules, grid)
     columns = built(grid, settled, book)
     table = table_of(grid, {rule: columns[rule] for rule in book.ids})
-    agreement: tuple[RatersAgreement, ...] = ()
+    combined = None
     if choices.combine is not None and len(raters_of(grid)) > 1:
-        together = combine_raters(_by_rater(table), book, how=cast(How, choices.combine))
-        table, agreement = together.table, together.agreement
+        combined = combine_raters(_by_rater(table), book, how=cast(How, choices.combine))
+        table = combined.table
     ratings_from(table, book, found.sources[0])  # which checks all that it promises
     shown = understood(grid, settled, columns, book, table)
     arguments = _arguments(grid, choices, settled, columns, drafted_rules=rules is None)
     command = shlex.join(["encore", "import", *found.sources, *written, *arguments])
-    return Imported(table, book, shown, command, agreement)
+    return Imported(table, book, shown, command, combined)
 
 
 def _with_raters(found: Found) -> Found:
