@@ -331,7 +331,7 @@ def test_by_prompt_a_rule_applies_on_average_over_responses() -> None:
         prompts="ppqpr",
         responses="xyxxx",
         repeats=[0, 0, 0, 1, 0],
-        applies=[[1, 0], [0.5, 1], [0.25, 1], [0, 0], [1, 0]],
+        applies=[[1, 0], [0.5, 1], [0.25, 1], [0.9, 0.1], [1, 0]],
     ).applies_by_prompt()
     # p has two responses: (1 + 0.5)/2 and (0 + 1)/2; the repeat of x counts for neither.
     assert found.applies is not None

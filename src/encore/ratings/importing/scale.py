@@ -114,8 +114,8 @@ def _usual(seen: np.ndarray, of_all: np.ndarray) -> Scale | None:
     for low, high in _USUAL:
         if not whole or (of_all.min(), of_all.max()) != (low, high):
             continue
-        # Half of a scale's levels, both ends among them; a rule that is only ever 1 may be a
-        # yes or no among scales.
+        # More than half of a scale's levels, both ends among them; a rule that is only ever 1 may
+        # be a yes or no among scales.
         if 2 * len(of_all) > high - low + 1 and not set(seen.tolist()) <= {0.0, 1.0}:
             return LevelScale(tuple(range(low, high + 1)))
     return None
