@@ -35,8 +35,8 @@ def _rows(document: Any, source: str) -> Iterator[dict[str, Any]]:
     seen: Counter[tuple[str, str]] = Counter()
     for result in rows_of(results or (), source):
         provider = result.inner("provider") if _is_object(result, "provider") else None
-        model = provider.find("label", str) or provider.take("id", str) if provider else None
-        model = model or result.find("provider", object)  # type: ignore[assignment]
+        named_so = provider.find("label", str) or provider.take("id", str) if provider else None
+        model: object = named_so or result.find("provider", object)
         asked = result.inner("prompt") if _is_object(result, "prompt") else None
         prompt = (asked.words("raw") if asked else result.words("prompt")) or ""
         ids = named(prompt), str(model)
